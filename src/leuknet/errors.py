@@ -1,0 +1,99 @@
+"""Every error that a user can meet, as one tree.
+
+    LeukNetError
+    ├── DataError            something is wrong with the images or their list
+    │   ├── DatasetError         the folder is not the data set it is said to be
+    │   ├── UnreadableImageError one image cannot be used
+    │   ├── SplitError           the cells cannot be divided as asked
+    │   │   └── NoSubjectsError      a split by subject needs subject ids
+    │   └── LeakError            cells that trained a model would be used to test it
+    ├── ModelError           a model folder is missing, damaged or does not prove itself
+    ├── SettingError         an unknown name or a value out of range
+    ├── ShapeError           arrays do not fit together
+    ├── MissingExtraError    an optional part of LeukNet is not installed
+    └── Interrupted          the user asked to stop; what was done is kept
+
+Each carries three sentences: `what` happened, `why`, and what to try (`fix`). The command line prints
+them as three lines. Exit status is 2 for these, 1 for a bug of ours, 130 for `Interrupted`.
+"""
+
+from __future__ import annotations
+
+
+class LeukNetError(Exception):
+    """An error with a way out.
+
+    Parameters
+    ----------
+    what
+        What could not be done, without a full stop.
+    why
+        The fact that prevents it, with the offending value.
+    fix
+        What the user can try next.
+    """
+
+    exit_status = 2
+
+    def __init__(self, what: str, *, why: str, fix: str) -> None:
+        super().__init__(what, why, fix)
+        self.what = what
+        self.why = why
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  why: {self.why}\n  try: {self.fix}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default pickling between processes.
+        return (_rebuild, (type(self), self.what, self.why, self.fix))
+
+
+def _rebuild(kind: type[LeukNetError], what: str, why: str, fix: str) -> LeukNetError:
+    return kind(what, why=why, fix=fix)
+
+
+class DataError(LeukNetError):
+    """Something is wrong with the images or their list."""
+
+
+class DatasetError(DataError):
+    """The folder is not the data set it is said to be."""
+
+
+class UnreadableImageError(DataError):
+    """One image cannot be used."""
+
+
+class SplitError(DataError):
+    """The cells cannot be divided as asked."""
+
+
+class NoSubjectsError(SplitError):
+    """A split by subject was asked for, and cells carry no subject id."""
+
+
+class LeakError(DataError):
+    """Cells that trained a model would be used to test it."""
+
+
+class ModelError(LeukNetError):
+    """A model folder is missing, damaged or does not prove itself."""
+
+
+class SettingError(LeukNetError):
+    """An unknown name or a value out of range."""
+
+
+class ShapeError(LeukNetError):
+    """Arrays do not fit together."""
+
+
+class MissingExtraError(LeukNetError):
+    """An optional part of LeukNet is not installed."""
+
+
+class Interrupted(LeukNetError):
+    """The user asked to stop; what was done is kept."""
+
+    exit_status = 130
