@@ -201,6 +201,24 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class HistoryRow:
+    """One iteration of training; a column each in `history.csv`.
+
+    `loss` and `accuracy` are of the mini-batch, before the step, with dropout. The validation values are
+    None between validations. `elapsed_s` leaves out pauses between runs.
+    """
+
+    iteration: int
+    epoch: int
+    learning_rate: float
+    loss: float
+    accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a model folder says of itself; stored as `model.json`.
 

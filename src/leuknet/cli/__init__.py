@@ -1,1 +1,94 @@
-"""..."""
+"""The command line: reads arguments, calls the library, prints.
+
+Results go to standard output; progress and errors to standard error. An error is three lines: what, why,
+what to try. Exit status: 0 done, 2 something is wrong with what was given, 1 a bug of ours, 130 stopped.
+
+`main` is the entry point; each group of commands has a module here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from leuknet import __version__
+from leuknet.cli import data, model, run
+from leuknet.errors import LeukNetError
+
+BUG_STATUS = 1
+STOPPED_STATUS = 130
+
+app = typer.Typer(
+    name="leuknet",
+    help=(
+        "Tells leukaemic B-lymphoblasts (ALL) from normal lymphocytes (HEM) in microscope images.\n\n"
+        "Research software, not a medical device.\n\n"
+        "Start with `leuknet reproduce paper --demo`: it draws simulated cells, trains the paper's network on "
+        "them and writes one page that explains the result."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(data.app, name="data")
+app.add_typer(model.app, name="model")
+app.command("recipes")(model.recipes)
+app.command("train")(run.train)
+app.command("evaluate")(run.evaluate)
+app.command("predict")(run.predict)
+app.command("reproduce")(run.reproduce)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"leuknet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    # Away from a terminal a bar is a line in a log: one in ten seconds is enough.
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_MININTERVAL", "10")
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        status = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except LeukNetError as error:
+        if debug:
+            raise
+        sys.stderr.write(f"leuknet: {error}\n")
+        status = error.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("leuknet: stopped\n")
+        status = STOPPED_STATUS
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does; nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = STOPPED_STATUS
+    except Exception as error:
+        if debug:
+            raise
+        sys.stderr.write(
+            f"leuknet: stopped by a bug in LeukNet\n  why: {type(error).__name__}: {error}\n"
+            "  try: run the same command with --debug before it, and report what it prints\n"
+        )
+        status = BUG_STATUS
+    sys.exit(status)

@@ -1,1 +1,165 @@
-"""..."""
+"""Recipes: all that decides how a network is trained, as data.
+
+A recipe states its source, its claim and the command that repeats it. To add one, write a module that
+holds one `Recipe` and give it a line in `RECIPES`. `get_recipe` finds one by name; `changed` alters
+single settings, as `--set image_size_px=64` on the command line does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, fields, replace
+from typing import Any, get_args
+
+from leuknet.errors import SettingError
+from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
+from leuknet.types import Recipe, SplitKind
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (LEUKNET_PAPER, LEUKNET_DEMO)}
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return the recipe of this name.
+
+    Raises
+    ------
+    SettingError
+        If there is none; the message names the nearest.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.3)
+    raise SettingError(
+        f"no recipe is called {name!r}",
+        why=f"the recipes are {', '.join(RECIPES)}",
+        fix=f"use {near[0]!r}" if near else "run `leuknet recipes`",
+    )
+
+
+def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
+    """Return the recipe with some settings changed and its name marked as changed.
+
+    Parameters
+    ----------
+    recipe
+        Where to start from.
+    settings
+        `field=value` strings. Values are JSON (`224`, `false`, `[0.6, 0.2, 0.2]`); what is not JSON is
+        taken as text. `network_options.fc1=64` reaches into the network's options.
+
+    Raises
+    ------
+    SettingError
+        If a field does not exist, or the value is of another kind or out of range.
+
+    Examples
+    --------
+    >>> changed(LEUKNET_PAPER, ["image_size_px=64"]).image_size_px
+    64
+    """
+    settings = list(settings)
+    values: dict[str, Any] = asdict(recipe)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        target, _, option = key.partition(".")
+        if not equals or target not in values or target in _FIXED or (option and target != "network_options"):
+            raise SettingError(
+                f"cannot set {setting!r}",
+                why="a setting is written field=value, and the fields are "
+                + ", ".join(field.name for field in fields(Recipe) if field.name not in _FIXED),
+                fix="for example --set image_size_px=64 --set network_options.fc1=64",
+            )
+        value = _parse(text)
+        if option:
+            values[target] = {**values[target], option: value}
+        else:
+            values[target] = value
+    if settings:
+        values["name"] = f"{recipe.name} (changed: {', '.join(settings)})"
+        values["claim"] = "none: settings differ from the recipe's"
+    return checked(values)
+
+
+def checked(values: dict[str, Any]) -> Recipe:
+    """Make a recipe from plain values, such as JSON gives, after checking each.
+
+    Raises
+    ------
+    SettingError
+        If a field is missing, unknown, of another kind or out of range.
+    """
+    known = {field.name for field in fields(Recipe)}
+    if set(values) != known:
+        raise SettingError(
+            "these settings are not a recipe",
+            why=f"missing: {sorted(known - set(values))}; unknown: {sorted(set(values) - known)}",
+            fix="take the fields of leuknet.types.Recipe, each once",
+        )
+    for name, (rule, holds) in _RULES.items():
+        try:
+            fine = holds(values[name])
+        except (TypeError, ValueError):
+            fine = False
+        if not fine:
+            raise SettingError(
+                f"{name} cannot be {values[name]!r}",
+                why=f"{name} must be {rule}",
+                fix=f"for example {name}={json.dumps(asdict(LEUKNET_PAPER)[name])}",
+            )
+    return replace(
+        Recipe(**values), parts=tuple(values["parts"]), fractions=tuple(values["fractions"])
+    )
+
+
+_FIXED = {"name", "source", "claim"}
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _is_whole(value: Any, low: int) -> bool:
+    return type(value) is int and value >= low
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+_RULES: dict[str, tuple[str, Any]] = {
+    "name": ("text", lambda v: isinstance(v, str)),
+    "source": ("text", lambda v: isinstance(v, str)),
+    "claim": ("text", lambda v: isinstance(v, str)),
+    "network": ("a network's name", lambda v: isinstance(v, str)),
+    "network_options": ("a table of options", lambda v: isinstance(v, dict)),
+    "parts": (
+        "a list of part names",
+        lambda v: isinstance(v, (list, tuple)) and all(isinstance(part, str) for part in v),
+    ),
+    "balance": ("true or false", lambda v: isinstance(v, bool)),
+    "split": (
+        "image-level or subject-level",
+        lambda v: v in get_args(SplitKind) and v != "external",
+    ),
+    "fractions": (
+        "three positive shares that sum to 1",
+        lambda v: len(v) == 3 and all(share > 0 for share in v) and abs(sum(v) - 1) < 1e-9,
+    ),
+    "image_size_px": ("a whole number from 8", lambda v: _is_whole(v, 8)),
+    "epochs": ("a whole number from 1", lambda v: _is_whole(v, 1)),
+    "batch_size": ("a whole number from 1", lambda v: _is_whole(v, 1)),
+    "learning_rate": ("a positive number", lambda v: _is_number(v) and v > 0),
+    "rate_drop_factor": ("a number above 0 and at most 1", lambda v: _is_number(v) and 0 < v <= 1),
+    "rate_drop_epochs": ("a whole number from 1", lambda v: _is_whole(v, 1)),
+    "weight_decay": ("a number from 0", lambda v: _is_number(v) and v >= 0),
+    "shuffle": ("once or every-epoch", lambda v: v in ("once", "every-epoch")),
+    "validate_every": ("a whole number from 1", lambda v: _is_whole(v, 1)),
+    "standardise": ("true or false", lambda v: isinstance(v, bool)),
+    "seed": ("a whole number from 0", lambda v: _is_whole(v, 0)),
+}

@@ -1,0 +1,39 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Both make the virtual environment first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/ready
+DATA   ?= ../shared/data
+
+.PHONY: demo test check results bench clean
+
+demo: $(READY)  ## train, test and explain the paper's network on simulated cells; prints where the page lies
+	$(BIN)/leuknet reproduce paper --demo --out build/demo
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## style, types and direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+results: $(READY)  ## measure again what docs/results.md states, and write it; DATA names the real images
+	$(BIN)/python docs/results.py --data $(DATA)
+
+bench: $(READY)  ## timings, each against a named peer in one run
+	$(BIN)/python bench/run.py
+
+clean:  ## remove what demo and bench made, not the environment
+	rm -rf build
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+	  { echo "LeukNet needs Python 3.11 or 3.12; name one with: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' || \
+	  { echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	touch $@

@@ -1,0 +1,100 @@
+"""Keeps an unfinished training run, so that it can go on to the same result.
+
+One file, `checkpoint.safetensors`: the network's and the optimiser's tensors, and as metadata the
+number of finished iterations, the history so far and what the run was started with. No pickle. It is
+written beside its place and renamed, so a kill leaves the old one or the new one, never half of one.
+
+Chance needs no place in it: each iteration seeds its own (see `leuknet.train`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from leuknet.errors import ModelError
+from leuknet.types import HistoryRow
+
+FILE_NAME = "checkpoint.safetensors"
+
+
+def write_checkpoint(
+    folder: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    history: list[HistoryRow],
+    run: dict[str, str],
+) -> None:
+    """Write the state after the last iteration of `history`.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    network, optimizer
+        Their tensors are kept.
+    history
+        All finished iterations.
+    run
+        What must be equal for the run to go on, such as recipe and split.
+    """
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    metadata = {"run": json.dumps(run), "history": json.dumps([asdict(row) for row in history])}
+    staging = folder / f".{FILE_NAME}.{os.getpid()}"
+    save_file({name: value.contiguous() for name, value in tensors.items()}, staging, metadata=metadata)
+    staging.replace(folder / FILE_NAME)
+
+
+def read_checkpoint(
+    folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, *, run: dict[str, str]
+) -> list[HistoryRow]:
+    """Put a kept state back into network and optimiser and return its history.
+
+    Raises
+    ------
+    ModelError
+        If there is none, it is damaged, or it belongs to another run.
+    """
+    path = folder / FILE_NAME
+    try:
+        with safe_open(path, framework="pt") as stored:
+            metadata = stored.metadata()
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  not a dict
+        kept_run = json.loads(metadata["run"])
+        history = [HistoryRow(**row) for row in json.loads(metadata["history"])]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"cannot resume {folder}", why=f"{path.name}: {error}", fix="start again in another folder"
+        ) from error
+    if changed := [name for name in run if run[name] != kept_run.get(name)]:
+        name = changed[0]
+        raise ModelError(
+            f"cannot resume {folder}",
+            why=f"its {name} was {kept_run.get(name)}, and now it is {run[name]}",
+            fix="resume with the settings and data it was started with, or start again in another folder",
+        )
+    network.load_state_dict(_below(tensors, "network"))
+    state = optimizer.state_dict()
+    for name, value in _below(tensors, "optimizer").items():
+        index, _, field = name.partition(".")
+        state["state"].setdefault(int(index), {})[field] = value
+    optimizer.load_state_dict(state)
+    return history
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(f"{prefix}."): value
+        for name, value in tensors.items()
+        if name.startswith(f"{prefix}.")
+    }

@@ -1,0 +1,185 @@
+"""What all figures share: palette, fonts, title, the two notices, and how a figure becomes files.
+
+The notices are bands above and below the drawing, never over it: they cannot be missed and hide no data.
+Colours are taken from Okabe & Ito's set, which people with any common colour blindness can tell apart;
+still, nothing is told by colour alone.
+
+Start at `framed`, which every `draw_` function calls first, and `save_figure`, which callers call last.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure, SubFigure
+
+from leuknet.errors import ShapeError
+
+INK = "#1f2933"
+MUTED = "#52606d"
+HAIRLINE = "#cbd2d9"
+PAPER = "#f5f7fa"
+BLUE = "#0072b2"
+SKY = "#56b4e9"
+GREEN = "#007a5a"
+ORANGE = "#c24e00"
+AMBER = "#f0b429"
+
+STYLE: dict[str, Any] = {
+    # DejaVu Sans ships with matplotlib: the same picture on every machine.
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.5,
+    "text.color": INK,
+    # Class and file names are text: a `$` in them must not start a formula.
+    "text.parse_math": False,
+    "text.usetex": False,
+    "axes.edgecolor": HAIRLINE,
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "leuknet",
+    "path.simplify": False,
+}
+"""Settings of every figure, applied by `house_style` while one is drawn and while it is saved."""
+
+SIMULATED_NOTICE = "SIMULATED CELLS"
+RESEARCH_NOTICE = "Research use only. Not a medical device."
+
+_BAND_IN = 0.34
+_TITLE_IN = 0.52
+_LINE_IN = 0.165
+_CHARACTER_IN = 0.077
+"""Mean width of a character of the subtitle."""
+_FOOT_IN = 0.26
+_MARGIN_IN = 0.2
+
+
+def house_style() -> Any:
+    """Return the figures' settings as a decorator or context; the caller's own are restored after it."""
+    return mpl.rc_context(STYLE)
+
+
+def framed(
+    width_in: float, height_in: float, *, title: str, subtitle: str, simulated: bool
+) -> tuple[Figure, SubFigure]:
+    """Return an empty figure with title and notices, and the space for its drawing.
+
+    Parameters
+    ----------
+    width_in, height_in
+        Size of the drawing space, in inches; title and notices add to the height.
+    title, subtitle
+        What is shown, and on what. The title takes one line, the subtitle as many as it needs.
+    simulated
+        Whether to add the band that says so.
+
+    Returns
+    -------
+    tuple
+        The figure, and the part of it that belongs to the caller.
+    """
+    band_in = _BAND_IN if simulated else 0.0
+    lines = textwrap.wrap(subtitle, int((width_in - 2 * _MARGIN_IN) / _CHARACTER_IN))
+    head_in = _TITLE_IN + _LINE_IN * len(lines)
+    heights = [band_in, head_in, height_in, _FOOT_IN] if simulated else [head_in, height_in, _FOOT_IN]
+    figure = Figure(figsize=(width_in, sum(heights)), facecolor="white", layout="none")
+    *bands, head, body, foot = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0)
+    for band in bands:
+        band.set_facecolor(AMBER)
+        band.text(
+            0.5, 0.47, f"{SIMULATED_NOTICE}  ·  drawn by a program, not from any person",
+            ha="center", va="center", fontsize=11, fontweight="bold", color="#1a1200",
+        )  # fmt: skip
+    left = _MARGIN_IN / width_in
+    head.text(left, 1 - 0.25 / head_in, title, ha="left", va="center", fontsize=12.5, fontweight="bold")
+    head.text(
+        left,
+        1 - 0.42 / head_in,
+        "\n".join(lines),
+        ha="left",
+        va="top",
+        fontsize=9,
+        color=MUTED,
+        linespacing=1.3,
+    )
+    foot.text(left, 0.5, RESEARCH_NOTICE, ha="left", va="center", fontsize=7.5, color=MUTED)
+    foot.text(1 - left, 0.5, "LeukNet", ha="right", va="center", fontsize=7.5, color=MUTED)
+    return figure, body
+
+
+def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:
+    """Write a figure as PNG (200 dots per inch) and as SVG.
+
+    The same figure gives the same bytes: neither file carries a date or a random id. Each file appears
+    whole or not at all.
+
+    Parameters
+    ----------
+    figure
+        As returned by a `draw_` function.
+    stem
+        Path without extension; its folder must exist. `.png` and `.svg` are appended.
+
+    Returns
+    -------
+    tuple of Path
+        The PNG file and the SVG file.
+
+    Raises
+    ------
+    OSError
+        If the folder is missing or cannot be written.
+    """
+    png = stem.with_name(f"{stem.name}.png")
+    svg = stem.with_name(f"{stem.name}.svg")
+    with house_style():
+        write_whole(png, _rendered(figure, format="png", dpi=200, metadata={"Software": None}))
+        write_whole(svg, _rendered(figure, format="svg", metadata={"Date": None, "Creator": None}))
+    return png, svg
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_lengths(what: str, *lengths: int) -> None:
+    """Raise `ShapeError` unless all lengths are equal and above zero."""
+    if len(set(lengths)) != 1 or not lengths[0]:
+        raise ShapeError(
+            f"cannot show {what}",
+            why=f"the lists hold {', '.join(map(str, lengths))} entries",
+            fix="pass one entry for each cell in every list, and at least one cell",
+        )
+
+
+def _rendered(figure: Figure, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, **options)
+    return buffer.getvalue()
+
+
+def shortened(text: str, length: int) -> str:
+    """Return text of at most `length` characters, on one line, with an ellipsis in its middle if cut.
+
+    Characters that no font can draw, such as line breaks in file names, become `?`.
+    """
+    text = "".join(character if character.isprintable() else "?" for character in text)
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"

@@ -1,0 +1,370 @@
+"""The one training loop.
+
+`train` takes a data set and a recipe and leaves a run folder:
+
+    recipe.json              the settings
+    split.json               which cell was on which side, with hashes
+    history.csv              loss, accuracy and rate of each iteration; TensorBoard's files in tensorboard/
+    checkpoint.safetensors   where an unfinished run stands; removed at the end
+    model/                   the trained model: model.json, weights.safetensors, golden.npz
+
+Chance is a function of the recipe's seed and the iteration alone. A run therefore repeats itself, and one
+that was stopped and resumed ends where an unbroken one does, on the same machine and number of threads.
+
+Start at `train`, then `_fit`: the loop itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DataLoaderConfiguration
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+from tqdm import tqdm
+
+from leuknet.checkpoint import FILE_NAME as CHECKPOINT
+from leuknet.checkpoint import read_checkpoint, write_checkpoint
+from leuknet.data.split import make_split, write_split
+from leuknet.data.transform import channel_statistics, load_inputs
+from leuknet.errors import DatasetError, Interrupted, SettingError
+from leuknet.history import HistoryFiles
+from leuknet.models import build
+from leuknet.models.predictor import save_model
+from leuknet.types import CellImage, Dataset, HistoryRow, ModelCard, Pixels, Recipe, Split
+
+Precision = Literal["no", "bf16"]
+
+CHECKPOINT_EVERY_S = 300.0
+"""A checkpoint is written after each epoch, and within an epoch when so much time has passed."""
+
+VALIDATION_BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run.
+
+    Attributes
+    ----------
+    folder
+        The run folder; the model lies in `folder / "model"`.
+    split
+        The cells of each side.
+    history
+        All iterations.
+    train_s
+        Time spent in the loop, validation included, pauses left out.
+    """
+
+    folder: Path
+    split: Split
+    history: tuple[HistoryRow, ...]
+    train_s: float
+
+
+def train(
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    out: Path,
+    resume: bool = False,
+    precision: Precision = "no",
+    progress: bool = False,
+) -> TrainedRun:
+    """Train the recipe's network on a data set.
+
+    Parameters
+    ----------
+    dataset
+        Cells to divide; those without a label are left out.
+    recipe
+        All that decides the result.
+    out
+        Run folder; new or empty, unless `resume`.
+    resume
+        Go on where a stopped run in `out` stands, or start if it holds none. A finished run is an error.
+    precision
+        `bf16` computes in bfloat16 where PyTorch's autocast deems it safe: faster, and rounded differently.
+    progress
+        Show bars with the time left on standard error.
+
+    Raises
+    ------
+    SettingError
+        If the folder is taken or the batch is larger than the training side.
+    DatasetError
+        If an image of the training or validation side cannot be read.
+    Interrupted
+        After Ctrl-C, once the running iteration is kept.
+    """
+    out = Path(out)
+    _check_folder(out, resume=resume)
+    split = make_split(dataset.cells, recipe)
+    if len(split.train) < recipe.batch_size:
+        raise SettingError(
+            "there is not one whole batch to train on",
+            why=f"the training side has {len(split.train)} cells, a batch has {recipe.batch_size}",
+            fix=f"--set batch_size={max(1, len(split.train) // 4)}, or use more cells",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    write_split(split, out / "split.json")
+
+    size = recipe.image_size_px
+    train_inputs = _read_side(split.train, dataset, size, progress=progress)
+    mean, std = channel_statistics(train_inputs)
+    accelerator = Accelerator(
+        mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True)
+    )
+    torch.manual_seed(recipe.seed)
+    network = build(recipe.network, size, recipe.network_options)
+    _set_input_statistics(network, mean, std if recipe.standardise else (1.0, 1.0, 1.0))
+    fit = _Fit(
+        recipe=recipe,
+        accelerator=accelerator,
+        network=network,
+        optimizer=_optimizer(network, recipe),
+        train=_dataset(train_inputs, split.train),
+        validation=_dataset(_read_side(split.validation, dataset, size, progress=progress), split.validation),
+        out=out,
+        run={"recipe": json.dumps(asdict(recipe)), "split": split.fingerprint, "precision": precision},
+        progress=progress,
+    )
+    resumed = resume and (out / CHECKPOINT).exists()
+    history = read_checkpoint(out, network, fit.optimizer, run=fit.run) if resumed else []
+    _fit(fit, history)
+
+    card = ModelCard(
+        recipe=recipe,
+        class_names=dataset.class_names,
+        canvas_px=dataset.canvas_px,
+        channel_mean=mean,
+        channel_std=std,
+        threshold=0.5,
+        dataset=dataset.name,
+        simulated=dataset.simulated,
+        split_kind=split.kind,
+        split_fingerprint=split.fingerprint,
+        leuknet_version=version("leuknet"),
+        commit=_commit(),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if accelerator.is_main_process:
+        save_model(accelerator.unwrap_model(network), card, out / "model")
+        (out / CHECKPOINT).unlink(missing_ok=True)
+    return TrainedRun(out, split, tuple(history), history[-1].elapsed_s)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What the loop works with; made once by `train`."""
+
+    recipe: Recipe
+    accelerator: Accelerator
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    train: TensorDataset
+    validation: TensorDataset
+    out: Path
+    run: dict[str, str]
+    progress: bool
+
+
+def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
+    """Go through the epochs, from where `history` ends; append a row to it for each iteration."""
+    recipe, accelerator = fit.recipe, fit.accelerator
+    network, optimizer = accelerator.prepare(fit.network, fit.optimizer)
+    per_epoch = len(fit.train) // recipe.batch_size  # the last partial batch of an epoch is dropped
+    total = recipe.epochs * per_epoch
+    started = time.monotonic() - (history[-1].elapsed_s if history else 0.0)
+    kept_at = time.monotonic()
+    show = fit.progress and accelerator.is_main_process
+    with (
+        _stop_on_ctrl_c() as stop,
+        HistoryFiles(fit.out, history) as files,
+        tqdm(total=total, initial=len(history), desc="train", unit="step", disable=not show) as bar,
+    ):
+        for epoch in range(len(history) // per_epoch + 1, recipe.epochs + 1):
+            rate = recipe.learning_rate * recipe.rate_drop_factor ** ((epoch - 1) // recipe.rate_drop_epochs)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loader = accelerator.prepare(_batches(fit.train, recipe, epoch))
+            loader = accelerator.skip_first_batches(loader, len(history) % per_epoch)
+            for pixels, labels in loader:
+                iteration = len(history) + 1
+                # Dropout's chance depends on seed, iteration and process, not on what ran before.
+                torch.manual_seed(_seed(recipe.seed, iteration, accelerator.process_index))
+                network.train()
+                with accelerator.autocast():
+                    logits = network(_as_float(pixels))
+                loss = functional.cross_entropy(logits.float(), labels)
+                if not math.isfinite(loss.item()):
+                    raise SettingError(
+                        f"training broke down at iteration {iteration}",
+                        why=f"the loss is {loss.item()}",
+                        fix=f"use a lower rate, for example --set learning_rate={rate / 10:g}",
+                    )
+                optimizer.zero_grad()
+                accelerator.backward(loss)
+                optimizer.step()
+
+                validated = iteration % recipe.validate_every == 0 or iteration == total
+                values = _validate(fit, network) if validated else (None, None)
+                correct = (logits.argmax(dim=1) == labels).float().mean()
+                row = HistoryRow(
+                    iteration, epoch, rate, loss.item(), correct.item(), *values, time.monotonic() - started
+                )
+                history.append(row)
+                files.add(row)
+                bar.update()
+                if values[1] is not None:
+                    bar.set_postfix(loss=f"{row.loss:.3f}", validation_accuracy=f"{values[1]:.3f}")
+                epoch_ends = iteration % per_epoch == 0
+                if stop.is_set() or epoch_ends or time.monotonic() - kept_at > CHECKPOINT_EVERY_S:
+                    _keep(fit, history)
+                    kept_at = time.monotonic()
+                if stop.is_set():
+                    raise Interrupted(
+                        f"stopped after iteration {iteration} of {total}",
+                        why="Ctrl-C; what was done is kept",
+                        fix=f"run the same command with --resume; the run folder is {fit.out}",
+                    )
+
+
+def _keep(fit: _Fit, history: list[HistoryRow]) -> None:
+    if fit.accelerator.is_main_process:
+        network = fit.accelerator.unwrap_model(fit.network)
+        write_checkpoint(fit.out, network, fit.optimizer, history=history, run=fit.run)
+
+
+@torch.no_grad()
+def _validate(fit: _Fit, network: nn.Module) -> tuple[float, float]:
+    """Mean loss and accuracy over the validation side, without dropout."""
+    network.eval()
+    loss, correct = 0.0, 0
+    for pixels, labels in DataLoader(fit.validation, VALIDATION_BATCH_SIZE):
+        labels = labels.to(fit.accelerator.device)  # noqa: PLW2901
+        with fit.accelerator.autocast():
+            logits = network(_as_float(pixels.to(fit.accelerator.device))).float()
+        loss += functional.cross_entropy(logits, labels, reduction="sum").item()
+        correct += int((logits.argmax(dim=1) == labels).sum())
+    return loss / len(fit.validation), correct / len(fit.validation)
+
+
+def _batches(train: TensorDataset, recipe: Recipe, epoch: int) -> DataLoader[tuple[Tensor, ...]]:
+    """The batches of one epoch. MATLAB's default shuffles once and takes the same batches each epoch."""
+    stream = (recipe.seed, 0 if recipe.shuffle == "once" else epoch)
+    order = np.random.default_rng(stream).permutation(len(train))
+    return DataLoader(train, recipe.batch_size, sampler=order.tolist(), drop_last=True)
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Adam with L2 added to the gradient, on weights and not on biases, as MATLAB does."""
+    weights = [value for name, value in network.named_parameters() if not name.endswith("bias")]
+    biases = [value for name, value in network.named_parameters() if name.endswith("bias")]
+    groups = [
+        {"params": weights, "weight_decay": recipe.weight_decay},
+        {"params": biases, "weight_decay": 0.0},
+    ]
+    return torch.optim.Adam(groups, lr=recipe.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+
+
+def _read_side(cells: tuple[CellImage, ...], dataset: Dataset, size: int, *, progress: bool) -> Pixels:
+    loaded = load_inputs(
+        cells, root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=size, progress=progress
+    )
+    if loaded.unreadable:
+        cell, error = loaded.unreadable[0]
+        raise DatasetError(
+            f"{len(loaded.unreadable)} of {len(cells)} images cannot be read",
+            why=f"the first is {cell.id!r}: {error.why}",
+            fix="run `leuknet data verify` on the folder, then mend or remove what it lists",
+        )
+    return loaded.inputs
+
+
+def _dataset(inputs: Pixels, cells: tuple[CellImage, ...]) -> TensorDataset:
+    labels = torch.tensor([int(cell.label) for cell in cells if cell.label is not None])
+    # (N, S, S, 3) in memory seen as (N, 3, S, S): the layout that convolutions want, with no copy.
+    return TensorDataset(torch.from_numpy(inputs).permute(0, 3, 1, 2), labels)
+
+
+def _as_float(pixels: Tensor) -> Tensor:
+    return pixels.float().contiguous(memory_format=torch.channels_last)
+
+
+def _set_input_statistics(network: nn.Module, mean: Any, std: Any) -> None:
+    layer: Any = network.get_submodule("input")
+    layer.mean.copy_(torch.tensor(mean).view(3, 1, 1))
+    layer.std.copy_(torch.tensor(std).view(3, 1, 1))
+
+
+def _check_folder(out: Path, *, resume: bool) -> None:
+    if (out / "model").exists():
+        raise SettingError(
+            f"{out} holds a finished run",
+            why="a run folder is written once, so that a result never changes under its name",
+            fix="name another folder with --out, or remove this one",
+        )
+    if not resume and out.exists() and any(out.iterdir()):
+        unfinished = (out / CHECKPOINT).exists()
+        raise SettingError(
+            f"{out} is not empty",
+            why="it holds an unfinished run" if unfinished else "a new run needs a folder of its own",
+            fix="add --resume to go on with it" if unfinished else "name another folder with --out",
+        )
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the code runs from, None for an installed package."""
+    try:
+        answer = subprocess.run(  # noqa: S603
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+@contextmanager
+def _stop_on_ctrl_c() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a wish that the loop reads; a second one stops at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals belong to the main thread
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def wish(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, wish)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
