@@ -11,10 +11,10 @@
     ├── SettingError         an unknown name or a value out of range
     ├── ShapeError           arrays do not fit together
     ├── MissingExtraError    an optional part of LeukNet is not installed
-    └── Interrupted          the user asked to stop; what was done is kept
+    └── StoppedError          the user asked to stop; what was done is kept
 
 Each carries three sentences: `what` happened, `why`, and what to try (`fix`). The command line prints
-them as three lines. Exit status is 2 for these, 1 for a bug of ours, 130 for `Interrupted`.
+them as three lines. Exit status is 2 for these, 1 for a bug of ours, 130 for `StoppedError`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class MissingExtraError(LeukNetError):
     """An optional part of LeukNet is not installed."""
 
 
-class Interrupted(LeukNetError):
+class StoppedError(LeukNetError):
     """The user asked to stop; what was done is kept."""
 
     exit_status = 130

@@ -5,9 +5,8 @@ cells, one row per resample, so that a bootstrap of thousands of resamples is a 
 and not a loop. Cells of one patient look alike, so that resampling cells makes intervals too narrow for
 a claim about new patients: `bootstrap` resamples whole subjects where it is told which cell is whose.
 
-Start at `METRICS`, then `bootstrap`; `wilson` is the interval of a plain count. Nothing here knows models
-or files. To add a metric, write a function like `accuracy`, register it in `METRICS`, and add a value
-worked out by hand to the tests.
+Start at `METRICS`, then `bootstrap`; `wilson` is the interval of a plain count. To add a metric, write a
+function like `accuracy`, register it in `METRICS` and add a value worked out by hand to the tests.
 """
 
 from __future__ import annotations
@@ -59,8 +58,7 @@ def accuracy(
     Raises
     ------
     ShapeError
-        If arrays are empty, not one-dimensional or of different lengths, if a label is neither 0 nor 1,
-        or if a probability is NaN or outside [0, 1].
+        If arrays are empty, not one-dimensional or misfit, or a label or probability is out of range.
     SettingError
         If the threshold lies outside [0, 1].
 
@@ -110,12 +108,8 @@ def auroc(
 ) -> Values:
     """Return the chance that a leukaemic cell scores above a normal one, ties counting half.
 
-    The area under the ROC curve; the threshold has no part in it. NaN unless both classes are there.
-
-    References
-    ----------
-    Hanley & McNeil (1982), "The meaning and use of the area under a receiver operating characteristic
-    (ROC) curve", Radiology 143(1), 29-36.
+    The area under the ROC curve (Hanley & McNeil 1982, Radiology 143(1), 29-36); the threshold has no
+    part in it. NaN unless both classes are there.
     """
     weights = _checked(labels, probabilities, threshold, weights)
     order = np.argsort(probabilities, kind="stable")
@@ -167,10 +161,8 @@ def bootstrap(
         The subject of each cell; None makes each cell its own cluster.
     metrics
         Keys of `METRICS`.
-    resamples
-        Number of resamples, at least 1.
-    seed
-        The same seed gives the same intervals.
+    resamples, seed
+        Number of resamples, at least 1; the same seed gives the same intervals.
     level
         Share of resamples between the limits, in (0, 1).
 
@@ -182,10 +174,9 @@ def bootstrap(
     Raises
     ------
     ShapeError
-        If arrays do not fit (see `accuracy`), if there are fewer than two clusters, or if a metric is
-        undefined on the whole data for want of a class.
+        If arrays do not fit, if there is one cluster only, or if a metric is undefined for want of a class.
     SettingError
-        If a metric is unknown, or a number is out of range.
+        If a metric is unknown or a number out of range.
 
     References
     ----------
@@ -227,18 +218,14 @@ def bootstrap(
 def wilson(successes: int, total: int, *, level: float = 0.95) -> Interval:
     """Return a share with Wilson's score interval, which takes the cells as independent.
 
-    `total` is 1 or more and `level` between 0 and 1; otherwise ShapeError and SettingError.
-
-    References
-    ----------
-    Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22,
-    209-212, as computed by `scipy.stats.binomtest`.
+    `total` is 1 or more, else ShapeError; `level` is between 0 and 1, else SettingError. The formula is
+    that of Wilson (1927), JASA 22, 209-212, as computed by `scipy.stats.binomtest`.
 
     Examples
     --------
     >>> paper = wilson(196, 226)
     >>> f"{paper.estimate:.4f} ({paper.low:.3f} to {paper.high:.3f})"
-    '0.8673 (0.817 to 0.906)'
+    '0.8673 (0.817 to 0.905)'
     """
     _require(0 <= successes <= total >= 1, f"{successes} of {total}", fix="count at least one cell")
     _require(0 < level < 1, f"level {level}", fix="use 0.95 for a 95% interval", error=SettingError)

@@ -3,10 +3,9 @@
 `train` takes a data set and a recipe and leaves a run folder:
 
     recipe.json              the settings
-    split.json               which cell was on which side, with hashes
     history.csv              loss, accuracy and rate of each iteration; TensorBoard's files in tensorboard/
     checkpoint.safetensors   where an unfinished run stands; removed at the end
-    model/                   the trained model: model.json, weights.safetensors, golden.npz
+    model/                   the trained model: model.json, weights.safetensors, split.json, golden.npz
 
 Chance is a function of the recipe's seed and the iteration alone. A run therefore repeats itself, and one
 that was stopped and resumed ends where an unbroken one does, on the same machine and number of threads.
@@ -41,9 +40,9 @@ from tqdm import tqdm
 
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.checkpoint import read_checkpoint, write_checkpoint
-from leuknet.data.split import make_split, write_split
+from leuknet.data.split import make_split
 from leuknet.data.transform import channel_statistics, load_inputs
-from leuknet.errors import DatasetError, Interrupted, SettingError
+from leuknet.errors import DatasetError, SettingError, StoppedError
 from leuknet.history import HistoryFiles
 from leuknet.models import build
 from leuknet.models.predictor import save_model
@@ -111,7 +110,7 @@ def train(
         If the folder is taken or the batch is larger than the training side.
     DatasetError
         If an image of the training or validation side cannot be read.
-    Interrupted
+    StoppedError
         After Ctrl-C, once the running iteration is kept.
     """
     out = Path(out)
@@ -125,7 +124,6 @@ def train(
         )
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
-    write_split(split, out / "split.json")
 
     size = recipe.image_size_px
     train_inputs = _read_side(split.train, dataset, size, progress=progress)
@@ -167,7 +165,7 @@ def train(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     if accelerator.is_main_process:
-        save_model(accelerator.unwrap_model(network), card, out / "model")
+        save_model(accelerator.unwrap_model(network), card, split, out / "model")
         (out / CHECKPOINT).unlink(missing_ok=True)
     return TrainedRun(out, split, tuple(history), history[-1].elapsed_s)
 
@@ -241,7 +239,7 @@ def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
                     _keep(fit, history)
                     kept_at = time.monotonic()
                 if stop.is_set():
-                    raise Interrupted(
+                    raise StoppedError(
                         f"stopped after iteration {iteration} of {total}",
                         why="Ctrl-C; what was done is kept",
                         fix=f"run the same command with --resume; the run folder is {fit.out}",
@@ -260,7 +258,7 @@ def _validate(fit: _Fit, network: nn.Module) -> tuple[float, float]:
     network.eval()
     loss, correct = 0.0, 0
     for pixels, labels in DataLoader(fit.validation, VALIDATION_BATCH_SIZE):
-        labels = labels.to(fit.accelerator.device)  # noqa: PLW2901
+        labels = labels.to(fit.accelerator.device)
         with fit.accelerator.autocast():
             logits = network(_as_float(pixels.to(fit.accelerator.device))).float()
         loss += functional.cross_entropy(logits, labels, reduction="sum").item()

@@ -384,7 +384,8 @@ class LayerRow:
     parameters
         Trained values.
     gflop
-        Cost of one image, forward, in 1e9 floating-point operations; a multiplication and an addition count as two.
+        Cost of one image, forward, in 1e9 floating-point operations; a multiplication and an addition
+        count as two.
     """
 
     number: int

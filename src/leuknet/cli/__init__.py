@@ -27,8 +27,8 @@ app = typer.Typer(
     help=(
         "Tells leukaemic B-lymphoblasts (ALL) from normal lymphocytes (HEM) in microscope images.\n\n"
         "Research software, not a medical device.\n\n"
-        "Start with `leuknet reproduce paper --demo`: it draws simulated cells, trains the paper's network on "
-        "them and writes one page that explains the result."
+        "Start with `leuknet reproduce paper --demo`: it draws simulated cells, trains the paper's network "
+        "on them and writes one page that explains the result."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -15,14 +15,16 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from leuknet.data import published
 from leuknet.data.c_nmc_labels import CLASS_FOLDERS, PrelimLabel, label_of, read_prelim_labels, subject_of
 from leuknet.data.contents import find_duplicates, merge_subjects, natural_key, read_digests, shorten
-from leuknet.data.published import CANVAS_PX, FOLDERS, LICENCE, MERGED_SUBJECTS, NAME, PRELIM_LABELS, URL
+from leuknet.data.published import CANVAS_PX, FOLDERS, LICENCE, MERGED_SUBJECTS, PRELIM_LABELS, URL, PartCount
 from leuknet.errors import DatasetError
 from leuknet.types import CellImage, Dataset, Finding, Label, Severity
 
+NAME = published.NAME
 VERSION = "2019"
 TOP = "C-NMC_Leukemia"
 SIMULATED = "simulated.json"
@@ -68,6 +70,12 @@ def read(root: Path, *, prelim_labels: Path | None = None, progress: bool = Fals
         If no part of the data set is there, or a label file cannot be understood.
     """
     base = find_base(root)
+    if base is None:
+        raise DatasetError(
+            f"cannot read C-NMC 2019 from {root}",
+            why=f"neither it nor a folder {TOP} in it has {', '.join(FOLDERS.values())}",
+            fix=f"name the folder that holds {TOP}, unpacked as published (docs/data.md)",
+        )
     simulation = read_simulation(base)
     labels_file = prelim_labels or base / PRELIM_LABELS
     labels = read_prelim_labels(labels_file) if prelim_labels or labels_file.is_file() else {}
@@ -90,35 +98,34 @@ def read(root: Path, *, prelim_labels: Path | None = None, progress: bool = Fals
     )
 
 
-def find_base(root: Path) -> Path:
-    """Return the folder `C-NMC_Leukemia`, which is `root` or lies in it; a `DatasetError` if neither is."""
+def find_base(root: Path) -> Path | None:
+    """Return the folder `C-NMC_Leukemia`, which is `root` or lies in it; None where no part is found."""
     for base in (root / TOP, root):
         if any((base / folder).is_dir() for folder in FOLDERS.values()):
             # Resolved: paths stay right if the working folder changes, and links below show as such.
             return base.resolve()
-    raise DatasetError(
-        f"cannot read C-NMC 2019 from {root}",
-        why=f"neither it nor a folder {TOP} in it has {', '.join(FOLDERS.values())}",
-        fix=f"name the folder that holds {TOP}, unpacked as published (docs/data.md)",
-    )
+    return None
 
 
-def read_simulation(base: Path) -> Mapping[str, Any] | None:
-    """Return what `leuknet data simulate` wrote of a copy (its `counts` per part); None for real data."""
+def read_simulation(base: Path) -> dict[str, PartCount] | None:
+    """Return the counts that `leuknet data simulate` wrote beside its copy; None for real data."""
     path = base / SIMULATED
     if not path.is_file():
         return None
     try:
         stated = json.loads(path.read_text(encoding="utf-8"))
-        if stated["simulated"] is not True or not isinstance(stated["counts"], dict):
-            raise ValueError("it lacks `simulated` = true or `counts`")  # caught two lines below
-    except (ValueError, KeyError, TypeError) as error:
+        if stated["simulated"] is not True:
+            raise ValueError("`simulated` is not true")
+        return {
+            part: PartCount(*(count[field] for field in PartCount._fields))
+            for part, count in stated["counts"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
             f"cannot tell whether {base} is simulated",
-            why=f"{SIMULATED} there is damaged: {error}",
-            fix="draw the copy again with `leuknet data simulate`, or delete that file if the images are real",
+            why=f"{SIMULATED} there is damaged: {error!r}",
+            fix="draw it again with `leuknet data simulate`; if the images are real, delete that file",
         ) from error
-    return dict(stated)
 
 
 def _list_places(base: Path, *, labels_file: Path) -> tuple[dict[str, _Place], list[Finding]]:

@@ -83,11 +83,11 @@ def read_prelim_labels(path: Path) -> dict[str, PrelimLabel]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines, strict=True)
-            missing = {"new_names", "labels"} - set(reader.fieldnames or ())
+            columns = reader.fieldnames or ()
+            missing = [name for name in ("new_names", "labels") if name not in columns]
             if missing:
                 raise _error(
-                    path,
-                    why=f"it lacks {', '.join(sorted(missing))}; its columns are {reader.fieldnames or 'none'}",
+                    path, why=f"it lacks {' and '.join(missing)}; it has {', '.join(columns) or 'none'}"
                 )
             labels: dict[str, PrelimLabel] = {}
             for row in reader:

@@ -115,9 +115,6 @@ def merge_subjects(
     findings
         One `info` for each merged subject that occurs.
     """
-    # Imported here: it takes longer than the rest of the data package together.
-    from scipy.cluster.hierarchy import DisjointSet
-
     used = [cell for cell in cells if cell.label is not None and cell.subject is not None]
     joins = [(tuple(ids), "the published set has identical images under them") for ids in known]
     for group in _groups_by_bytes(used):
@@ -126,15 +123,11 @@ def merge_subjects(
             joins.append((ids, f"identical here: {shorten([cell.id for cell in group])}"))
 
     present = {cell.subject for cell in cells if cell.subject is not None}
-    people = DisjointSet(sorted(present.union(*(ids for ids, _ in joins)), key=natural_key))
-    for ids, _ in joins:
-        for other in ids[1:]:
-            people.merge(ids[0], other)
     names, findings = {}, []
-    for members in people.subsets():
+    for members in _unite([*({one} for one in present), *(set(ids) for ids, _ in joins)]):
         ordered = sorted(members, key=natural_key)
         names.update(dict.fromkeys(ordered, "+".join(ordered)))
-        if len(ordered) > 1 and not present.isdisjoint(members):
+        if len(ordered) > 1 and present & members:
             why = "; ".join(reason for ids, reason in joins if ids[0] in members)
             message = f"ids {', '.join(ordered)} count as one subject: {why}"
             findings.append(Finding("info", "merged", "", message))
@@ -159,3 +152,13 @@ def _groups_by_bytes(cells: Iterable[CellImage]) -> list[list[CellImage]]:
     for cell in cells:
         by_digest.setdefault(cell.sha256, []).append(cell)
     return [group for group in by_digest.values() if len(group) > 1]
+
+
+def _unite(groups: Iterable[set[str]]) -> list[set[str]]:
+    """Join groups that share a member, directly or through others."""
+    united: list[set[str]] = []
+    for group in groups:
+        touching = [one for one in united if one & group]
+        united = [one for one in united if not one & group]
+        united.append(group.union(*touching))
+    return united

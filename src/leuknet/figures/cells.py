@@ -69,7 +69,7 @@ def draw_samples(
             axes = _cell(
                 body, images[place], left_in=_NAME_IN + column * side_in, bottom_in=bottom_in, side_in=side_in
             )
-            axes.set_xlabel(shortened(titles[place], int(side_in / 0.078)), fontsize=7.5, labelpad=3)
+            axes.set_xlabel(shortened(titles[place], int(side_in / 0.068)), fontsize=7.5, labelpad=3)
     return figure
 
 
@@ -158,7 +158,7 @@ def _mark_call(axes: Axes, true: Label, called: Label, *, class_names: tuple[str
 
 def _cell(body: SubFigure, pixels: Pixels, *, left_in: float, bottom_in: float, side_in: float) -> Axes:
     """Show one image in a square whose place is given in inches from the lower left of the drawing."""
-    width_in, height_in = (float(size) for size in body.bbox.size / body.dpi)
+    width_in, height_in = body.bbox.width / body.dpi, body.bbox.height / body.dpi
     side = side_in - _GAP_IN
     axes: Axes = body.add_axes((left_in / width_in, bottom_in / height_in, side / width_in, side / height_in))
     axes.imshow(pixels, interpolation="antialiased")

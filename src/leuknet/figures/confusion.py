@@ -119,7 +119,7 @@ def _write_interval(axes: Axes, place: tuple[float, float], *, name: str, interv
     )
     bounds = f"{interval.low:.1%} to {interval.high:.1%}"
     axes.text(x, top + 0.72, bounds, ha="center", va="center", fontsize=9)
-    method = f"{interval.level:.0%}, {interval.method}"
+    method = f"{interval.level:.0%}, {interval.method.capitalize()}"
     axes.text(x, top + 0.88, method, ha="center", va="center", fontsize=7.5, color=MUTED)
 
 

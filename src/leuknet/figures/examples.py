@@ -43,7 +43,8 @@ class Examples:
             f"{chosen} of {cells:,} {class_names[label]} called {'right' if right else 'wrong'}"
             for label, right, chosen, cells in self.groups
         )
-        return f"{len(self.places)} of {total:,} test cells, drawn at random (seed {self.seed}) from each group: {parts}."
+        drawn = f"drawn at random (seed {self.seed}) from each group"
+        return f"{len(self.places)} of {total:,} test cells, {drawn}: {parts}."
 
 
 def choose_examples(
@@ -109,7 +110,7 @@ def _shared_out(sizes: NDArray[np.int64], *, n: int) -> NDArray[np.int64]:
     spare = n - sizes.size
     left = sizes - 1
     quotas = spare * left / max(left.sum(), 1)
-    shares = 1 + np.floor(quotas).astype(np.int64)
+    shares: NDArray[np.int64] = 1 + np.floor(quotas).astype(np.int64)
     largest = np.argsort(-(quotas % 1), kind="stable")[: n - shares.sum()]
     shares[largest] += 1
     return shares

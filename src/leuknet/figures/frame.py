@@ -12,6 +12,8 @@ from __future__ import annotations
 import io
 import os
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ GREEN = "#007a5a"
 ORANGE = "#c24e00"
 AMBER = "#f0b429"
 
-STYLE: dict[str, Any] = {
+# matplotlib lists the keys as a type in its newer versions only: hence Any.
+STYLE: Any = {
     # DejaVu Sans ships with matplotlib: the same picture on every machine.
     "font.family": ["DejaVu Sans"],
     "font.size": 9.5,
@@ -45,6 +48,8 @@ STYLE: dict[str, Any] = {
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "lines.linewidth": 1.6,
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "leuknet",
     "path.simplify": False,
@@ -52,20 +57,23 @@ STYLE: dict[str, Any] = {
 """Settings of every figure, applied by `house_style` while one is drawn and while it is saved."""
 
 SIMULATED_NOTICE = "SIMULATED CELLS"
+TIMES = "\N{MULTIPLICATION SIGN}"
 RESEARCH_NOTICE = "Research use only. Not a medical device."
 
 _BAND_IN = 0.34
 _TITLE_IN = 0.52
 _LINE_IN = 0.165
-_CHARACTER_IN = 0.077
+_CHARACTER_IN = 0.066
 """Mean width of a character of the subtitle."""
 _FOOT_IN = 0.26
 _MARGIN_IN = 0.2
 
 
-def house_style() -> Any:
-    """Return the figures' settings as a decorator or context; the caller's own are restored after it."""
-    return mpl.rc_context(STYLE)
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Apply the figures' settings, as a context or as a decorator; the caller's own are restored after it."""
+    with mpl.rc_context(STYLE):
+        yield
 
 
 def framed(
@@ -91,8 +99,9 @@ def framed(
     lines = textwrap.wrap(subtitle, int((width_in - 2 * _MARGIN_IN) / _CHARACTER_IN))
     head_in = _TITLE_IN + _LINE_IN * len(lines)
     heights = [band_in, head_in, height_in, _FOOT_IN] if simulated else [head_in, height_in, _FOOT_IN]
-    figure = Figure(figsize=(width_in, sum(heights)), facecolor="white", layout="none")
-    *bands, head, body, foot = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0)
+    figure = Figure(figsize=(width_in, sum(heights)), facecolor="white")
+    parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0)
+    *bands, head, body, foot = parts
     for band in bands:
         band.set_facecolor(AMBER)
         band.text(

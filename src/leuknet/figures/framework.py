@@ -20,6 +20,7 @@ from leuknet.figures.frame import (
     MUTED,
     ORANGE,
     PAPER,
+    TIMES,
     framed,
     house_style,
     shortened,
@@ -85,8 +86,10 @@ def _draw_preparation(
     rows = [(shortened(dataset.class_names[label], 12), label) for label in (Label.LEUKAEMIC, Label.NORMAL)]
     counted = "\n".join(f"{name} {before[label]:,}" for name, label in rows)
     kept = "\n".join(f"{name} {before[label]:,} → {after[label]:,}" for name, label in rows)
-    size = f"{recipe.image_size_px} × {recipe.image_size_px}"
-    canvas = f"from {dataset.canvas_px} × {dataset.canvas_px}" if dataset.canvas_px else "each image whole"
+    size = f"{recipe.image_size_px} {TIMES} {recipe.image_size_px}"
+    canvas = (
+        f"from {dataset.canvas_px} {TIMES} {dataset.canvas_px}" if dataset.canvas_px else "each image whole"
+    )
     middle, height = _HEIGHT_IN / 2, 1.24
     texts = [
         ("Images", f"{len(read):,} cells\n{counted}"),
@@ -104,9 +107,9 @@ def _draw_preparation(
 def _draw_sides(axes: Axes, columns: Sequence[float], split: Split) -> None:
     total = len(split.train) + len(split.validation) + len(split.test)
     sides = [
-        ("Training", split.train, BLUE),
-        ("Validation", split.validation, MUTED),
-        ("Test", split.test, ORANGE),
+        ("Training set", split.train, BLUE),
+        ("Validation set", split.validation, MUTED),
+        ("Test set", split.test, ORANGE),
     ]
     for (name, cells, colour), middle in zip(sides, _LANES, strict=True):
         share = len(cells) / total

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import uniform_filter1d  # type: ignore[attr-defined]  # namespace filled at run time
 
 from leuknet.errors import ShapeError
 from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style
@@ -30,7 +30,8 @@ def draw_history(rows: Sequence[HistoryRow], *, simulated: bool) -> Figure:
     """Draw a training run in the manner of MATLAB's training progress plot.
 
     Thin lines are single mini-batches, thick ones their moving mean over five iterations, dots the
-    validations. Epochs are shaded in turn; a dashed line marks each change of the learning rate.
+    validations. Epochs are shaded in turn; a dotted line marks each change of the learning rate. The loss has
+    a logarithmic axis, named as such, where its greatest value is above 20 times its median.
 
     Parameters
     ----------
@@ -64,15 +65,25 @@ def draw_history(rows: Sequence[HistoryRow], *, simulated: bool) -> Figure:
         _draw_curves(axes, rows, name=name, percent=percent)
         _mark_epochs(axes, rows)
     _name_epochs(upper, rows)
+    _mark_rates(upper, lower, rows)
     upper.set(ylabel="accuracy", ylim=(0, 1.02))
     upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     upper.legend(
         loc="lower right", frameon=True, facecolor="white", edgecolor="none", framealpha=0.9, fontsize=9
     )
-    lower.set(ylabel="loss", xlabel="iteration")
-    lower.set_ylim(bottom=0)
+    lower.set(xlabel="iteration")
+    _scale_loss(lower, _column(rows, "loss"))
     lower.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
+
+
+def _scale_loss(axes: Axes, losses: NDArray[np.float64]) -> None:
+    # Weights drawn at random can start with a loss of hundreds, beside which all that follows is flat.
+    if losses.max() > 20 * np.median(losses) and losses.min() > 0:
+        axes.set(yscale="log", ylabel="loss (log scale)")
+    else:
+        axes.set_ylabel("loss")
+        axes.set_ylim(bottom=0)
 
 
 def _column(rows: Sequence[HistoryRow], name: str) -> NDArray[np.float64]:
@@ -117,9 +128,6 @@ def _mark_epochs(axes: Axes, rows: Sequence[HistoryRow]) -> None:
         if place % 2 == 0:
             axes.axvspan(start, end, color="#eef1f4", linewidth=0, zorder=0)
     axes.set_xlim(bounds[0][1], bounds[-1][2])
-    rates, iterations = _column(rows, "learning_rate"), _column(rows, "iteration")
-    for place in np.flatnonzero(np.diff(rates)):
-        axes.axvline(iterations[place] + 0.5, color=INK, linestyle=(0, (2, 3)), linewidth=1)
 
 
 def _name_epochs(axes: Axes, rows: Sequence[HistoryRow]) -> None:
@@ -130,10 +138,16 @@ def _name_epochs(axes: Axes, rows: Sequence[HistoryRow]) -> None:
             (start + end) / 2, 1.025, f"{epoch}" if epoch != bounds[0][0] else f"epoch {epoch}",
             transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=8.5, color=MUTED,
         )  # fmt: skip
+
+
+def _mark_rates(upper: Axes, lower: Axes, rows: Sequence[HistoryRow]) -> None:
     rates, iterations = _column(rows, "learning_rate"), _column(rows, "iteration")
     for place in np.flatnonzero(np.diff(rates)):
-        axes.annotate(
-            f"rate {rates[place + 1]:.2g} from here", xy=(iterations[place] + 0.5, 0.03),
-            xycoords=("data", "axes fraction"), xytext=(-4, 0), textcoords="offset points",
-            ha="right", va="bottom", fontsize=8, color=MUTED,
+        for axes in (upper, lower):
+            axes.axvline(iterations[place] + 0.5, color=INK, linestyle=(0, (2, 3)), linewidth=1)
+        # Losses have come down by now: there is room at the top of their panel.
+        lower.annotate(
+            f"learning rate {rates[place + 1]:.2g}", xy=(iterations[place] + 0.5, 0.96),
+            xycoords=("data", "axes fraction"), xytext=(5, 0), textcoords="offset points",
+            ha="left", va="top", fontsize=8.5, color=MUTED,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
 
 from leuknet.errors import ShapeError
-from leuknet.figures.frame import BLUE, GREEN, INK, MUTED, ORANGE, SKY, framed, house_style, shortened
+from leuknet.figures.frame import BLUE, GREEN, INK, MUTED, ORANGE, SKY, TIMES, framed, house_style, shortened
 from leuknet.types import LayerRow
 
 _COLOURS = ("#9aa5b1", BLUE, "#e6c229", "#cc79a7", SKY, GREEN, "#7b8794", ORANGE, "#5b4b8a", "#d9c8ae")
@@ -24,8 +24,8 @@ _TABLE_LEFT_IN = 0.85
 _BLOCK_IN = 2.1
 _THICKEST_IN = 0.34
 _THINNEST_IN = 0.05
-_AXIS_Y_IN = 2.52
-_HEIGHT_IN = 4.3
+_AXIS_Y_IN = 2.62
+_HEIGHT_IN = 4.05
 
 
 @house_style()
@@ -93,7 +93,7 @@ def _block_size(row: LayerRow, rows: Sequence[LayerRow]) -> tuple[float, float]:
 def _draw_block(axes: Axes, middle: float, size: tuple[float, float], *, colour: str) -> None:
     thickness, height = size
     # Seen from the right and above: the slant is short enough not to touch the next block.
-    slant_x, slant_y = 0.07 * height, 0.06 * height
+    slant_x, slant_y = 0.13 * height, 0.1 * height
     left, right = middle - (thickness + slant_x) / 2, middle + (thickness - slant_x) / 2
     bottom, top = _AXIS_Y_IN - height / 2, _AXIS_Y_IN + height / 2
     faces = [
@@ -118,29 +118,29 @@ def _draw_block(axes: Axes, middle: float, size: tuple[float, float], *, colour:
 
 
 def _write_column(axes: Axes, middle: float, row: LayerRow) -> None:
-    axes.text(middle, 1.22, str(row.number), ha="center", va="center", fontsize=8, color=MUTED)
-    axes.text(middle, 1.05, shortened(row.name, 8), ha="center", va="center", fontsize=8.5, fontweight="bold")
+    axes.text(middle, 1.36, str(row.number), ha="center", va="center", fontsize=8, color=MUTED)
+    axes.text(middle, 1.19, shortened(row.name, 8), ha="center", va="center", fontsize=8.5, fontweight="bold")
     first, *sides = row.output_shape
-    axes.text(middle, 0.87, f"{first:,}", ha="center", va="center", fontsize=8.5)
+    axes.text(middle, 1.01, f"{first:,}", ha="center", va="center", fontsize=8.5)
     if sides:
-        axes.text(middle, 0.72, "×".join(map(str, sides)), ha="center", va="center", fontsize=8)
-    axes.text(middle, 0.53, _abbreviated(row.parameters), ha="center", va="center", fontsize=8, color=MUTED)
+        axes.text(middle, 0.86, TIMES.join(map(str, sides)), ha="center", va="center", fontsize=8)
+    axes.text(middle, 0.67, _abbreviated(row.parameters), ha="center", va="center", fontsize=8, color=MUTED)
 
 
 def _write_heads(axes: Axes) -> None:
     for y, text in (
-        (1.22, "number"),
-        (1.05, "layer"),
-        (0.87, "channels"),
-        (0.72, "map, px"),
-        (0.53, "trained"),
+        (1.36, "number"),
+        (1.19, "layer"),
+        (1.01, "channels"),
+        (0.86, "map, px"),
+        (0.67, "trained"),
     ):
         axes.text(0.2, y, text, ha="left", va="center", fontsize=8, color=MUTED, fontstyle="italic")
 
 
 def _abbreviated(count: int) -> str:
     if count == 0:
-        return "–"
+        return "0"
     if count < 1000:
         return str(count)
     return f"{count / 1000:.3g}k" if count < 999_500 else f"{count / 1_000_000:.3g}M"

@@ -51,7 +51,9 @@ def build(name: str, image_size_px: int, options: Mapping[str, Any] | None = Non
     if name not in MODELS:
         near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.0)
         raise SettingError(
-            f"no network is called {name!r}", why=f"the networks are {', '.join(MODELS)}", fix=f"use {near[0]!r}"
+            f"no network is called {name!r}",
+            why=f"the networks are {', '.join(MODELS)}",
+            fix=f"use {near[0]!r}",
         )
     options = dict(options or {})
     known = [

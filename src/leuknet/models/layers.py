@@ -56,7 +56,10 @@ def _described(module: nn.Module, output: Tensor) -> tuple[str, str]:
             return "Image input", f"{height}x{width}x{channels}, zerocenter"
         case nn.Conv2d():
             window = "x".join(str(side) for side in module.kernel_size)
-            return "Convolution", f"{module.out_channels} {window}, stride {module.stride[0]}, {module.padding}"
+            return (
+                "Convolution",
+                f"{module.out_channels} {window}, stride {module.stride[0]}, {module.padding}",
+            )
         case nn.ReLU():
             return "ReLU", ""
         case CrossChannelNormalization():

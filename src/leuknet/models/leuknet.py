@@ -93,7 +93,7 @@ def leuknet(
             assert module.bias is not None  # noqa: S101  both kinds are made with one above
             nn.init.zeros_(module.bias)
     # Channels last is how the processor's convolution kernels want their maps.
-    return network.to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
+    return network.to(memory_format=torch.channels_last)
 
 
 class ZeroCenter(nn.Module):

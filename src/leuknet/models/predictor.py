@@ -1,8 +1,9 @@
 """A model folder as a predictor, computed by PyTorch.
 
-A model folder holds `model.json` (what the model says of itself), `weights.safetensors` and
-`golden.npz`: reference images with the probabilities they had when the model was saved. Loading scores
-the images again and refuses a folder that gives other answers. No pickle is ever read.
+A model folder holds `model.json` (what the model says of itself), `weights.safetensors`, `split.json`
+(which cells trained it) and `golden.npz`: reference images with the probabilities they had when the model
+was saved. Loading scores the images again and refuses a folder that gives other answers. No pickle is
+ever read.
 
 Start at `load_model`; `save_model` is its counterpart.
 """
@@ -21,11 +22,12 @@ from torch import Tensor, nn
 
 from leuknet.data.images import hash_file
 from leuknet.data.simulate import golden_cells
+from leuknet.data.split import write_split
 from leuknet.data.transform import prepare
 from leuknet.errors import ModelError, ShapeError
 from leuknet.models import build
 from leuknet.predict import open_card, write_card
-from leuknet.types import ModelCard, Pixels, Probabilities
+from leuknet.types import ModelCard, Pixels, Probabilities, Split
 
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference in probability between two machines; kernels round differently by about 1e-6."""
@@ -33,6 +35,8 @@ GOLDEN_TOLERANCE = 1e-4
 N_GOLDEN = 4
 
 BATCH_SIZE = 64
+
+_COPY_AGAIN = "copy the whole folder again"
 
 
 class TorchPredictor:
@@ -106,7 +110,9 @@ def load_model(folder: Path) -> TorchPredictor:
         model_id = hash_file(weights)[:12]
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(
-            f"cannot load the weights of {folder}", why=f"{weights.name}: {error}", fix="copy the whole folder again"
+            f"cannot load the weights of {folder}",
+            why=f"{weights.name}: {error}",
+            fix=_COPY_AGAIN,
         ) from error
     predictor = TorchPredictor(network, card, model_id)
     inputs, expected = _read_golden(folder, card.recipe.image_size_px)
@@ -116,13 +122,15 @@ def load_model(folder: Path) -> TorchPredictor:
             f"model folder {folder} does not prove itself",
             why=f"its reference images score {difference:.2g} away from the recorded probabilities, "
             f"over the tolerance of {GOLDEN_TOLERANCE:g}",
-            fix="copy the whole folder again; the files do not belong together or were changed",
+            fix=f"{_COPY_AGAIN}; the files do not belong together or were changed",
         )
     return predictor
 
 
-def save_model(network: nn.Module, card: ModelCard, folder: Path) -> None:
-    """Write a model folder: weights, card, and reference images with their probabilities.
+def save_model(network: nn.Module, card: ModelCard, split: Split, folder: Path) -> None:
+    """Write a model folder: weights, card, split, and reference images with their probabilities.
+
+    The split goes with the model so that cells which trained it are recognised wherever it is tested.
 
     The reference images are simulated cells, so that a model folder never carries a patient's cell. The
     folder appears whole or not at all; an older one in its place is replaced.
@@ -136,8 +144,10 @@ def save_model(network: nn.Module, card: ModelCard, folder: Path) -> None:
     staging = folder.with_name(f".{folder.name}.{os.getpid()}")
     staging.mkdir(parents=True)
     try:
-        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, staging / "weights.safetensors")
+        tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+        save_file(tensors, staging / "weights.safetensors")
         write_card(card, staging)
+        write_split(split, staging / "split.json")
         probabilities = positive_probability(network, to_tensor(golden, device))
         np.savez(staging / "golden.npz", inputs=golden, probabilities=probabilities)
         shutil.rmtree(folder, ignore_errors=True)
@@ -165,13 +175,15 @@ def _read_golden(folder: Path, size: int) -> tuple[Pixels, Probabilities]:
             inputs, probabilities = stored["inputs"], stored["probabilities"]
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ModelError(
-            f"cannot check model folder {folder}", why=f"{path.name}: {error}", fix="copy the whole folder again"
+            f"cannot check model folder {folder}",
+            why=f"{path.name}: {error}",
+            fix=_COPY_AGAIN,
         ) from error
     if inputs.shape != (len(probabilities), size, size, 3) or inputs.dtype != np.uint8 or not len(inputs):
         raise ModelError(
             f"cannot check model folder {folder}",
             why=f"{path.name} holds images of shape {inputs.shape}, not of {size}x{size} pixels",
-            fix="copy the whole folder again",
+            fix=_COPY_AGAIN,
         )
     return inputs, probabilities
 

@@ -109,9 +109,7 @@ def checked(values: dict[str, Any]) -> Recipe:
                 why=f"{name} must be {rule}",
                 fix=f"for example {name}={json.dumps(asdict(LEUKNET_PAPER)[name])}",
             )
-    return replace(
-        Recipe(**values), parts=tuple(values["parts"]), fractions=tuple(values["fractions"])
-    )
+    return replace(Recipe(**values), parts=tuple(values["parts"]), fractions=tuple(values["fractions"]))
 
 
 _FIXED = {"name", "source", "claim"}

@@ -1,0 +1,187 @@
+"""Reads a user's own cell images, listed in a `manifest.csv`.
+
+    path,label,subject,microns_per_pixel,part
+    smear 1/cell-7.png,ALL,P1,0.12,
+    smear 2/cell-1.png,HEM,P2,,
+
+Only `path` and `label` are needed. A mistake in the list is an error that names the line, because a cell
+read under a wrong label or without its subject would spoil every number made from it. An image that
+is missing becomes a `Finding` and is left out.
+
+Start at `read`. Each file is read once, whole, to hash it; no image is decoded here.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from leuknet.data.contents import read_digests
+from leuknet.errors import DatasetError, SettingError
+from leuknet.types import CellImage, Dataset, Label
+
+NAME = "folder"
+MANIFEST = "manifest.csv"
+COLUMNS = ("path", "label", "subject", "microns_per_pixel", "part")
+REQUIRED = ("path", "label")
+CLASS_NAMES = ("HEM", "ALL")
+
+_OTHER_NAMES = {"normal": Label.NORMAL, "leukaemic": Label.LEUKAEMIC}
+"""Accepted beside `CLASS_NAMES`, when the user names no classes."""
+
+
+def read(
+    root: Path,
+    *,
+    manifest: Path | None = None,
+    class_names: tuple[str, str] | None = None,
+    progress: bool = False,
+) -> Dataset:
+    """Read the cells that a manifest lists.
+
+    Parameters
+    ----------
+    root
+        The folder that the manifest's paths start from. No file outside it is ever read.
+    manifest
+        The list, if it is not `manifest.csv` in `root`: UTF-8, comma separated, quoted as usual. Columns:
+
+        - `path`: below `root`, with forward slashes; each once.
+        - `label`: 1 or 0, or a class name in any case; empty if unknown. Without `class_names`, the names
+          are ALL or leukaemic for 1, HEM or normal for 0.
+        - `subject`: the person, empty if unknown. Optional.
+        - `microns_per_pixel`: scale in µm per pixel, above 0, empty if unknown. Optional.
+        - `part`: any name, such as a hospital or a fold. Optional.
+    class_names
+        What 0 and 1 mean, in this order, where it is not HEM and ALL: `("other", "lymphocyte")`.
+    progress
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    Dataset
+        Cells in the order of the manifest. Findings, all errors that leave a cell out: `outside` (a link
+        leads out of the root), `unreadable` (not there, or no file that can be read).
+
+    Raises
+    ------
+    DatasetError
+        If the manifest is missing, empty or wrong in any line.
+    SettingError
+        If the class names are not two different names.
+
+    Notes
+    -----
+    Ids that share an image are not merged, as they are for C-NMC 2019: here the user's word on who is who
+    stands, and `leuknet.data.verify` warns of such images.
+    """
+    labels = _label_names(class_names)
+    path = manifest or root / MANIFEST
+    cells: dict[str, CellImage] = {}
+    for line, row in _read_rows(path):
+        cell = _parse_row(row, root=root, labels=labels, where=f"{path}, line {line}")
+        if cell.id in cells:
+            raise _error(f"{path}, line {line}", why=f"path {cell.id!r} is listed a second time")
+        cells[cell.id] = cell
+    if not cells:
+        raise _error(str(path), why="it lists no image")
+    digests, findings = read_digests(root, list(cells), progress=progress)
+    return Dataset(
+        name=NAME,
+        version="not stated",
+        licence="not stated",
+        url="",
+        root=root,
+        cells=tuple(replace(cells[name], sha256=digest) for name, digest in digests.items()),
+        findings=tuple(findings),
+        class_names=class_names or CLASS_NAMES,
+    )
+
+
+def _label_names(class_names: tuple[str, str] | None) -> dict[str, Label]:
+    """Every accepted spelling of a label, in lower case, with what it means."""
+    negative, positive = (name.casefold().strip() for name in class_names or CLASS_NAMES)
+    labels = {"0": Label.NORMAL, "1": Label.LEUKAEMIC, negative: Label.NORMAL, positive: Label.LEUKAEMIC}
+    if len(labels) < 4 or "" in labels:
+        raise SettingError(
+            f"cannot name the classes {class_names}",
+            why="the names must be two, different whatever their case, and neither empty nor 0 or 1",
+            fix="name the negative class, then the positive one, such as `other` and `lymphocyte`",
+        )
+    return labels if class_names else labels | _OTHER_NAMES
+
+
+def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each row with the line on which it starts; a quoted name may span several lines."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines, strict=True)
+            _check_columns(path, list(reader.fieldnames or ()))
+            start = reader.line_num + 1
+            for row in reader:
+                if None in row or None in row.values():
+                    columns = len(reader.fieldnames or ())
+                    raise _error(
+                        f"{path}, line {start}", why=f"it has not {columns} fields, as the first line has"
+                    )
+                yield start, row
+                start = reader.line_num + 1
+    except FileNotFoundError as error:
+        raise _error(str(path), why="there is no such file") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _error(str(path), why=f"{error}") from error
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    found = ", ".join(map(repr, columns)) or "none"
+    for name in REQUIRED:
+        if name not in columns:
+            raise _error(str(path), why=f"column `{name}` is missing; its columns are {found}")
+    for name in columns:
+        # A misspelt `subject` that were passed over would let one person sit on two sides of a split.
+        if name not in COLUMNS:
+            raise _error(str(path), why=f"column {name!r} is unknown; allowed are {', '.join(COLUMNS)}")
+        if columns.count(name) > 1:
+            raise _error(str(path), why=f"column `{name}` occurs twice")
+
+
+def _parse_row(row: Mapping[str, str], *, root: Path, labels: Mapping[str, Label], where: str) -> CellImage:
+    """Make a cell, still without its hash, from one line of the manifest."""
+    path = PurePosixPath(row["path"])
+    if not row["path"] or "\0" in row["path"] or Path(path).is_absolute() or ".." in path.parts:
+        raise _error(where, why=f"path {row['path']!r} is empty, absolute or leads upwards with `..`")
+    label = row["label"].strip()
+    if label and label.casefold() not in labels:
+        raise _error(where, why=f"label {label!r} is none of {', '.join(labels)}, nor empty")
+    return CellImage(
+        id=path.as_posix(),
+        path=root / path,
+        sha256="",
+        label=labels[label.casefold()] if label else None,
+        subject=row.get("subject", "").strip() or None,
+        part=row.get("part", "").strip(),
+        microns_per_pixel=_parse_scale(row.get("microns_per_pixel", "").strip(), where=where),
+    )
+
+
+def _parse_scale(text: str, *, where: str) -> float | None:
+    if not text:
+        return None
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise _error(where, why=f"microns_per_pixel {text!r} is not a number above 0, such as 0.12")
+    return scale
+
+
+def _error(where: str, *, why: str) -> DatasetError:
+    return DatasetError(
+        f"cannot use the manifest {where}",
+        why=why,
+        fix=f"list one image a line, columns {', '.join(REQUIRED)} and optionally {', '.join(COLUMNS[2:])}",
+    )

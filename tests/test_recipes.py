@@ -1,0 +1,102 @@
+"""Recipes agree with the paper, and only valid settings make one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from leuknet.data.published import COUNTS
+from leuknet.errors import SettingError
+from leuknet.models import build
+from leuknet.recipes import RECIPES, changed, checked, get_recipe
+from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
+
+
+def test_the_papers_recipe_has_the_papers_numbers():
+    recipe = get_recipe("leuknet-paper")
+
+    assert recipe.parts == ("fold_0",)
+    assert recipe.split == "image-level"
+    assert recipe.fractions == (0.7, 0.2, 0.1)
+    assert (recipe.image_size_px, recipe.batch_size, recipe.epochs) == (224, 128, 10)
+    assert (recipe.learning_rate, recipe.rate_drop_factor, recipe.rate_drop_epochs) == (1e-4, 0.5, 7)
+    assert (recipe.weight_decay, recipe.shuffle, recipe.validate_every) == (1e-4, "once", 5)
+
+
+def test_the_demo_differs_from_the_paper_only_where_it_says():
+    assert (
+        replace(
+            LEUKNET_DEMO,
+            name=LEUKNET_PAPER.name,
+            claim=LEUKNET_PAPER.claim,
+            image_size_px=224,
+            batch_size=128,
+        )
+        == LEUKNET_PAPER
+    )
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_names_things_that_exist(name: str):
+    recipe = RECIPES[name]
+
+    assert recipe.name == name
+    assert set(recipe.parts) <= set(COUNTS)
+    build(recipe.network, recipe.image_size_px, recipe.network_options)
+    assert checked(asdict(recipe)) == recipe
+
+
+def test_a_changed_recipe_no_longer_carries_the_name_or_the_claim():
+    recipe = changed(LEUKNET_PAPER, ["epochs=2", "network_options.fc1=64", 'parts=["fold_1"]'])
+
+    assert recipe.epochs == 2
+    assert recipe.network_options == {"filters": [64, 128, 256], "fc1": 64}
+    assert recipe.parts == ("fold_1",)
+    assert "epochs=2" in recipe.name
+    assert "86.73" not in recipe.claim
+
+
+def test_no_change_leaves_a_recipe_as_it_is():
+    assert changed(LEUKNET_PAPER, []) == LEUKNET_PAPER
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("epochs", "cannot set 'epochs'"),
+        ("epoch=3", "the fields are"),
+        ("claim=99%", "the fields are"),
+        ("epochs.x=1", "the fields are"),
+        ("epochs=0", "epochs must be a whole number from 1"),
+        ("epochs=true", "epochs must be a whole number from 1"),
+        ("epochs=ten", "epochs must be a whole number from 1"),
+        ("fractions=[0.7, 0.2, 0.2]", "sum to 1"),
+        ("fractions=0.7", "sum to 1"),
+        ("split=external", "image-level or subject-level"),
+        ("learning_rate=-1", "positive"),
+        ("shuffle=twice", "once or every-epoch"),
+        ("network_options=3", "table"),
+    ],
+)
+def test_a_setting_that_does_not_exist_or_fit_is_an_error(setting: str, message: str):
+    with pytest.raises(SettingError) as caught:
+        changed(LEUKNET_PAPER, [setting])
+
+    assert message in str(caught.value)
+
+
+def test_an_unknown_recipe_is_an_error_that_names_the_nearest():
+    with pytest.raises(SettingError) as caught:
+        get_recipe("leuknet-papr")
+
+    assert caught.value.fix == "use 'leuknet-paper'"
+
+
+def test_values_that_lack_a_field_are_not_a_recipe():
+    values = asdict(LEUKNET_PAPER)
+    del values["seed"]
+
+    with pytest.raises(SettingError, match="seed"):
+        checked(values)
