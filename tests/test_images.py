@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ PIXELS = np.stack(
 COLOUR = Image.fromarray(PIXELS)
 
 
-def save(path: Path, image: Image.Image = COLOUR, **options: object) -> Path:
+def save(path: Path, image: Image.Image = COLOUR, **options: Any) -> Path:
     image.save(path, **options)
     return path
 
@@ -290,11 +291,12 @@ def test_several_pictures_in_one_file_are_refused(tmp_path: Path, name: str, why
     assert why in refusal(path).why
 
 
-def test_animation_of_a_single_frame_is_refused(tmp_path: Path) -> None:
+def test_animation_declared_too_late_is_refused(tmp_path: Path) -> None:
+    # Pillow sees this one only while it decodes, and warns.
     content = encode("PNG")
-    control = chunk(b"acTL", struct.pack(">II", 1, 0))
+    control = chunk(b"acTL", struct.pack(">II", 0, 0))
 
-    assert "animated" in refusal(write(tmp_path / "a.png", content[:33] + control + content[33:])).why
+    assert "animated" in refusal(write(tmp_path / "a.png", content[:-12] + control + content[-12:])).why
 
 
 def test_tiff_with_a_missing_strip_is_refused(tmp_path: Path) -> None:
@@ -412,11 +414,6 @@ def test_lack_of_memory_is_not_called_a_bad_image(tmp_path: Path, monkeypatch: p
 
 
 def test_what_pillow_warns_of_is_passed_on(tmp_path: Path) -> None:
-    content = encode("PNG")
-    # An animation of no frames: Pillow warns, and the image is refused as animated all the same.
-    control = chunk(b"acTL", struct.pack(">II", 0, 0))
-    refusal(write(tmp_path / "a.png", content[:33] + control + content[33:]))
-
     tiff = bytearray(encode("TIFF"))
     at = tiff.index(struct.pack("<HHI", 277, 3, 1))  # SamplesPerPixel, which Pillow wants once
     struct.pack_into("<I", tiff, at + 4, 2)

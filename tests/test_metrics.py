@@ -177,13 +177,15 @@ def test_bootstrap_draws_subjects_of_unequal_size_whole() -> None:
 
 
 def test_undefined_resamples_widen_the_interval_to_both_ends() -> None:
-    # One of five subjects is HEM: (4/5)^5 = 33% of the resamples have no HEM cell.
+    # One of five subjects is HEM: (4/5)^5 = 33% of the resamples have no HEM cell, the others all agree.
     labels = np.array([1, 1, 1, 1, 0])
-    probabilities = np.array([0.9, 0.9, 0.9, 0.9, 0.1])
+    right, wrong = np.array([0.9, 0.9, 0.9, 0.9, 0.1]), np.full(5, 0.9)
 
-    found = bootstrap(labels, probabilities, threshold=0.5, clusters=np.arange(5))
+    found = bootstrap(labels, right, threshold=0.5, clusters=np.arange(5))
+    worst = bootstrap(labels, wrong, threshold=0.5, clusters=np.arange(5))
 
     assert (found["specificity"].low, found["specificity"].high) == (0.0, 1.0)
+    assert (worst["specificity"].low, worst["specificity"].high) == (0.0, 1.0)
     assert (found["specificity"].cells, found["specificity"].subjects) == (1, 1)
     assert (found["sensitivity"].cells, found["sensitivity"].subjects) == (4, 4)
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from leuknet.types import Dataset
+
 _ROOT_HELP = "Folder of images: C-NMC 2019 as published, or your own with a manifest.csv."
 
 Root = Annotated[Path, typer.Argument(metavar="ROOT", help=_ROOT_HELP)]
@@ -44,3 +46,14 @@ def class_names(text: str | None) -> tuple[str, str] | None:
     if len(names) != 2 or not all(names) or names[0] == names[1]:
         raise typer.BadParameter("give two different names, the negative class first: other,lymphocyte")
     return (names[0], names[1])
+
+
+def report_findings(dataset: Dataset) -> None:
+    """Say on standard error that the reader noticed something; `data verify` tells what."""
+    worth = [finding for finding in dataset.findings if finding.severity != "info"]
+    if worth:
+        typer.echo(
+            f"{len(worth)} findings about the data, the first: {worth[0].message} "
+            f"({worth[0].path!r}); run `leuknet data verify {dataset.root}` for all",
+            err=True,
+        )

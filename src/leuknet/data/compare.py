@@ -98,7 +98,7 @@ def compare_hashes(dataset: Dataset, published: Mapping[str, str]) -> list[Findi
     present = {_plain(cell.id): cell.sha256 for cell in dataset.cells}
     seen = {_plain(finding.path) for finding in dataset.findings if finding.kind in ("outside", "unreadable")}
     findings = []
-    for path in published.keys() - present.keys() - seen:
+    for path in [path for path in published if path not in present and path not in seen]:
         # Not every published file is a cell: there is a list of labels too.
         if (dataset.root / path).is_file():
             present[path] = hash_file(dataset.root / path)
@@ -147,5 +147,5 @@ def read_hashes(path: Path) -> dict[str, str]:
 
 def _plain(path: str) -> str:
     # Copying through some systems makes `.BMP` of `.bmp`; that is still the same file.
-    stem, dot, suffix = path.rpartition(".")
-    return f"{stem}{dot}{suffix.lower()}"
+    plain = PurePosixPath(path)
+    return plain.with_suffix(plain.suffix.lower()).as_posix()

@@ -9,6 +9,7 @@ Start at `read_digests`; then `find_duplicates` and `merge_subjects`. Nothing he
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,29 +46,23 @@ def read_digests(
         An error for each file that a link takes out of the root (`outside`) or that cannot be read, or
         is none, such as a pipe (`unreadable`).
     """
-    base = root.resolve()
+    findings = _find_obstacles(root, ids)
+    blocked = {finding.path for finding in findings}
+    sound = [name for name in ids if name not in blocked]
 
     def digest(name: str) -> str | Finding:
-        path = root / name
         try:
-            if not path.resolve().is_relative_to(base):
-                return Finding("error", "outside", name, "a link leads out of the data folder; left out")
-            if path.is_file():
-                return hash_file(path)
-            why = "not a file"
-        except (OSError, UnreadableImageError) as error:
-            why = (error.why if isinstance(error, UnreadableImageError) else error.strerror) or repr(error)
-        except RuntimeError:  # what Python 3.11 and 3.12 raise here
-            why = "its links form a loop"
-        return Finding("error", "unreadable", name, f"cannot be read ({why}); left out")
+            return hash_file(root / name)
+        except UnreadableImageError as error:
+            return Finding("error", "unreadable", name, f"cannot be read ({error.why}); left out")
 
     with ThreadPoolExecutor() as threads:
         results = tqdm(
-            threads.map(digest, ids), total=len(ids), desc="reading", unit="file", disable=not progress
+            threads.map(digest, sound), total=len(sound), desc="reading", unit="file", disable=not progress
         )
-        answers = dict(zip(ids, results, strict=True))
-    digests = {name: answer for name, answer in answers.items() if isinstance(answer, str)}
-    return digests, [answer for answer in answers.values() if isinstance(answer, Finding)]
+        answers = dict(zip(sound, results, strict=True))
+    findings += [answer for answer in answers.values() if isinstance(answer, Finding)]
+    return {name: answer for name, answer in answers.items() if isinstance(answer, str)}, findings
 
 
 def find_duplicates(cells: Iterable[CellImage]) -> list[Finding]:
@@ -83,7 +78,7 @@ def find_duplicates(cells: Iterable[CellImage]) -> list[Finding]:
         if len(labels) > 1:
             message = f"same bytes, other class: {others}"
             findings.append(Finding("error", "duplicate", group[0].id, message))
-        elif len({cell.subject for cell in group}) > 1:
+        elif len({cell.subject for cell in group} - {None}) > 1:
             message = f"same bytes, other subject: {others}"
             findings.append(Finding("warning", "duplicate", group[0].id, message))
         elif len({cell.part for cell in group}) > 1:
@@ -162,3 +157,27 @@ def _unite(groups: Iterable[set[str]]) -> list[set[str]]:
         united = [one for one in united if not one & group]
         united.append(group.union(*touching))
     return united
+
+
+def _find_obstacles(root: Path, ids: Sequence[str]) -> list[Finding]:
+    """Report what must not be opened: files outside the root, and pipes or folders, which would block."""
+    base = root.resolve()
+    # Thousands of files share a few folders, and following a folder's links is the slow part.
+    folders = {folder: Path(os.path.realpath(folder)) for folder in {(root / name).parent for name in ids}}
+    findings = []
+    for name in ids:
+        path = root / name
+        real = Path(os.path.realpath(path)) if path.is_symlink() else folders[path.parent] / path.name
+        if not real.is_relative_to(base):
+            message = "a link leads out of the data folder; left out"
+            findings.append(Finding("error", "outside", name, message))
+        elif not _is_file(real):
+            findings.append(Finding("error", "unreadable", name, "there is no such file; left out"))
+    return findings
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a closed folder on the way: opening the file will tell the reason
+        return True

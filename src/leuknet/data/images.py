@@ -251,7 +251,7 @@ def _check_size(image: Image.Image) -> None:
 def _check_format(image: ImageFile.ImageFile) -> None:
     """Refuse what Pillow would decode into something else than an 8-bit colour picture."""
     bits = _bits_per_channel(image)
-    if bits > 8 or image.mode in ("I", "F") or image.mode.startswith("I;"):
+    if bits > 8:
         raise _RefusedError(f"more than 8 bits per channel (mode {image.mode}, {bits} bits)", _SAVE_AS_PNG)
     if getattr(image, "is_animated", False):
         raise _RefusedError("it holds several pictures", "save the one wanted as a file of its own")

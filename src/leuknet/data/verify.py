@@ -158,8 +158,15 @@ def _summarise(cells: Sequence[CellImage]) -> tuple[PartSummary, ...]:
     for part in dict.fromkeys(cell.part for cell in cells):
         labels = [cell.label for cell in cells if cell.part == part]
         subjects = {cell.subject for cell in cells if cell.part == part}
-        numbers = [labels.count(label) for label in (Label.LEUKAEMIC, Label.NORMAL, None)]
-        parts.append(PartSummary(part, len(labels), *numbers, None if None in subjects else len(subjects)))
+        summary = PartSummary(
+            part=part,
+            images=len(labels),
+            leukaemic=labels.count(Label.LEUKAEMIC),
+            normal=labels.count(Label.NORMAL),
+            unlabelled=labels.count(None),
+            subjects=None if None in subjects else len(subjects),
+        )
+        parts.append(summary)
     return tuple(parts)
 
 

@@ -11,8 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from leuknet.errors import ShapeError
-from leuknet.figures.frame import BLUE, INK, MUTED, ORANGE, PAPER, framed, house_style, shortened
+from leuknet.figures.frame import INK, MUTED, ORANGE, PAPER, framed, house_style, shortened
 from leuknet.types import Evaluation, Interval, Label
+
+_DEEP_BLUE = "#005a8f"
+"""Dark enough for white text to stand out on it."""
 
 _ORDER = (Label.LEUKAEMIC, Label.NORMAL)
 """The class that is looked for comes first, as in the paper's chart."""
@@ -45,13 +48,13 @@ def draw_confusion(evaluation: Evaluation, *, simulated: bool) -> Figure:
             fix="evaluate the model again with this version of LeukNet",
         )
     figure, body = framed(
-        7.6,
+        7.8,
         5.0,
         title="True and called class of the test cells",
         subtitle=f"{_tested(evaluation)}, {evaluation.split_kind} split, threshold {evaluation.threshold:g}",
         simulated=simulated,
     )
-    axes = body.add_axes((0.15, 0.13, 0.83, 0.83))
+    axes = body.add_axes((0.19, 0.13, 0.79, 0.83))
     axes.set(xlim=(0, 3.3), ylim=(3.1, 0))
     axes.set_axis_off()
     _draw_counts(axes, evaluation)
@@ -75,11 +78,11 @@ def _draw_counts(axes: Axes, evaluation: Evaluation) -> None:
         for column, called in enumerate(_ORDER):
             count = evaluation.confusion[true][called]
             share = count / total if total else 0.0
-            strength = 0.08 + 0.72 * share
-            base = to_rgb(BLUE if true == called else ORANGE)
+            strength = 0.08 + 0.9 * share
+            base = to_rgb(_DEEP_BLUE if true == called else ORANGE)
             face = tuple(1 - strength * (1 - channel) for channel in base)
             _tile(axes, column, row, face=face)
-            ink = "white" if strength > 0.5 else INK
+            ink = "white" if strength > 0.72 else INK
             mark = "✓ right" if true == called else "✗ wrong"
             axes.text(
                 column + 0.5, row + 0.45, f"{count:,}",
@@ -119,16 +122,16 @@ def _write_interval(axes: Axes, place: tuple[float, float], *, name: str, interv
     )
     bounds = f"{interval.low:.1%} to {interval.high:.1%}"
     axes.text(x, top + 0.72, bounds, ha="center", va="center", fontsize=9)
-    method = f"{interval.level:.0%}, {interval.method.capitalize()}"
+    method = f"{interval.level:.0%}, {interval.method.replace('wilson', 'Wilson')}"
     axes.text(x, top + 0.88, method, ha="center", va="center", fontsize=7.5, color=MUTED)
 
 
 def _write_names(axes: Axes, class_names: tuple[str, str]) -> None:
     for place, label in enumerate(_ORDER):
-        name = shortened(class_names[label], 16)
+        name = shortened(class_names[label], 11)
         axes.text(-0.06, place + 0.5, name, ha="right", va="center", fontsize=11, fontweight="bold")
         axes.text(place + 0.5, 3.2, name, ha="center", va="center", fontsize=11, fontweight="bold")
-    axes.text(-0.42, 1, "True class", ha="center", va="center", fontsize=10, color=MUTED, rotation=90)
+    axes.text(-0.68, 1, "True class", ha="center", va="center", fontsize=10, color=MUTED, rotation=90)
     axes.text(1, 3.4, "Called class", ha="center", va="center", fontsize=10, color=MUTED)
 
 

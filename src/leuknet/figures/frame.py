@@ -104,9 +104,21 @@ def framed(
     *bands, head, body, foot = parts
     for band in bands:
         band.set_facecolor(AMBER)
+        # At both ends, so that half a picture on a small screen still says it.
+        for x, side in ((_MARGIN_IN / width_in, "left"), (1 - _MARGIN_IN / width_in, "right")):
+            band.text(
+                x,
+                0.47,
+                SIMULATED_NOTICE,
+                ha=side,
+                va="center",
+                fontsize=11,
+                fontweight="bold",
+                color="#1a1200",
+            )
         band.text(
-            0.5, 0.47, f"{SIMULATED_NOTICE}  ·  drawn by a program, not from any person",
-            ha="center", va="center", fontsize=11, fontweight="bold", color="#1a1200",
+            0.5, 0.47, "drawn by a program, not from any person",
+            ha="center", va="center", fontsize=8.5, color="#1a1200",
         )  # fmt: skip
     left = _MARGIN_IN / width_in
     head.text(left, 1 - 0.25 / head_in, title, ha="left", va="center", fontsize=12.5, fontweight="bold")

@@ -5,7 +5,7 @@ Start at `draw_history`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,13 +16,10 @@ from scipy.ndimage import uniform_filter1d  # type: ignore[attr-defined]  # name
 
 from leuknet.errors import ShapeError
 from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style
+from leuknet.types import HistoryRow
 
 _SMOOTHING = 5
 """Iterations of the moving mean: as many as the paper lets pass between two validations."""
-
-HistoryRow = Mapping[str, float | None]
-"""One line of `history.csv`: iteration, epoch, learning_rate, loss, accuracy, validation_loss,
-validation_accuracy (None where no validation took place) and elapsed_s. Accuracies in [0, 1]."""
 
 
 @house_style()
@@ -36,7 +33,7 @@ def draw_history(rows: Sequence[HistoryRow], *, simulated: bool) -> Figure:
     Parameters
     ----------
     rows
-        The lines of `history.csv` in order, at least one.
+        One for each iteration in order, at least one; accuracies in [0, 1].
     simulated
         Stamp the picture as made from simulated cells.
 
@@ -60,7 +57,7 @@ def draw_history(rows: Sequence[HistoryRow], *, simulated: bool) -> Figure:
         simulated=simulated,
     )
     upper, lower = body.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    body.subplots_adjust(left=0.075, right=0.9, top=0.93, bottom=0.1, hspace=0.12)
+    body.subplots_adjust(left=0.075, right=0.9, top=0.93, bottom=0.1, hspace=0.2)
     for axes, name, percent in ((upper, "accuracy", True), (lower, "loss", False)):
         _draw_curves(axes, rows, name=name, percent=percent)
         _mark_epochs(axes, rows)
@@ -88,7 +85,7 @@ def _scale_loss(axes: Axes, losses: NDArray[np.float64]) -> None:
 
 def _column(rows: Sequence[HistoryRow], name: str) -> NDArray[np.float64]:
     """Return one column; None becomes NaN."""
-    return np.array([row[name] for row in rows], dtype=np.float64)
+    return np.array([getattr(row, name) for row in rows], dtype=np.float64)
 
 
 def _draw_curves(axes: Axes, rows: Sequence[HistoryRow], *, name: str, percent: bool) -> None:

@@ -1,0 +1,162 @@
+"""`leuknet data ...`: check, look at and simulate data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from leuknet.cli import options
+from leuknet.types import CellImage, Label
+
+app = typer.Typer(help="Check, look at and simulate data sets.", no_args_is_help=True)
+
+FINDING_STYLE = {"error": "bold red", "warning": "yellow", "info": "dim"}
+
+N_SAMPLES = 6
+
+
+@app.command()
+def verify(
+    root: options.Root,
+    dataset: options.DatasetName = None,
+    manifest: options.Manifest = None,
+    prelim_labels: options.PrelimLabels = None,
+    classes: options.Classes = None,
+    hashes: Annotated[
+        Path | None,
+        typer.Option("--hashes", metavar="TSV", help="The publisher's list of files: path, sha256, bytes."),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write counts and findings as JSON.")
+    ] = None,
+) -> None:
+    """Compare a data set with what its publisher states, and read every image.
+
+    Lists missing, extra, unreadable, duplicate and mislabelled files. Exit status 2 if there is an error
+    among the findings, that is, something that would make results wrong.
+
+    Example: leuknet data verify C-NMC --json findings.json
+    """
+    from leuknet.data.verify import verify as check
+
+    result = check(
+        root,
+        name=dataset,
+        manifest=manifest,
+        prelim_labels=prelim_labels,
+        class_names=options.class_names(classes),
+        hashes=hashes,
+        progress=True,
+    )
+    console = Console()
+    counts = Table("part", title=f"{result.dataset}{' (SIMULATED)' if result.simulated else ''}")
+    for heading in ("images", *reversed(result.class_names), "unlabelled", "subjects"):
+        counts.add_column(escape(heading), justify="right")
+    for part, count in result.counts.items():
+        counts.add_row(escape(part or "all"), *(f"{number:,}" for number in count))
+    console.print(counts)
+    for finding in result.findings:
+        style = FINDING_STYLE[finding.severity]
+        place = f"{finding.path!r}: " if finding.path else ""
+        console.print(
+            f"[{style}]{finding.severity:8}[/] {finding.kind}: {escape(place + finding.message)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    totals = {severity: sum(f.severity == severity for f in result.findings) for severity in FINDING_STYLE}
+    typer.echo(", ".join(f"{number} {severity}" for severity, number in totals.items()))
+    if json_file is not None:
+        json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        typer.echo(f"written: {json_file}")
+    if totals["error"]:
+        raise typer.Exit(2)
+
+
+@app.command()
+def show(
+    root: options.Root,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="STEM", help="Write STEM.png and STEM.svg.")
+    ] = Path("samples"),
+    seed: options.Seed = 0,
+    dataset: options.DatasetName = None,
+    manifest: options.Manifest = None,
+    prelim_labels: options.PrelimLabels = None,
+    classes: options.Classes = None,
+) -> None:
+    """Draw sample cells of both classes, as in the paper's figure 2.
+
+    Example: leuknet data show C-NMC --out figure-2
+    """
+    from leuknet.data import open_dataset, read_pixels
+    from leuknet.figures import draw_samples, save_figure
+
+    opened = open_dataset(
+        root,
+        name=dataset,
+        manifest=manifest,
+        prelim_labels=prelim_labels,
+        class_names=options.class_names(classes),
+        progress=True,
+    )
+    cells = sample_cells(opened.cells, n=N_SAMPLES, seed=seed)
+    figure = draw_samples(
+        [read_pixels(cell.path, root=opened.root).pixels for cell in cells],
+        [int(cell.label) for cell in cells if cell.label is not None],
+        titles=[f"subject {cell.subject or 'unknown'}" for cell in cells],
+        class_names=opened.class_names,
+        simulated=opened.simulated,
+    )
+    for path in save_figure(figure, out):
+        typer.echo(path)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write C-NMC_Leukemia into.")],
+    scale: Annotated[
+        float, typer.Option("--scale", help="Share of the published number of images, above 0, at most 1.")
+    ] = 0.05,
+    part: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="fold_0, fold_1, fold_2, prelim or final; repeat for several [all]."),
+    ] = None,
+    seed: options.Seed = 0,
+) -> None:
+    """Draw simulated cells in C-NMC's layout, with its traps and with a known answer.
+
+    simulated_truth.csv holds the probability that the generator itself assigns to each cell: no model can
+    do better on subjects that it has not seen.
+
+    Example: leuknet data simulate simulated --scale 0.1
+    """
+    from leuknet.data.published import FOLDERS
+    from leuknet.data.simulate import simulate as draw
+
+    written = draw(out, seed=seed, scale=scale, parts=tuple(part or FOLDERS), progress=True)
+    typer.echo(f"written: {written}")
+
+
+def sample_cells(cells: tuple[CellImage, ...], *, n: int, seed: int) -> list[CellImage]:
+    """Choose up to n cells of each class by chance, of as many subjects as there are."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    chosen: list[CellImage] = []
+    for label in (Label.LEUKAEMIC, Label.NORMAL):
+        of_class = [cell for cell in cells if cell.label is label]
+        seen: dict[str | None, int] = {}
+        ranked: list[tuple[int, CellImage]] = []
+        for index in rng.permutation(len(of_class)):
+            cell = of_class[index]
+            seen[cell.subject] = seen.get(cell.subject, 0) + 1
+            ranked.append((seen[cell.subject], cell))
+        ranked.sort(key=lambda pair: pair[0])  # the first cell of each subject, then the second
+        chosen += [cell for _, cell in ranked[:n]]
+    return chosen

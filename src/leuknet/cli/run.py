@@ -1,0 +1,261 @@
+"""`leuknet train`, `evaluate`, `predict` and `reproduce`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from leuknet.cli import options
+from leuknet.errors import SettingError
+
+RESEARCH_ONLY = "Research software, not a medical device."
+
+
+class Precision(StrEnum):
+    """How numbers are computed; bf16 is faster and rounds differently."""
+
+    no = "no"
+    bf16 = "bf16"
+
+
+class Experiment(StrEnum):
+    """What can be reproduced."""
+
+    paper = "paper"
+
+
+class SplitChoice(StrEnum):
+    """How cells are divided."""
+
+    image_level = "image-level"
+    subject_level = "subject-level"
+
+
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, such as RUN/model.")]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe; see `leuknet recipes`.")],
+    data: options.Data,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to write.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting of the recipe; repeatable."),
+    ] = None,
+    split: Annotated[
+        SplitChoice | None,
+        typer.Option("--split", help="image-level scores are optimistic: one person on several sides."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Decides all chance.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
+    precision: Annotated[Precision, typer.Option("--precision", help="bf16 is faster.")] = Precision.no,
+    dataset: options.DatasetName = None,
+    manifest: options.Manifest = None,
+    prelim_labels: options.PrelimLabels = None,
+    classes: options.Classes = None,
+) -> None:
+    """Train a recipe's network and write a model folder.
+
+    Stop with Ctrl-C: what was done is kept, and --resume ends where an unbroken run would have ended.
+
+    Example: leuknet train leuknet-paper --data C-NMC --out runs/paper
+    """
+    from leuknet.data import open_dataset
+    from leuknet.recipes import changed, get_recipe
+    from leuknet.train import train as run_training
+
+    wanted = list(settings or [])
+    wanted += [] if split is None else [f"split={split.value}"]
+    wanted += [] if seed is None else [f"seed={seed}"]
+    chosen = changed(get_recipe(recipe), wanted)
+    opened = open_dataset(
+        data,
+        name=dataset,
+        manifest=manifest,
+        prelim_labels=prelim_labels,
+        class_names=options.class_names(classes),
+        progress=True,
+    )
+    options.report_findings(opened)
+    run = run_training(opened, chosen, out=out, resume=resume, precision=precision.value, progress=True)
+    last = run.history[-1]
+    assert last.validation_accuracy is not None  # noqa: S101  the last iteration is always validated
+    typer.echo(f"model: {run.folder / 'model'}")
+    typer.echo(
+        f"validation accuracy {last.validation_accuracy:.1%} on {len(run.split.validation)} cells, "
+        f"{run.split.kind} split; judge it with: leuknet evaluate {run.folder / 'model'} --data {data}"
+    )
+
+
+def evaluate(
+    model: ModelFolder,
+    data: options.Data,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Where results go [evaluation beside MODEL]."),
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="Judge on all labelled cells of this part, such as prelim; repeatable."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Judge on all labelled cells of the data.")
+    ] = False,
+    dataset: options.DatasetName = None,
+    manifest: options.Manifest = None,
+    prelim_labels: options.PrelimLabels = None,
+    classes: options.Classes = None,
+) -> None:
+    """Judge a model on cells that it was not trained on: scores with intervals, and figures.
+
+    Takes the test side of the model's own split unless --part or --all says otherwise; cells that trained
+    the model are refused.
+
+    Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
+    """
+    import leuknet
+    from leuknet.data import open_dataset
+    from leuknet.data.unseen import cells_of_parts, own_test_side
+    from leuknet.evaluate import evaluate as judge
+    from leuknet.evaluate import summary_rows, write_evaluation
+    from leuknet.figures import draw_confusion, save_figure
+    from leuknet.reproduce import draw_classified_cells
+
+    predictor = leuknet.load(model)
+    opened = open_dataset(
+        data,
+        name=dataset,
+        manifest=manifest,
+        prelim_labels=prelim_labels,
+        class_names=options.class_names(classes) or options.classes_of(predictor, dataset, manifest),
+        progress=True,
+    )
+    if opened.class_names != predictor.card.class_names:
+        raise SettingError(
+            "the model and the data speak of different classes",
+            why=f"the model tells {predictor.card.class_names}, the data {opened.class_names}",
+            fix="use data of the model's classes, or name them with --classes",
+        )
+    options.report_findings(opened)
+    split_path = model / "split.json"
+    if part or everything:
+        side = cells_of_parts(
+            split_path, opened, parts=tuple(part or ()), trained_on=predictor.card.dataset
+        )
+    else:
+        side = own_test_side(split_path, opened)
+    evaluation = judge(
+        predictor,
+        opened,
+        side.cells,
+        split_kind=side.kind,
+        split_fingerprint=side.fingerprint,
+        part=side.part,
+        progress=True,
+    )
+    folder = out or model.parent / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_evaluation(evaluation, folder / "evaluation.json")
+    table = Table(title="SIMULATED CELLS" if evaluation.simulated else None, show_header=False)
+    for name, text in summary_rows(evaluation):
+        table.add_row(name, text)
+    Console().print(table)
+    save_figure(draw_confusion(evaluation, simulated=evaluation.simulated), folder / "confusion")
+    figure, _ = draw_classified_cells(evaluation, opened)
+    save_figure(figure, folder / "classified")
+    typer.echo(f"written: {folder}: evaluation.json, confusion and classified as PNG and SVG")
+    typer.echo(RESEARCH_ONLY)
+
+
+def predict(
+    model: ModelFolder,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGES...", help="Image files, and folders to search for them.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="TABLE", help="Table to write: .csv or .parquet.")
+    ] = Path("predictions.csv"),
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images scored at a time.")] = 32,
+) -> None:
+    """Score images, one line each, and go on past broken ones.
+
+    A broken image is a line with its error; if there is one, the exit status is 2. Images are expected as
+    C-NMC has them, one segmented, stain-normalised cell on black; others get a warning in their line.
+
+    Example: leuknet predict runs/paper/model my-cells --out scores.parquet
+    """
+    from tqdm import tqdm
+
+    import leuknet
+    from leuknet.predict import find_images, predict_files, write_predictions
+
+    predictor = leuknet.load(model)
+    predictions = predict_files(predictor, find_images(images), batch_size=batch_size)
+    counted = tqdm(predictions, desc="predict", unit="image")
+    summary = write_predictions(counted, out, class_names=predictor.card.class_names)
+    typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
+    if predictor.card.simulated:
+        typer.echo("the model was trained on SIMULATED cells: its scores mean nothing for real ones", err=True)
+    typer.echo(RESEARCH_ONLY)
+    if summary.written == 0:
+        raise SettingError(
+            "no image was found",
+            why="the folders named hold no .bmp, .png, .jpg or .tif file",
+            fix="name image files, or other folders",
+        )
+    if summary.failed:
+        shown = "".join(f"\n  {name}" for name in summary.failed_paths)
+        more = summary.failed - len(summary.failed_paths)
+        typer.echo(f"without a score:{shown}" + (f"\n  and {more} more" if more else ""), err=True)
+        raise typer.Exit(2)
+
+
+def reproduce(
+    experiment: Annotated[Experiment, typer.Argument(help="The paper's whole experiment.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="ROOT", help="C-NMC 2019 as published.")
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Draw simulated cells instead; sizes are reduced.")
+    ] = False,
+    full_size: Annotated[
+        bool, typer.Option("--full-size", help="With --demo: the paper's sizes, which take hours.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes; run again to resume.")
+    ] = Path("reproduction"),
+    seed: options.Seed = 0,
+    precision: Annotated[Precision, typer.Option("--precision", help="bf16 is faster.")] = Precision.no,
+) -> None:
+    """Run the paper's whole experiment and write one page that explains it.
+
+    fold_0, balanced by random deletion, 70/20/10 by image, the paper's network and settings, the test. The
+    page holds the paper's five figures and a table "paper / this run".
+
+    Example: leuknet reproduce paper --data C-NMC --out paper
+
+    Without C-NMC 2019: leuknet reproduce paper --demo
+    """
+    from leuknet.reproduce import reproduce_paper, simulate_demo
+
+    if demo == (data is not None):
+        raise typer.BadParameter("give either --data ROOT or --demo")
+    if full_size and not demo:
+        raise typer.BadParameter("--full-size goes with --demo; --data always runs at full size")
+    if demo:
+        data = simulate_demo(out, seed=seed, full_size=full_size)
+    assert data is not None  # noqa: S101
+    page = reproduce_paper(
+        data,
+        out=out,
+        recipe="leuknet-demo" if demo and not full_size else "leuknet-paper",
+        seed=seed,
+        precision=precision.value,
+    )
+    typer.echo(f"page: {page.resolve()}")
+    typer.echo(RESEARCH_ONLY)

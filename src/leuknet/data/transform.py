@@ -1,0 +1,275 @@
+"""Turns pixels as they lie on disk into the input of a network.
+
+C-NMC's cells lie at true scale on a black canvas, and size tells the classes apart better than any other
+single feature. So an image of another size is never shrunk to the canvas: it is cropped or padded around its
+centre, and only then is the whole canvas resized. Training, evaluation and prediction all come through here,
+so that a model sees the same pixels each time.
+
+Start at `prepare`. Inputs stay uint8; a network subtracts its own channel mean. NumPy and Pillow only.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from leuknet.data.images import read_pixels
+from leuknet.errors import SettingError, ShapeError, UnreadableImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from leuknet.types import CellImage, Pixels
+
+_IMAGES_IN_FLIGHT = 8
+"""Images that are decoded at once; bounds memory to so many images of the largest accepted size."""
+
+
+@dataclass(frozen=True)
+class LoadedInputs:
+    """Network inputs of many cells, and what happened to the others.
+
+    Attributes
+    ----------
+    inputs : (N, S, S, 3) uint8
+        One per entry of `cells`.
+    cells
+        The cells that could be read, in the order in which they were asked for.
+    unreadable
+        Each cell that could not be read, with the reason.
+    warnings
+        What was odd about a cell that could be read.
+    """
+
+    inputs: Pixels
+    cells: tuple[CellImage, ...]
+    unreadable: tuple[tuple[CellImage, UnreadableImageError], ...]
+    warnings: tuple[tuple[CellImage, str], ...] = ()
+
+
+def prepare(pixels: Pixels, *, canvas_px: int | None, image_size_px: int) -> Pixels:
+    """Return the network input for one image.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) uint8
+        One image as read from disk, any H and W.
+    canvas_px
+        Side of the canvas at true scale, see `place_on_canvas`; None resizes the image whole, and changes
+        its proportions if it is not square.
+    image_size_px
+        Side S of the input; at least 1.
+
+    Returns
+    -------
+    (S, S, 3) uint8
+        Resized by a triangle filter that widens with the reduction (bilinear with antialiasing). Shares
+        memory with `pixels` where nothing had to be changed.
+
+    Raises
+    ------
+    ShapeError
+        If `pixels` is not one 8-bit colour image.
+    SettingError
+        If a side is below 1.
+    """
+    _check_image(pixels)
+    _check_side("image_size_px", image_size_px)
+    if canvas_px is not None:
+        pixels = place_on_canvas(pixels, canvas_px)
+    if pixels.shape[:2] == (image_size_px, image_size_px):
+        return pixels
+    size = (image_size_px, image_size_px)
+    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+
+
+def place_on_canvas(pixels: Pixels, canvas_px: int) -> Pixels:
+    """Place an image at true scale on a black square, centre on centre.
+
+    Each axis by itself: what is longer than the canvas is cropped on both sides, what is shorter gets black
+    on both. Where the two sides cannot be equal, the top or left one is a pixel shorter.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) uint8
+        One image, any H and W.
+    canvas_px
+        Side C of the square; at least 1.
+
+    Returns
+    -------
+    (C, C, 3) uint8
+        Shares memory with `pixels` if that already has this size.
+
+    Raises
+    ------
+    ShapeError
+        If `pixels` is not one 8-bit colour image.
+    SettingError
+        If `canvas_px` is below 1.
+    """
+    _check_image(pixels)
+    _check_side("canvas_px", canvas_px)
+    h, w = pixels.shape[:2]
+    if (h, w) == (canvas_px, canvas_px):
+        return pixels
+    canvas = np.zeros((canvas_px, canvas_px, 3), dtype=np.uint8)
+    source_rows, target_rows = _overlap(h, canvas_px)
+    source_columns, target_columns = _overlap(w, canvas_px)
+    canvas[target_rows, target_columns] = pixels[source_rows, source_columns]
+    return canvas
+
+
+def load_inputs(
+    cells: Sequence[CellImage],
+    *,
+    root: Path | None,
+    canvas_px: int | None,
+    image_size_px: int,
+    progress: bool = False,
+) -> LoadedInputs:
+    """Read and prepare the images of many cells.
+
+    Several threads decode and resize at once, and never hold more than a few images at full size. A cell that
+    cannot be read stops nothing.
+
+    Parameters
+    ----------
+    cells
+        In any number, also none.
+    root
+        Images that lie outside of this folder count as unreadable; None reads from anywhere.
+    canvas_px, image_size_px
+        As for `prepare`.
+    progress
+        Draw a bar on stderr.
+
+    Returns
+    -------
+    LoadedInputs
+        With S = `image_size_px`.
+
+    Raises
+    ------
+    SettingError
+        If a side is below 1.
+    """
+    _check_side("image_size_px", image_size_px)
+    inputs = np.empty((len(cells), image_size_px, image_size_px, 3), dtype=np.uint8)
+
+    def load(index: int) -> tuple[str, ...] | UnreadableImageError:
+        try:
+            read = read_pixels(cells[index].path, root=root)
+        except UnreadableImageError as error:
+            return error
+        inputs[index] = prepare(read.pixels, canvas_px=canvas_px, image_size_px=image_size_px)
+        return read.warnings
+
+    pool = ThreadPoolExecutor(_IMAGES_IN_FLIGHT, thread_name_prefix="leuknet-read")
+    try:
+        each = tqdm(
+            pool.map(load, range(len(cells))),
+            total=len(cells),
+            desc="reading images",
+            unit="image",
+            disable=not progress,
+        )
+        outcomes = list(zip(cells, each, strict=True))
+    finally:
+        # Ctrl-C must not wait for the images that nobody wants any more.
+        pool.shutdown(cancel_futures=True)
+    return _gather(inputs, outcomes)
+
+
+def channel_statistics(
+    inputs: Pixels,
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return mean and standard deviation of each channel over all pixels of all images.
+
+    Computed from counts of the 256 values, thus exact up to the last rounding, and without a floating-point
+    copy of the images.
+
+    Parameters
+    ----------
+    inputs : (N, H, W, 3) uint8
+        At least one image with at least one pixel.
+
+    Returns
+    -------
+    mean, std
+        Red, green, blue; in 0..255. The deviation divides by the number of pixels, not by one less.
+
+    Raises
+    ------
+    ShapeError
+        If the array is not as above.
+
+    Examples
+    --------
+    >>> channel_statistics(np.array([[[[0, 10, 7], [255, 20, 7]]]], dtype=np.uint8))
+    ((127.5, 15.0, 7.0), (127.5, 5.0, 0.0))
+    """
+    if inputs.ndim != 4 or inputs.shape[-1] != 3 or inputs.dtype != np.uint8 or inputs.size == 0:
+        raise ShapeError(
+            "cannot compute the channels' mean",
+            why=f"the images are an array of {inputs.shape} {inputs.dtype}, not of (N, H, W, 3) uint8",
+            fix="give at least one 8-bit colour image",
+        )
+    counts = np.zeros(3 * 256, dtype=np.int64)
+    for image in inputs:
+        counts += np.array(Image.fromarray(image).histogram(), dtype=np.int64)
+    shares = counts.reshape(3, 256) / (inputs.size // 3)
+    levels = np.arange(256, dtype=np.float64)
+    means = shares @ levels
+    deviations = np.sqrt((shares * (levels - means[:, None]) ** 2).sum(axis=1))
+    return _triple(means), _triple(deviations)
+
+
+def _triple(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float, float]:
+    red, green, blue = values.tolist()
+    return red, green, blue
+
+
+def _overlap(side: int, canvas: int) -> tuple[slice, slice]:
+    """Return which pixels of an axis are kept, and where on the canvas they go."""
+    kept = min(side, canvas)
+    source, target = (side - kept) // 2, (canvas - kept) // 2
+    return slice(source, source + kept), slice(target, target + kept)
+
+
+def _gather(
+    inputs: Pixels, outcomes: Sequence[tuple[CellImage, tuple[str, ...] | UnreadableImageError]]
+) -> LoadedInputs:
+    cells: list[CellImage] = []
+    unreadable: list[tuple[CellImage, UnreadableImageError]] = []
+    warnings: list[tuple[CellImage, str]] = []
+    for index, (cell, outcome) in enumerate(outcomes):
+        if isinstance(outcome, UnreadableImageError):
+            unreadable.append((cell, outcome))
+            continue
+        if unreadable:
+            # Closing ranks in place: a second array of all images may not fit into memory.
+            inputs[len(cells)] = inputs[index]
+        cells.append(cell)
+        warnings += [(cell, warning) for warning in outcome]
+    return LoadedInputs(inputs[: len(cells)], tuple(cells), tuple(unreadable), tuple(warnings))
+
+
+def _check_image(pixels: Pixels) -> None:
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
+        raise ShapeError(
+            "cannot prepare the image",
+            why=f"it is an array of {pixels.shape} {pixels.dtype}, not of (H, W, 3) uint8",
+            fix="give one 8-bit colour image",
+        )
+
+
+def _check_side(name: str, side: int) -> None:
+    if side < 1:
+        raise SettingError("cannot prepare images", why=f"{name} is {side}", fix=f"set {name} to 1 or more")

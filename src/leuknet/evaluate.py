@@ -1,0 +1,254 @@
+"""The one protocol: a model and cells it was not trained on give an `Evaluation`.
+
+It scores anything that is a `Predictor`, so it cannot favour one. Each number comes with an interval that
+fits what was tested: cells of one person look alike, so where whole subjects were held out, subjects are
+resampled; where they were not, the interval takes cells as independent and the split's name says that the
+score is optimistic.
+
+Start at `evaluate`; `write_evaluation` and `read_evaluation` keep the result as JSON, `summary_rows` says
+it in words. Whether the cells took part in training is checked where the split is known, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from leuknet.errors import DataError, SettingError
+from leuknet.metrics import METRICS, RESTS_ON, bootstrap, wilson
+from leuknet.predict import predict_files, read_record, write_record
+from leuknet.types import (
+    CellImage,
+    Dataset,
+    Evaluation,
+    Interval,
+    Labels,
+    Predictor,
+    Probabilities,
+    SplitKind,
+)
+
+MIN_SUBJECTS = 5
+"""With fewer subjects, resampling them says nothing; cells are then taken as independent."""
+
+_PERCENT = ("accuracy", "sensitivity", "specificity")
+_NAMES = {"weighted_f1": "weighted F1", "auroc": "AUROC"}
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: Dataset,
+    cells: Sequence[CellImage],
+    *,
+    split_kind: SplitKind,
+    split_fingerprint: str,
+    part: str = "",
+    progress: bool = False,
+) -> Evaluation:
+    """Score labelled cells and compare the calls with the labels.
+
+    Parameters
+    ----------
+    predictor
+        The model; its own threshold is used.
+    dataset
+        Where the cells come from; its class names must be the model's.
+    cells
+        Labelled cells of both classes, in any order. They are read a few at a time.
+    split_kind, split_fingerprint
+        How the cells were kept apart from training. For `subject-level` and `external`, where every
+        scored cell has a subject and there are at least `MIN_SUBJECTS`, all intervals resample subjects.
+        Otherwise accuracy, sensitivity and specificity have Wilson intervals, and weighted F1 and AUROC
+        resample cells. `Interval.method` says which it was.
+    part
+        The publisher's part that was tested, for the record.
+    progress
+        Show a bar with the time left on standard error.
+
+    Returns
+    -------
+    Evaluation
+        `paths` are the ids of the scored cells, that is, their paths below the data set's root. Cells
+        that cannot be read are in `unreadable` and in no number.
+
+    Raises
+    ------
+    DataError
+        If a cell has no label, none can be read, or those that can are of one class.
+    SettingError
+        If model and data set do not name their classes alike.
+    """
+    card = predictor.card
+    if card.class_names != dataset.class_names:
+        raise SettingError(
+            f"cannot test this model on {dataset.name}",
+            why=f"the model tells {_both(card.class_names)} apart, the data are {_both(dataset.class_names)}",
+            fix="use data of the same two classes, named in the same order",
+        )
+    _check_labels(cells)
+    predictions = predict_files(predictor, (cell.path for cell in cells), root=dataset.root)
+    bar = tqdm(cells, desc="score", unit="cell", disable=not progress)
+    outcomes = list(zip(bar, predictions, strict=True))
+    scored = [(cell, one.probability) for cell, one in outcomes if one.probability is not None]
+    unreadable = tuple((cell.id, one.error) for cell, one in outcomes if one.error is not None)
+    _check_scored(len(scored), unreadable)
+    labels = np.array([cell.label for cell, _ in scored], dtype=np.int64)
+    _check_classes(labels, card.class_names)
+    probabilities = np.array([probability for _, probability in scored])
+    subjects = _subjects([cell for cell, _ in scored])
+    confusion = _confusion(labels, probabilities, card.threshold)
+    return Evaluation(
+        model_id=predictor.model_id,
+        recipe=card.recipe.name,
+        dataset=dataset.name,
+        part=part,
+        simulated=dataset.simulated,
+        split_kind=split_kind,
+        split_fingerprint=split_fingerprint,
+        class_names=card.class_names,
+        threshold=card.threshold,
+        cells=len(scored),
+        subjects=None if subjects is None else len(set(subjects)),
+        metrics=_intervals(
+            labels,
+            probabilities,
+            threshold=card.threshold,
+            subjects=subjects,
+            by_subject=split_kind != "image-level",
+        ),
+        confusion=confusion,
+        paths=tuple(cell.id for cell, _ in scored),
+        labels=tuple(labels.tolist()),
+        probabilities=tuple(probabilities.tolist()),
+        unreadable=unreadable,
+    )
+
+
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write the evaluation as JSON, whole or not at all, with the schema's and LeukNet's version.
+
+    The file holds no NaN: one in the evaluation is a ValueError, and nothing is written.
+    """
+    write_record(evaluation, path)
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read what `write_evaluation` wrote; a DataError names the field that is amiss."""
+    return read_record(Evaluation, path, error=DataError, fix="evaluate the model again")
+
+
+def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Return what a reader must know of an evaluation, as pairs of a name and a text.
+
+    Each metric with its interval comes first, then what these numbers rest on: cells, subjects, split,
+    data, and the kind of interval. Shares are in percent, weighted F1 and AUROC in 0..1.
+    """
+    (right_normal, missed_normal), (missed_leukaemic, right_leukaemic) = evaluation.confusion
+    normal, leukaemic = evaluation.class_names
+    of_class = f"{missed_leukaemic + right_leukaemic} {leukaemic}, {right_normal + missed_normal} {normal}"
+    rows = [(_NAMES.get(name, name), _text(name, one)) for name, one in evaluation.metrics.items()]
+    rows.append(("cells", f"{evaluation.cells} ({of_class})"))
+    rows.append(("subjects", "not known" if evaluation.subjects is None else str(evaluation.subjects)))
+    optimistic = " (optimistic: cells of one person may be on both sides)"
+    kind = evaluation.split_kind
+    rows.append(("split", kind + optimistic if kind == "image-level" else kind))
+    simulated = "simulated cells" if evaluation.simulated else ""
+    rows.append(("data", ", ".join(filter(None, (evaluation.dataset, evaluation.part, simulated)))))
+    methods: dict[str, list[str]] = {}
+    for name, one in evaluation.metrics.items():
+        methods.setdefault(f"{one.level:.0%}, {one.method}", []).append(_NAMES.get(name, name))
+    rows += [(f"interval ({method})", ", ".join(names)) for method, names in methods.items()]
+    if evaluation.unreadable:
+        rows.append(("unreadable", f"{len(evaluation.unreadable)} cells, in none of these numbers"))
+    return rows
+
+
+def _text(name: str, interval: Interval) -> str:
+    numbers = (interval.estimate, interval.low, interval.high)
+    if name in _PERCENT:
+        estimate, low, high = (f"{100 * number:.1f}" for number in numbers)
+        return f"{estimate}% ({low} to {high})"
+    estimate, low, high = (f"{number:.3f}" for number in numbers)
+    return f"{estimate} ({low} to {high})"
+
+
+def _intervals(
+    labels: Labels,
+    probabilities: Probabilities,
+    *,
+    threshold: float,
+    subjects: list[str] | None,
+    by_subject: bool,
+) -> Mapping[str, Interval]:
+    """Return each metric with the interval that `evaluate` promises for this kind of split."""
+    if by_subject and subjects is not None and len(set(subjects)) >= MIN_SUBJECTS:
+        return bootstrap(labels, probabilities, threshold=threshold, clusters=np.array(subjects))
+    (right_normal, missed_normal), (missed_leukaemic, right_leukaemic) = _confusion(
+        labels, probabilities, threshold
+    )
+    closed = {
+        "accuracy": wilson(right_normal + right_leukaemic, labels.size),
+        "sensitivity": wilson(right_leukaemic, right_leukaemic + missed_leukaemic),
+        "specificity": wilson(right_normal, right_normal + missed_normal),
+    }
+    resampled = bootstrap(
+        labels, probabilities, threshold=threshold, metrics=[name for name in METRICS if name not in closed]
+    )
+    found = closed | resampled
+    return {name: replace(found[name], subjects=_count(name, labels, subjects)) for name in METRICS}
+
+
+def _count(metric: str, labels: Labels, subjects: list[str] | None) -> int | None:
+    """Return the number of subjects that a metric rests on, None where they are not known."""
+    if subjects is None:
+        return None
+    used = np.isin(labels, RESTS_ON.get(metric, (0, 1)))
+    return len(set(np.array(subjects)[used]))
+
+
+def _confusion(
+    labels: Labels, probabilities: Probabilities, threshold: float
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    counts = np.bincount(2 * labels + (probabilities >= threshold), minlength=4).tolist()
+    return (counts[0], counts[1]), (counts[2], counts[3])
+
+
+def _subjects(cells: Sequence[CellImage]) -> list[str] | None:
+    """Return the subject of each cell, or None if one is not known."""
+    subjects = [cell.subject for cell in cells if cell.subject is not None]
+    return subjects if len(subjects) == len(cells) else None
+
+
+def _check_labels(cells: Sequence[CellImage]) -> None:
+    unlabelled = sum(cell.label is None for cell in cells)
+    if unlabelled:
+        raise DataError(
+            "cannot evaluate cells without a label",
+            why=f"{unlabelled} of {len(cells)} cells carry no label",
+            fix="choose a labelled part; `leuknet predict` scores cells without labels",
+        )
+
+
+def _check_scored(scored: int, unreadable: tuple[tuple[str, str], ...]) -> None:
+    if not scored:
+        why = "the list of cells is empty"
+        if unreadable:
+            why = f"none of {len(unreadable)} cells can be read; the first: {unreadable[0][1]}"
+        raise DataError("cannot evaluate without cells", why=why, fix="run `leuknet data verify` on the data")
+
+
+def _check_classes(labels: Labels, class_names: tuple[str, str]) -> None:
+    if labels.min() == labels.max():
+        raise DataError(
+            "cannot evaluate cells of one class",
+            why=f"all {labels.size} readable cells are {class_names[labels[0]]}: AUROC needs both classes",
+            fix="add cells of the other class; `leuknet predict` scores cells of any class",
+        )
+
+
+def _both(class_names: tuple[str, str]) -> str:
+    return " and ".join(class_names)

@@ -1,0 +1,284 @@
+"""The paper's whole experiment as one function, from a folder of images to a page that explains the result.
+
+`reproduce_paper` reads fold_0, balances it by random deletion, divides it 70/20/10 by image, trains the
+17-layer network, scores the test side once, and writes the paper's five figures, the training curve and
+one page with a table "paper / this run". Each step looks for its own result first, so the same call goes
+on after a stop.
+
+Start at `reproduce_paper`; `simulate_demo` makes data for those who have none.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+from matplotlib.figure import Figure
+
+from leuknet.data import open_dataset, read_pixels
+from leuknet.data.published import COUNTS
+from leuknet.data.simulate import simulate, simulated_as
+from leuknet.data.split import read_split
+from leuknet.errors import SettingError
+from leuknet.evaluate import evaluate, write_evaluation
+from leuknet.figures import (
+    choose_examples,
+    choose_samples,
+    draw_classified,
+    draw_confusion,
+    draw_framework,
+    draw_history,
+    draw_network,
+    draw_samples,
+    save_figure,
+)
+from leuknet.history import read_history
+from leuknet.metrics import wilson
+from leuknet.models import build, layer_table
+from leuknet.models.predictor import load_model
+from leuknet.recipes import get_recipe
+from leuknet.report import FigureFile, ReproductionContent, reproduction_page
+from leuknet.train import Precision, TrainedRun, train
+from leuknet.types import Dataset, Evaluation, Recipe
+
+DEMO_SCALE = 0.25
+"""Share of the published images that the demonstration draws."""
+
+N_SHOWN = 12
+
+PAGE = "index.html"
+
+
+def reproduce_paper(
+    data: Path, *, out: Path, recipe: str = "leuknet-paper", seed: int = 0, precision: Precision = "no"
+) -> Path:
+    """Run the experiment and return the page.
+
+    Parameters
+    ----------
+    data
+        C-NMC 2019 as published, or simulated.
+    out
+        Folder for the run, its figures and the page. An earlier stopped or finished call with the same
+        data, recipe and seed goes on from what it left.
+    recipe
+        Name of the recipe.
+    seed
+        Decides deletion, split, first weights, order and dropout.
+    precision
+        See `leuknet.train.train`.
+
+    Raises
+    ------
+    LeukNetError
+        As reading, splitting, training and evaluating do.
+    """
+    chosen = replace(get_recipe(recipe), seed=seed)
+    dataset = open_dataset(data, name="c-nmc-2019", progress=True)
+    out.mkdir(parents=True, exist_ok=True)
+    run = _trained(dataset, chosen, out=out / "run", precision=precision)
+    predictor = load_model(run.folder / "model")
+    evaluation = evaluate(
+        predictor,
+        dataset,
+        run.split.test,
+        split_kind=run.split.kind,
+        split_fingerprint=run.split.fingerprint,
+        part="test side",
+        progress=True,
+    )
+    write_evaluation(evaluation, out / "evaluation.json")
+    figures = _draw_figures(dataset, run, evaluation, folder=out / "figures")
+    last = run.history[-1].validation_accuracy
+    assert last is not None  # noqa: S101  the last iteration is always validated
+    n_validation = len(run.split.validation)
+    content = ReproductionContent(
+        title="LeukNet: the paper's experiment",
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        dataset=dataset,
+        split=run.split,
+        recipe=chosen,
+        reduced=_reductions(dataset, run, chosen),
+        evaluation=evaluation,
+        validation_accuracy=wilson(round(last * n_validation), n_validation),
+        training_s=run.train_s,
+        machine=describe_machine(),
+        figures=figures,
+        versions={name: version(name) for name in ("leuknet", "torch", "accelerate", "numpy", "pillow")}
+        | {"python": platform.python_version()},
+        commands=_commands(dataset, recipe, seed=seed, precision=precision),
+        files={
+            "run/model": "the trained model: card, weights, split and reference images",
+            "run/history.csv": "loss and accuracy of each iteration; run/tensorboard has them too",
+            "evaluation.json": "scores with intervals, and the probability of each test cell",
+            "figures": "each figure as PNG and SVG",
+        },
+    )
+    page = out / PAGE
+    reproduction_page(content, page)
+    return page
+
+
+def simulate_demo(out: Path, *, seed: int = 0, full_size: bool = False) -> Path:
+    """Draw simulated cells for the experiment below `out`, or take those that are there; return their folder.
+
+    Only fold_0, which is all that the paper used; a quarter of it unless `full_size`.
+    """
+    folder = out / "data"
+    settings = {"seed": seed, "scale": 1.0 if full_size else DEMO_SCALE, "parts": ("fold_0",)}
+    if not simulated_as(folder, **settings):
+        simulate(folder, **settings, progress=True)
+    return folder
+
+
+def draw_classified_cells(evaluation: Evaluation, dataset: Dataset) -> tuple[Figure, str]:
+    """Draw figure 4: scored cells with the class called and its probability; also return its caption."""
+    import numpy as np
+
+    labels = np.array(evaluation.labels, dtype=np.int64)
+    probabilities = np.array(evaluation.probabilities)
+    examples = choose_examples(labels, probabilities, evaluation.threshold, n=N_SHOWN)
+    caption = examples.caption(evaluation.class_names)
+    by_id = {cell.id: cell for cell in dataset.cells}
+    places = list(examples.places)
+    images = [
+        read_pixels(by_id[evaluation.paths[place]].path, root=dataset.root).pixels for place in places
+    ]
+    figure = draw_classified(
+        images,
+        labels[places],
+        probabilities[places],
+        threshold=evaluation.threshold,
+        class_names=evaluation.class_names,
+        caption=caption,
+        simulated=evaluation.simulated,
+    )
+    return figure, caption
+
+
+def describe_machine() -> str:
+    """Return processor, cores in use and memory in words."""
+    memory_gib = psutil.virtual_memory().total / 2**30
+    name = _processor_name()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, {memory_gib:.0f} GiB memory, {platform.system()}"
+
+
+def _processor_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _trained(dataset: Dataset, recipe: Recipe, *, out: Path, precision: Precision) -> TrainedRun:
+    """Train, go on with a stopped run, or take a finished one, if it is of this recipe and these cells."""
+    if not (out / "model").exists():
+        return train(dataset, recipe, out=out, resume=True, precision=precision, progress=True)
+    card = load_model(out / "model").card
+    if card.recipe != recipe:
+        raise SettingError(
+            f"{out} holds a finished run of another recipe or seed",
+            why=f"it was {card.recipe.name!r} with seed {card.recipe.seed}, "
+            f"and now {recipe.name!r} with seed {recipe.seed} is asked for",
+            fix="name another folder with --out, or remove this one",
+        )
+    split = read_split(out / "model" / "split.json", dataset)
+    history = read_history(out)
+    return TrainedRun(out, split, history, history[-1].elapsed_s)
+
+
+def _draw_figures(
+    dataset: Dataset, run: TrainedRun, evaluation: Evaluation, *, folder: Path
+) -> Mapping[str, FigureFile]:
+    """Draw and save all figures; keys are those that the page expects."""
+    simulated = dataset.simulated
+    recipe = load_model(run.folder / "model").card.recipe
+    rows = layer_table(build(recipe.network, recipe.image_size_px, recipe.network_options), recipe.image_size_px)
+    used = [*run.split.train, *run.split.validation, *run.split.test]
+    samples = choose_samples(used, n=N_SHOWN // 2, seed=recipe.seed)
+    classified, how_chosen = draw_classified_cells(evaluation, dataset)
+    negative, positive = evaluation.class_names
+    accuracy = evaluation.metrics["accuracy"]
+    (right_negative, _), (_, right_positive) = evaluation.confusion
+    drawn = {
+        "framework": (
+            draw_framework(dataset, run.split, recipe, n_layers=len(rows), simulated=simulated),
+            "The way from images to a score, with the counts of this run.",
+            f"Boxes and arrows: images of {dataset.name}, balancing by random deletion, resizing, the split "
+            f"into {len(run.split.train)}, {len(run.split.validation)} and {len(run.split.test)} cells, "
+            "training, test, class with probability.",
+        ),
+        "samples": (
+            draw_samples(
+                [read_pixels(cell.path, root=dataset.root).pixels for cell in samples],
+                [int(cell.label) for cell in samples if cell.label is not None],
+                titles=[f"subject {cell.subject or 'unknown'}" for cell in samples],
+                class_names=dataset.class_names,
+                simulated=simulated,
+            ),
+            f"Cells that were used, drawn at random (seed {recipe.seed}), one of each of several subjects.",
+            f"Two rows of stained cells on black: {positive} above, {negative} below.",
+        ),
+        "network": (
+            draw_network(rows, simulated=simulated),
+            f"The network: {len(rows)} layers, {sum(row.parameters for row in rows):,} parameters, "
+            f"{sum(row.gflop for row in rows):.2f} GFLOP forward for one image.",
+            "Blocks from left to right: " + ", ".join(f"{row.name} ({row.kind})" for row in rows) + ".",
+        ),
+        "classified": (
+            classified,
+            how_chosen,
+            "Test cells, each with the class called, its probability, and a mark for right or wrong.",
+        ),
+        "confusion": (
+            draw_confusion(evaluation, simulated=simulated),
+            "True against called class on the test side.",
+            f"Confusion chart of {evaluation.cells} test cells: {right_positive} {positive} and "
+            f"{right_negative} {negative} called right; accuracy {accuracy.estimate:.1%} "
+            f"({accuracy.low:.1%} to {accuracy.high:.1%}).",
+        ),
+        "history": (
+            draw_history(run.history, simulated=simulated),
+            f"Accuracy and loss over {len(run.history)} iterations; validated every "
+            f"{recipe.validate_every} iterations.",
+            "Two curves over iterations, accuracy above and loss below, each for mini-batches and validation.",
+        ),
+    }
+    folder.mkdir(exist_ok=True)
+    return {
+        name: FigureFile(save_figure(figure, folder / name)[0], caption, alt)
+        for name, (figure, caption, alt) in drawn.items()
+    }
+
+
+def _reductions(dataset: Dataset, run: TrainedRun, recipe: Recipe) -> tuple[str, ...]:
+    """List what is smaller than in the paper, in words; nothing at full size."""
+    paper = get_recipe("leuknet-paper")
+    split = run.split
+    used = len(split.train) + len(split.validation) + len(split.test)
+    normal = COUNTS["fold_0"].normal
+    assert normal is not None  # noqa: S101  published
+    pairs = (
+        ("cells", used, 2 * normal),
+        ("pixels along the side of the input", recipe.image_size_px, paper.image_size_px),
+        ("images in a batch", recipe.batch_size, paper.batch_size),
+        ("epochs", recipe.epochs, paper.epochs),
+    )
+    return tuple(f"{ours:,} {what} instead of {theirs:,}" for what, ours, theirs in pairs if ours < theirs)
+
+
+def _commands(dataset: Dataset, recipe: str, *, seed: int, precision: Precision) -> tuple[str, ...]:
+    """Command lines that repeat the run."""
+    source = "--data C-NMC"
+    if dataset.simulated:
+        source = "--demo" if recipe == "leuknet-demo" else "--demo --full-size"
+    options = ("" if seed == 0 else f" --seed {seed}") + ("" if precision == "no" else f" --precision {precision}")
+    return (f"leuknet reproduce paper {source}{options}",)
