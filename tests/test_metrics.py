@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap as scipy_bootstrap  # type: ignore[attr-defined]  # scipy computes its __all__
+from scipy.stats import bootstrap as scipy_bootstrap
 from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
 
 from leuknet import metrics

@@ -34,15 +34,15 @@ PAPER_LAYERS = [
 ]
 
 
-def test_the_layer_table_is_the_papers_17_layers():
-    rows = layer_table(build("leuknet", 224), 224)
+def test_the_layer_table_is_the_papers_17_layers() -> None:
+    rows = layer_table("leuknet", 224)
 
     assert [(row.name, row.output_shape, row.parameters) for row in rows] == PAPER_LAYERS
     assert [row.number for row in rows] == list(range(1, 18))
 
 
-def test_the_cost_is_that_of_convolutions_and_full_connections():
-    rows = {row.name: row for row in layer_table(build("leuknet", 224), 224)}
+def test_the_cost_is_that_of_convolutions_and_full_connections() -> None:
+    rows = {row.name: row for row in layer_table("leuknet", 224)}
 
     # Two operations for each of 3*3*64 inputs of each of 128*111*111 outputs.
     assert rows["conv2"].gflop == pytest.approx(2 * 9 * 64 * 128 * 111**2 / 1e9)
@@ -56,7 +56,7 @@ def formula(x: np.ndarray, channel: int) -> np.ndarray:
     return np.asarray(x[:, channel] / (2 + 1e-4 / 5 * energy) ** 0.75)
 
 
-def test_normalization_equals_the_formula():
+def test_normalization_equals_the_formula() -> None:
     # Values up to some hundreds, as they come out of conv1 on pixels 0..255: small ones would hide alpha.
     x = torch.randn(2, 9, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 300
 
@@ -66,7 +66,7 @@ def test_normalization_equals_the_formula():
     np.testing.assert_allclose(y, expected, rtol=1e-6)  # the band of alphas is stored in single precision
 
 
-def test_normalization_and_its_gradient_equal_pytorchs():
+def test_normalization_and_its_gradient_equal_pytorchs() -> None:
     x = torch.randn(2, 64, 6, 6, generator=torch.Generator().manual_seed(1)) * 300
     ours = x.clone().requires_grad_()
     theirs = x.clone().requires_grad_()
@@ -78,7 +78,7 @@ def test_normalization_and_its_gradient_equal_pytorchs():
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)
 
 
-def test_weights_start_as_in_matlab():
+def test_weights_start_as_in_matlab() -> None:
     torch.manual_seed(0)
     network = leuknet(224)
     conv2 = network.get_submodule("conv2")
@@ -93,7 +93,7 @@ def test_weights_start_as_in_matlab():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_network_gives_two_logits_and_trains_all_its_values(name: str):
+def test_every_network_gives_two_logits_and_trains_all_its_values(name: str) -> None:
     network = build(name, 32).eval()
     pixels = torch.randint(0, 256, (3, 3, 32, 32), generator=torch.Generator().manual_seed(0)).float()
 
@@ -104,7 +104,7 @@ def test_every_network_gives_two_logits_and_trains_all_its_values(name: str):
     assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in network.parameters())
 
 
-def test_an_unknown_network_is_an_error_that_names_the_nearest():
+def test_an_unknown_network_is_an_error_that_names_the_nearest() -> None:
     with pytest.raises(SettingError, match="leuknet") as caught:
         build("leucnet", 224)
 
@@ -121,7 +121,7 @@ def test_an_unknown_network_is_an_error_that_names_the_nearest():
         (64, {"fc1": "wide"}, "wide"),
     ],
 )
-def test_options_that_do_not_fit_are_errors(size: int, options: dict[str, object], why: str):
+def test_options_that_do_not_fit_are_errors(size: int, options: dict[str, object], why: str) -> None:
     with pytest.raises(SettingError) as caught:
         build("leuknet", size, options)
 

@@ -25,11 +25,10 @@ from leuknet.predict import (
     find_images,
     open_card,
     predict_files,
-    read_record,
     write_card,
     write_predictions,
-    write_record,
 )
+from leuknet.records import read_record, write_record
 from leuknet.types import Interval, ModelCard, Pixels, Prediction, Probabilities, Recipe
 
 NAMES = ("HEM", "ALL")

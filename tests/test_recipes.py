@@ -14,7 +14,7 @@ from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 
 
-def test_the_papers_recipe_has_the_papers_numbers():
+def test_the_papers_recipe_has_the_papers_numbers() -> None:
     recipe = get_recipe("leuknet-paper")
 
     assert recipe.parts == ("fold_0",)
@@ -25,7 +25,7 @@ def test_the_papers_recipe_has_the_papers_numbers():
     assert (recipe.weight_decay, recipe.shuffle, recipe.validate_every) == (1e-4, "once", 5)
 
 
-def test_the_demo_differs_from_the_paper_only_where_it_says():
+def test_the_demo_differs_from_the_paper_only_where_it_says() -> None:
     assert (
         replace(
             LEUKNET_DEMO,
@@ -39,7 +39,7 @@ def test_the_demo_differs_from_the_paper_only_where_it_says():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_names_things_that_exist(name: str):
+def test_every_recipe_names_things_that_exist(name: str) -> None:
     recipe = RECIPES[name]
 
     assert recipe.name == name
@@ -48,7 +48,7 @@ def test_every_recipe_names_things_that_exist(name: str):
     assert checked(asdict(recipe)) == recipe
 
 
-def test_a_changed_recipe_no_longer_carries_the_name_or_the_claim():
+def test_a_changed_recipe_no_longer_carries_the_name_or_the_claim() -> None:
     recipe = changed(LEUKNET_PAPER, ["epochs=2", "network_options.fc1=64", 'parts=["fold_1"]'])
 
     assert recipe.epochs == 2
@@ -58,7 +58,7 @@ def test_a_changed_recipe_no_longer_carries_the_name_or_the_claim():
     assert "86.73" not in recipe.claim
 
 
-def test_no_change_leaves_a_recipe_as_it_is():
+def test_no_change_leaves_a_recipe_as_it_is() -> None:
     assert changed(LEUKNET_PAPER, []) == LEUKNET_PAPER
 
 
@@ -80,21 +80,21 @@ def test_no_change_leaves_a_recipe_as_it_is():
         ("network_options=3", "table"),
     ],
 )
-def test_a_setting_that_does_not_exist_or_fit_is_an_error(setting: str, message: str):
+def test_a_setting_that_does_not_exist_or_fit_is_an_error(setting: str, message: str) -> None:
     with pytest.raises(SettingError) as caught:
         changed(LEUKNET_PAPER, [setting])
 
     assert message in str(caught.value)
 
 
-def test_an_unknown_recipe_is_an_error_that_names_the_nearest():
+def test_an_unknown_recipe_is_an_error_that_names_the_nearest() -> None:
     with pytest.raises(SettingError) as caught:
         get_recipe("leuknet-papr")
 
     assert caught.value.fix == "use 'leuknet-paper'"
 
 
-def test_values_that_lack_a_field_are_not_a_recipe():
+def test_values_that_lack_a_field_are_not_a_recipe() -> None:
     values = asdict(LEUKNET_PAPER)
     del values["seed"]
 

@@ -17,12 +17,10 @@ from leuknet.data.split import (
     balance,
     by_image,
     by_subject,
-    cells_seen_in_training,
     fingerprint,
     make_split,
-    read_split,
-    write_split,
 )
+from leuknet.data.split_file import read_split, read_trained, write_split
 from leuknet.errors import NoSubjectsError, SettingError, SplitError
 from leuknet.types import CellImage, Dataset, Label, Recipe, Split, SplitKind
 
@@ -433,19 +431,21 @@ def test_damaged_split_file_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(SplitError, match="cannot read the split"):
         read_split(tmp_path / "split.json", dataset_of(CELLS))
     with pytest.raises(SplitError, match="cannot read the split"):
-        cells_seen_in_training(tmp_path / "split.json")
+        read_trained(tmp_path / "split.json")
 
 
 def test_missing_split_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SplitError, match="No such file"):
-        cells_seen_in_training(tmp_path / "none.json")
+        read_trained(tmp_path / "none.json")
 
 
 def test_training_and_validation_cells_count_as_seen(tmp_path: Path) -> None:
     split = by_image(CELLS, fractions=PAPER, seed=5)
     write_split(split, tmp_path / "split.json")
 
-    seen = cells_seen_in_training(tmp_path / "split.json")
+    seen = read_trained(tmp_path / "split.json")
 
-    assert seen == {cell.sha256 for cell in (*split.train, *split.validation)}
-    assert not seen & {cell.sha256 for cell in split.test}
+    trained = (*split.train, *split.validation)
+    assert seen.contents == {cell.sha256 for cell in trained}
+    assert seen.subjects == {cell.subject for cell in trained}
+    assert not seen.contents & {cell.sha256 for cell in split.test}

@@ -19,9 +19,11 @@ from safetensors.torch import load_file, save_file
 
 import leuknet
 import leuknet.train as training
+from leuknet.checkpoint import write_checkpoint
 from leuknet.data import open_dataset
 from leuknet.errors import DatasetError, ModelError, SettingError, StoppedError
 from leuknet.history import read_history
+from leuknet.models import build
 from leuknet.recipes import changed
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.train import train
@@ -64,7 +66,7 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert all(torch.equal(weights[name], others[name]) for name in weights)
 
 
-def test_training_overfits_16_cells(dataset: Dataset, recipe: Recipe, tmp_path: Path):
+def test_training_overfits_16_cells(dataset: Dataset, recipe: Recipe, tmp_path: Path) -> None:
     by_class = {label: [cell for cell in dataset.cells if cell.label == label][:12] for label in (0, 1)}
     few = replace(dataset, cells=(*by_class[0], *by_class[1]))
     # 24 cells at 0.67 leave 8 + 8 to train on: one batch.
@@ -83,7 +85,7 @@ def test_training_overfits_16_cells(dataset: Dataset, recipe: Recipe, tmp_path: 
     assert run.history[-1].loss < 0.05
 
 
-def test_history_follows_the_recipe(unbroken: Path, recipe: Recipe):
+def test_history_follows_the_recipe(unbroken: Path, recipe: Recipe) -> None:
     rows = read_history(unbroken)
     per_epoch = len(json.loads((unbroken / "model" / "split.json").read_text())["train"]) // 16
 
@@ -96,7 +98,7 @@ def test_history_follows_the_recipe(unbroken: Path, recipe: Recipe):
     assert validated == {i for i in range(1, len(rows) + 1) if i % 5 == 0 or i == len(rows)}
 
 
-def test_tensorboard_holds_the_history(unbroken: Path):
+def test_tensorboard_holds_the_history(unbroken: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(unbroken / "tensorboard")).Reload()
@@ -107,7 +109,7 @@ def test_tensorboard_holds_the_history(unbroken: Path):
 
 def test_the_same_seed_repeats_a_run_and_another_does_not(
     dataset: Dataset, recipe: Recipe, unbroken: Path, tmp_path: Path
-):
+) -> None:
     torch.manual_seed(99)  # what happened before must not matter
     again = train(dataset, recipe, out=tmp_path / "again").folder
     other = train(dataset, replace(recipe, seed=1), out=tmp_path / "other").folder
@@ -124,7 +126,7 @@ def test_a_run_stopped_by_ctrl_c_and_resumed_equals_an_unbroken_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     validations: int,
-):
+) -> None:
     validate, calls = training._validate, []
 
     def validate_then_ctrl_c(*arguments: object) -> tuple[float, float]:
@@ -146,7 +148,7 @@ def test_a_run_stopped_by_ctrl_c_and_resumed_equals_an_unbroken_one(
 
 def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
     simulated_fold: Path, dataset: Dataset, recipe: Recipe, unbroken: Path, tmp_path: Path
-):
+) -> None:
     out = tmp_path / "run"
     script = (
         "import sys, pickle; from pathlib import Path; from leuknet.data import open_dataset;"
@@ -170,8 +172,8 @@ def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
     assert_same_run(unbroken, out)
 
 
-def test_weights_decay_and_biases_do_not(recipe: Recipe):
-    network = training.build("leuknet", 32, recipe.network_options)
+def test_weights_decay_and_biases_do_not(recipe: Recipe) -> None:
+    network = build("leuknet", 32, recipe.network_options)
 
     weights, biases = training._optimizer(network, recipe).param_groups
 
@@ -180,7 +182,7 @@ def test_weights_decay_and_biases_do_not(recipe: Recipe):
     assert all(value.ndim == 1 for value in biases["params"])
 
 
-def test_the_network_subtracts_the_mean_of_the_training_images(dataset: Dataset, unbroken: Path):
+def test_the_network_subtracts_the_mean_of_the_training_images(dataset: Dataset, unbroken: Path) -> None:
     weights = load_file(unbroken / "model" / "weights.safetensors")
     card = json.loads((unbroken / "model" / "model.json").read_text())
 
@@ -192,7 +194,9 @@ def test_the_network_subtracts_the_mean_of_the_training_images(dataset: Dataset,
     assert green < blue < 100
 
 
-def test_a_folder_in_use_is_an_error(dataset: Dataset, recipe: Recipe, unbroken: Path, tmp_path: Path):
+def test_a_folder_in_use_is_an_error(
+    dataset: Dataset, recipe: Recipe, unbroken: Path, tmp_path: Path
+) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(SettingError, match="is not empty"):
         train(dataset, recipe, out=tmp_path)
@@ -200,11 +204,11 @@ def test_a_folder_in_use_is_an_error(dataset: Dataset, recipe: Recipe, unbroken:
         train(dataset, recipe, out=unbroken, resume=True)
 
 
-def test_resuming_with_other_settings_is_an_error(dataset: Dataset, recipe: Recipe, tmp_path: Path):
+def test_resuming_with_other_settings_is_an_error(dataset: Dataset, recipe: Recipe, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    network = training.build("leuknet", 32, recipe.network_options)
-    training.write_checkpoint(
+    network = build("leuknet", 32, recipe.network_options)
+    write_checkpoint(
         run,
         network,
         training._optimizer(network, recipe),
@@ -216,7 +220,9 @@ def test_resuming_with_other_settings_is_an_error(dataset: Dataset, recipe: Reci
         train(dataset, recipe, out=run, resume=True)
 
 
-def test_a_batch_larger_than_the_training_side_is_an_error(dataset: Dataset, recipe: Recipe, tmp_path: Path):
+def test_a_batch_larger_than_the_training_side_is_an_error(
+    dataset: Dataset, recipe: Recipe, tmp_path: Path
+) -> None:
     with pytest.raises(SettingError, match="not one whole batch"):
         train(dataset, replace(recipe, batch_size=5000), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -224,7 +230,7 @@ def test_a_batch_larger_than_the_training_side_is_an_error(dataset: Dataset, rec
 
 def test_an_unreadable_training_image_is_an_error_that_names_it(
     simulated_fold: Path, recipe: Recipe, tmp_path: Path
-):
+) -> None:
     shutil.copytree(simulated_fold, tmp_path / "data")
     for image in (tmp_path / "data").rglob("*_all.bmp"):
         image.write_bytes(image.read_bytes()[:5000])
@@ -234,17 +240,20 @@ def test_an_unreadable_training_image_is_an_error_that_names_it(
         train(damaged, recipe, out=tmp_path / "run")
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(dataset: Dataset, recipe: Recipe, tmp_path: Path):
+def test_a_loss_that_is_not_finite_stops_the_run(dataset: Dataset, recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="broke down at iteration"):
         train(dataset, changed(recipe, ["learning_rate=1e30"]), out=tmp_path / "run")
 
 
-def test_a_model_scores_pixels_as_it_scores_files(dataset: Dataset, unbroken: Path):
+def test_a_model_scores_pixels_as_it_scores_files(dataset: Dataset, unbroken: Path) -> None:
     model = leuknet.load(unbroken / "model")
     from leuknet.data import read_pixels
 
     pixels = np.stack([read_pixels(cell.path).pixels for cell in dataset.cells[:5]])
-    together, one_by_one = model.predict(pixels), np.concatenate([model.predict(image[None]) for image in pixels])
+    together, one_by_one = (
+        model.predict(pixels),
+        np.concatenate([model.predict(image[None]) for image in pixels]),
+    )
 
     assert together.shape == (5,)
     assert together.dtype == np.float64
@@ -252,7 +261,7 @@ def test_a_model_scores_pixels_as_it_scores_files(dataset: Dataset, unbroken: Pa
     assert len(model.predict(pixels[:0])) == 0
 
 
-def test_a_model_folder_with_other_weights_is_refused(unbroken: Path, tmp_path: Path):
+def test_a_model_folder_with_other_weights_is_refused(unbroken: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(unbroken / "model", tmp_path / "model"))
     weights = load_file(folder / "weights.safetensors")
     weights["fc2.weight"][1] += 0.5  # both rows alike would leave the softmax as it is
@@ -263,7 +272,9 @@ def test_a_model_folder_with_other_weights_is_refused(unbroken: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["model.json", "weights.safetensors", "golden.npz"])
-def test_a_missing_or_damaged_file_of_a_model_folder_is_an_error(unbroken: Path, tmp_path: Path, name: str):
+def test_a_missing_or_damaged_file_of_a_model_folder_is_an_error(
+    unbroken: Path, tmp_path: Path, name: str
+) -> None:
     folder = Path(shutil.copytree(unbroken / "model", tmp_path / "model"))
     (folder / name).write_bytes(b"\x80\x04damaged")
     with pytest.raises(ModelError):
@@ -273,7 +284,7 @@ def test_a_missing_or_damaged_file_of_a_model_folder_is_an_error(unbroken: Path,
         leuknet.load(folder)
 
 
-def test_a_pickle_in_the_golden_file_is_not_executed(unbroken: Path, tmp_path: Path):
+def test_a_pickle_in_the_golden_file_is_not_executed(unbroken: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(unbroken / "model", tmp_path / "model"))
     canary = tmp_path / "canary"
 
@@ -289,7 +300,7 @@ def test_a_pickle_in_the_golden_file_is_not_executed(unbroken: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("folder", sorted(GOLDEN.iterdir()), ids=lambda folder: folder.name)
-def test_model_folders_of_every_release_still_open(folder: Path):
+def test_model_folders_of_every_release_still_open(folder: Path) -> None:
     model = leuknet.load(folder)
 
     with np.load(folder / "golden.npz") as golden:

@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from leuknet.errors import DataError, SettingError
 from leuknet.metrics import METRICS, RESTS_ON, bootstrap, wilson
-from leuknet.predict import predict_files, read_record, write_record
+from leuknet.predict import predict_files
+from leuknet.records import read_record, write_record
 from leuknet.types import (
     CellImage,
     Dataset,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest  # type: ignore[attr-defined]  # scipy computes its __all__
+from scipy.stats import binomtest
 
 from leuknet.errors import LeukNetError, SettingError, ShapeError
 from leuknet.types import Interval, Labels, Probabilities

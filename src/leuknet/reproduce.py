@@ -10,6 +10,7 @@ Start at `reproduce_paper`; `simulate_demo` makes data for those who have none.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Mapping
@@ -18,13 +19,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
+import numpy as np
 from matplotlib.figure import Figure
 
 from leuknet.data import open_dataset, read_pixels
+from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published import COUNTS
-from leuknet.data.simulate import simulate, simulated_as
-from leuknet.data.split import read_split
+from leuknet.data.simulate import simulate
+from leuknet.data.split_file import read_split
 from leuknet.errors import SettingError
 from leuknet.evaluate import evaluate, write_evaluation
 from leuknet.figures import (
@@ -40,7 +42,7 @@ from leuknet.figures import (
 )
 from leuknet.history import read_history
 from leuknet.metrics import wilson
-from leuknet.models import build, layer_table
+from leuknet.models import layer_table
 from leuknet.models.predictor import load_model
 from leuknet.recipes import get_recipe
 from leuknet.report import FigureFile, ReproductionContent, reproduction_page
@@ -131,25 +133,26 @@ def simulate_demo(out: Path, *, seed: int = 0, full_size: bool = False) -> Path:
     Only fold_0, which is all that the paper used; a quarter of it unless `full_size`.
     """
     folder = out / "data"
-    settings = {"seed": seed, "scale": 1.0 if full_size else DEMO_SCALE, "parts": ("fold_0",)}
-    if not simulated_as(folder, **settings):
-        simulate(folder, **settings, progress=True)
+    scale = 1.0 if full_size else DEMO_SCALE
+    try:
+        drawn = json.loads((folder / TOP / SIMULATED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        drawn = {}
+    wanted = {"seed": seed, "scale": scale, "leuknet_version": version("leuknet")}
+    if {key: drawn.get(key) for key in wanted} != wanted or set(drawn.get("counts", ())) != {"fold_0"}:
+        simulate(folder, seed=seed, scale=scale, parts=("fold_0",), progress=True)
     return folder
 
 
 def draw_classified_cells(evaluation: Evaluation, dataset: Dataset) -> tuple[Figure, str]:
     """Draw figure 4: scored cells with the class called and its probability; also return its caption."""
-    import numpy as np
-
     labels = np.array(evaluation.labels, dtype=np.int64)
     probabilities = np.array(evaluation.probabilities)
     examples = choose_examples(labels, probabilities, evaluation.threshold, n=N_SHOWN)
     caption = examples.caption(evaluation.class_names)
     by_id = {cell.id: cell for cell in dataset.cells}
     places = list(examples.places)
-    images = [
-        read_pixels(by_id[evaluation.paths[place]].path, root=dataset.root).pixels for place in places
-    ]
+    images = [read_pixels(by_id[evaluation.paths[place]].path, root=dataset.root).pixels for place in places]
     figure = draw_classified(
         images,
         labels[places],
@@ -164,9 +167,8 @@ def draw_classified_cells(evaluation: Evaluation, dataset: Dataset) -> tuple[Fig
 
 def describe_machine() -> str:
     """Return processor, cores in use and memory in words."""
-    memory_gib = psutil.virtual_memory().total / 2**30
-    name = _processor_name()
-    return f"{name}, {len(os.sched_getaffinity(0))} cores, {memory_gib:.0f} GiB memory, {platform.system()}"
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{_processor_name()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB memory, {platform.system()}"
 
 
 def _processor_name() -> str:
@@ -201,7 +203,7 @@ def _draw_figures(
     """Draw and save all figures; keys are those that the page expects."""
     simulated = dataset.simulated
     recipe = load_model(run.folder / "model").card.recipe
-    rows = layer_table(build(recipe.network, recipe.image_size_px, recipe.network_options), recipe.image_size_px)
+    rows = layer_table(recipe.network, recipe.image_size_px, recipe.network_options)
     used = [*run.split.train, *run.split.validation, *run.split.test]
     samples = choose_samples(used, n=N_SHOWN // 2, seed=recipe.seed)
     classified, how_chosen = draw_classified_cells(evaluation, dataset)
@@ -249,7 +251,7 @@ def _draw_figures(
             draw_history(run.history, simulated=simulated),
             f"Accuracy and loss over {len(run.history)} iterations; validated every "
             f"{recipe.validate_every} iterations.",
-            "Two curves over iterations, accuracy above and loss below, each for mini-batches and validation.",
+            "Curves over iterations, accuracy above and loss below, for mini-batches and validation.",
         ),
     }
     folder.mkdir(exist_ok=True)
@@ -280,5 +282,6 @@ def _commands(dataset: Dataset, recipe: str, *, seed: int, precision: Precision)
     source = "--data C-NMC"
     if dataset.simulated:
         source = "--demo" if recipe == "leuknet-demo" else "--demo --full-size"
-    options = ("" if seed == 0 else f" --seed {seed}") + ("" if precision == "no" else f" --precision {precision}")
-    return (f"leuknet reproduce paper {source}{options}",)
+    source += "" if seed == 0 else f" --seed {seed}"
+    source += "" if precision == "no" else f" --precision {precision}"
+    return (f"leuknet reproduce paper {source}",)

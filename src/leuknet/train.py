@@ -224,16 +224,23 @@ def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
                 optimizer.step()
 
                 validated = iteration % recipe.validate_every == 0 or iteration == total
-                values = _validate(fit, network) if validated else (None, None)
+                validation_loss, validation_accuracy = _validate(fit, network) if validated else (None, None)
                 correct = (logits.argmax(dim=1) == labels).float().mean()
                 row = HistoryRow(
-                    iteration, epoch, rate, loss.item(), correct.item(), *values, time.monotonic() - started
+                    iteration=iteration,
+                    epoch=epoch,
+                    learning_rate=rate,
+                    loss=loss.item(),
+                    accuracy=correct.item(),
+                    validation_loss=validation_loss,
+                    validation_accuracy=validation_accuracy,
+                    elapsed_s=time.monotonic() - started,
                 )
                 history.append(row)
                 files.add(row)
                 bar.update()
-                if values[1] is not None:
-                    bar.set_postfix(loss=f"{row.loss:.3f}", validation_accuracy=f"{values[1]:.3f}")
+                if validation_accuracy is not None:
+                    bar.set_postfix(loss=f"{row.loss:.3f}", validation_accuracy=f"{validation_accuracy:.3f}")
                 epoch_ends = iteration % per_epoch == 0
                 if stop.is_set() or epoch_ends or time.monotonic() - kept_at > CHECKPOINT_EVERY_S:
                     _keep(fit, history)

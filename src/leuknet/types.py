@@ -47,6 +47,10 @@ class Label(IntEnum):
         return "ALL" if self is Label.LEUKAEMIC else "HEM"
 
 
+CLASS_NAMES = (Label.NORMAL.short, Label.LEUKAEMIC.short)
+"""What label 0 and label 1 are called unless a data set says otherwise."""
+
+
 @dataclass(frozen=True)
 class CellImage:
     """One cell on disk.
@@ -118,7 +122,7 @@ class Dataset:
     findings: tuple[Finding, ...] = ()
     simulated: bool = False
     canvas_px: int | None = None
-    class_names: tuple[str, str] = ("HEM", "ALL")
+    class_names: tuple[str, str] = CLASS_NAMES
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.types import CellImage, Label
+from leuknet.types import Severity
 
 app = typer.Typer(help="Check, look at and simulate data sets.", no_args_is_help=True)
 
-FINDING_STYLE = {"error": "bold red", "warning": "yellow", "info": "dim"}
-
-N_SAMPLES = 6
+SEVERITIES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "dim"}
+"""Severity to style, worst first."""
 
 
 @app.command()
@@ -58,32 +56,34 @@ def verify(
     counts = Table("part", title=f"{result.dataset}{' (SIMULATED)' if result.simulated else ''}")
     for heading in ("images", *reversed(result.class_names), "unlabelled", "subjects"):
         counts.add_column(escape(heading), justify="right")
-    for part, count in result.counts.items():
-        counts.add_row(escape(part or "all"), *(f"{number:,}" for number in count))
+    for part in result.parts:
+        numbers = (part.images, part.leukaemic, part.normal, part.unlabelled, part.subjects)
+        counts.add_row(
+            escape(part.part or "all"), *("?" if number is None else f"{number:,}" for number in numbers)
+        )
     console.print(counts)
     for finding in result.findings:
-        style = FINDING_STYLE[finding.severity]
+        style = SEVERITIES[finding.severity]
         place = f"{finding.path!r}: " if finding.path else ""
         console.print(
             f"[{style}]{finding.severity:8}[/] {finding.kind}: {escape(place + finding.message)}",
             highlight=False,
             soft_wrap=True,
         )
-    totals = {severity: sum(f.severity == severity for f in result.findings) for severity in FINDING_STYLE}
-    typer.echo(", ".join(f"{number} {severity}" for severity, number in totals.items()))
+    typer.echo(", ".join(f"{result.count(severity)} {severity}" for severity in SEVERITIES))
     if json_file is not None:
-        json_file.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        json_file.write_text(result.to_json() + "\n", encoding="utf-8")
         typer.echo(f"written: {json_file}")
-    if totals["error"]:
+    if result.count("error"):
         raise typer.Exit(2)
 
 
 @app.command()
 def show(
     root: options.Root,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="STEM", help="Write STEM.png and STEM.svg.")
-    ] = Path("samples"),
+    out: Annotated[Path, typer.Option("--out", metavar="STEM", help="Write STEM.png and STEM.svg.")] = Path(
+        "samples"
+    ),
     seed: options.Seed = 0,
     dataset: options.DatasetName = None,
     manifest: options.Manifest = None,
@@ -95,7 +95,7 @@ def show(
     Example: leuknet data show C-NMC --out figure-2
     """
     from leuknet.data import open_dataset, read_pixels
-    from leuknet.figures import draw_samples, save_figure
+    from leuknet.figures import choose_samples, draw_samples, save_figure
 
     opened = open_dataset(
         root,
@@ -105,7 +105,7 @@ def show(
         class_names=options.class_names(classes),
         progress=True,
     )
-    cells = sample_cells(opened.cells, n=N_SAMPLES, seed=seed)
+    cells = choose_samples(opened.cells, seed=seed)
     figure = draw_samples(
         [read_pixels(cell.path, root=opened.root).pixels for cell in cells],
         [int(cell.label) for cell in cells if cell.label is not None],
@@ -141,22 +141,3 @@ def simulate(
 
     written = draw(out, seed=seed, scale=scale, parts=tuple(part or FOLDERS), progress=True)
     typer.echo(f"written: {written}")
-
-
-def sample_cells(cells: tuple[CellImage, ...], *, n: int, seed: int) -> list[CellImage]:
-    """Choose up to n cells of each class by chance, of as many subjects as there are."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    chosen: list[CellImage] = []
-    for label in (Label.LEUKAEMIC, Label.NORMAL):
-        of_class = [cell for cell in cells if cell.label is label]
-        seen: dict[str | None, int] = {}
-        ranked: list[tuple[int, CellImage]] = []
-        for index in rng.permutation(len(of_class)):
-            cell = of_class[index]
-            seen[cell.subject] = seen.get(cell.subject, 0) + 1
-            ranked.append((seen[cell.subject], cell))
-        ranked.sort(key=lambda pair: pair[0])  # the first cell of each subject, then the second
-        chosen += [cell for _, cell in ranked[:n]]
-    return chosen

@@ -39,7 +39,7 @@ def show(
 
     Example: leuknet model show leuknet --figure figure-3
     """
-    from leuknet.models import build, layer_table
+    from leuknet.models import layer_table
     from leuknet.models.predictor import load_model
 
     simulated = False
@@ -49,11 +49,10 @@ def show(
         card = load_model(Path(name)).card
         typer.echo(json.dumps(asdict(card), indent=2))
         size, simulated = card.recipe.image_size_px, card.simulated
-        network = build(card.recipe.network, size, card.recipe.network_options)
+        rows = layer_table(card.recipe.network, size, card.recipe.network_options)
     else:
         size = image_size_px or 224
-        network = build(name, size)
-    rows = layer_table(network, size)
+        rows = layer_table(name, size)
     _print_layers(rows)
     if figure is not None:
         from leuknet.figures import draw_network, save_figure

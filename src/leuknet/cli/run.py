@@ -12,6 +12,7 @@ from rich.table import Table
 
 from leuknet.cli import options
 from leuknet.errors import SettingError
+from leuknet.types import CLASS_NAMES
 
 RESEARCH_ONLY = "Research software, not a medical device."
 
@@ -127,12 +128,15 @@ def evaluate(
     from leuknet.reproduce import draw_classified_cells
 
     predictor = leuknet.load(model)
+    wanted = options.class_names(classes)
+    if wanted is None and predictor.card.class_names != CLASS_NAMES:
+        wanted = predictor.card.class_names
     opened = open_dataset(
         data,
         name=dataset,
         manifest=manifest,
         prelim_labels=prelim_labels,
-        class_names=options.class_names(classes) or options.classes_of(predictor, dataset, manifest),
+        class_names=wanted,
         progress=True,
     )
     if opened.class_names != predictor.card.class_names:
@@ -144,9 +148,7 @@ def evaluate(
     options.report_findings(opened)
     split_path = model / "split.json"
     if part or everything:
-        side = cells_of_parts(
-            split_path, opened, parts=tuple(part or ()), trained_on=predictor.card.dataset
-        )
+        side = cells_of_parts(split_path, opened, parts=tuple(part or ()), trained_on=predictor.card.dataset)
     else:
         side = own_test_side(split_path, opened)
     evaluation = judge(
@@ -200,7 +202,9 @@ def predict(
     summary = write_predictions(counted, out, class_names=predictor.card.class_names)
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
     if predictor.card.simulated:
-        typer.echo("the model was trained on SIMULATED cells: its scores mean nothing for real ones", err=True)
+        typer.echo(
+            "the model was trained on SIMULATED cells: its scores mean nothing for real ones", err=True
+        )
     typer.echo(RESEARCH_ONLY)
     if summary.written == 0:
         raise SettingError(

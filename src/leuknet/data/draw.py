@@ -125,7 +125,7 @@ def draw_cell(traits: Traits, nuisance: Nuisance, *, seed: int | Sequence[int]) 
     sharp = np.where(inside, np.exp(colour), 0)
     # Blurring against black darkens the outermost pixels, as resampling did in the published crops.
     blur_px = 1.3 * math.exp(0.3 * nuisance.blur)
-    smooth = gaussian(sharp, blur_px, mode="constant", truncate=3, channel_axis=0)  # type: ignore[no-untyped-call]
+    smooth = gaussian(sharp, blur_px, mode="constant", truncate=3, channel_axis=0)
     smooth += 0.6 * _noise(inside.shape, 1.5, rng)
     drawn = np.where(inside, np.clip(np.rint(smooth), 1, 255), 0).astype(np.uint8)
     return _centre(np.moveaxis(drawn, 0, -1), inside)
@@ -198,10 +198,10 @@ def _nucleus(body: Plane, traits: Traits, rng: np.random.Generator) -> Plane:
 
 def _colours(nucleus: Plane, body: NDArray[np.bool_], nuisance: Nuisance) -> Plane:
     """Return log R, G, B of each pixel, (3, H, W), before any texture."""
-    cytoplasm = CYTOPLASM + 0.08 * nuisance.cytoplasm * TINT
+    cytoplasm = CYTOPLASM + 0.12 * nuisance.cytoplasm * TINT
     mixed = cytoplasm + (NUCLEUS - cytoplasm) * nucleus
     stain = 0.22 * nuisance.darkness * DARKNESS
-    stain = stain + 0.06 * nuisance.hue * HUE + 0.06 * nuisance.saturation * SATURATION
+    stain = stain + 0.11 * nuisance.hue * HUE + 0.1 * nuisance.saturation * SATURATION
     return np.asarray(np.where(body, mixed, FRAGMENT) + stain, np.float32)
 
 
@@ -210,7 +210,7 @@ def _chromatin(nucleus: Plane, traits: Traits, rng: np.random.Generator) -> Plan
     coarseness = math.exp(0.3 * traits.chromatin)
     clumps = _noise(nucleus.shape, 15 * coarseness, rng)
     # Pale gaps between clumps are sharper than the clumps: the square skews the noise towards them.
-    paleness = 0.055 * coarseness * (clumps + 0.3 * clumps**2)
+    paleness = 0.055 * coarseness**1.5 * (clumps + 0.3 * clumps**2)
     y, x = np.ogrid[: nucleus.shape[0], : nucleus.shape[1]]
     rows, columns = np.nonzero(nucleus == 1)
     for place in rng.integers(rows.size, size=rng.integers(1, 4)):

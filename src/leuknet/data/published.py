@@ -50,6 +50,7 @@ FOLDERS = {
 PRELIM_LABELS = "validation_data/C-NMC_test_prelim_phase_data_labels.csv"
 
 # As spelt in the file names: `h3` is lower case in fold_2 and nowhere else.
+# fmt: off
 TRAINING_SUBJECTS = {
     "fold_0": {
         "1": 19, "3": 11, "4": 113, "5": 112, "11": 92, "14": 99, "15": 58, "17": 74, "19": 9, "20": 76,
@@ -68,6 +69,7 @@ TRAINING_SUBJECTS = {
         "H23": 327, "H40": 140, "H46": 29, "H48": 50,
     },
 }
+# fmt: on
 """Training images of each subject id, by fold. ALL subject `3` and HEM subject `H3` are two people."""
 
 PRELIM_SUBJECTS = (
@@ -82,4 +84,4 @@ MERGED_SUBJECTS = (
     ("H2", "H4", "H5", "H6"),
     ("H3", "H10"),
 )
-"""Ids that share byte-identical images, 99 pairs of them across ids: one person each, as far as a split is concerned."""
+"""Ids that share byte-identical images (99 pairs): one person each, as far as a split is concerned."""

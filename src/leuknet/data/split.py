@@ -9,20 +9,19 @@ made from them.
 A cell without a label is never in a split made here. Each side keeps the order of the cells given. A fraction
 of 0 leaves its side empty, for a recipe that is tested on other data.
 
-Start at `make_split`; `write_split` and `read_split` keep a split on disk. Nothing here reads pixels.
+Start at `make_split`; `leuknet.data.split_file` keeps a split on disk. Nothing here reads pixels.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leuknet.errors import NoSubjectsError, SettingError, SplitError
-from leuknet.types import CellImage, Dataset, Label, Recipe, Split, SplitKind
+from leuknet.types import CellImage, Label, Recipe, Split, SplitKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,84 +195,6 @@ def fingerprint(
     return hashlib.sha256(json.dumps(roles).encode("ascii")).hexdigest()
 
 
-def write_split(split: Split, path: Path) -> None:
-    """Write a split as JSON: kind, seed, fingerprint, and id, sha256, label and subject of each cell.
-
-    The file appears whole or not at all.
-
-    Raises
-    ------
-    SplitError
-        If the file cannot be written.
-    """
-    content: dict[str, Any] = {"kind": split.kind, "seed": split.seed, "fingerprint": split.fingerprint}
-    for side in SIDES:
-        content[side] = [
-            {"id": cell.id, "sha256": cell.sha256, "label": cell.label, "subject": cell.subject}
-            for cell in getattr(split, side)
-        ]
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
-        unfinished.replace(path)
-    except OSError as error:
-        raise SplitError(
-            f"cannot write the split to {str(path)!r}",
-            why=error.strerror or repr(error),
-            fix="check the folder, its permissions and the space left",
-        ) from error
-
-
-def read_split(path: Path, dataset: Dataset) -> Split:
-    """Read a split and find its cells again in a data set, by id and content.
-
-    Raises
-    ------
-    SplitError
-        If the file is missing or damaged, or if a cell is missing from the data set, has other bytes or
-        another label.
-    """
-    content = _read_content(path)
-    by_id = {cell.id: cell for cell in dataset.cells}
-    wanted = [entry for side in SIDES for entry in content[side]]
-    missing = [entry["id"] for entry in wanted if entry["id"] not in by_id]
-    changed = [
-        entry["id"]
-        for entry in wanted
-        if entry["id"] in by_id and by_id[entry["id"]].sha256 != entry["sha256"]
-    ]
-    if missing or changed:
-        raise SplitError(
-            f"cannot use the split {str(path)!r} with this data",
-            why=f"of its {len(wanted)} cells {len(missing)} are missing and {len(changed)} have other bytes, "
-            f"the first of them {(missing + changed)[0]!r}",
-            fix="use the data it was made from, or make a new split",
-        )
-    train, validation, test = (tuple(by_id[entry["id"]] for entry in content[side]) for side in SIDES)
-    found = fingerprint(train, validation, test)
-    if found != content["fingerprint"]:
-        raise SplitError(
-            f"cannot use the split {str(path)!r} with this data",
-            why=f"its fingerprint is {content['fingerprint']!r}, that of the cells found {found!r}",
-            fix="labels have changed or the file was edited: make a new split",
-        )
-    return Split(train, validation, test, content["kind"], content["seed"], found)
-
-
-def cells_seen_in_training(path: Path) -> frozenset[str]:
-    """Return the sha256 of each training and validation cell of a split on disk.
-
-    A test cell with one of these contents is a leak, whatever its name.
-
-    Raises
-    ------
-    SplitError
-        If the file is missing or damaged.
-    """
-    content = _read_content(path)
-    return frozenset(entry["sha256"] for side in ("train", "validation") for entry in content[side])
-
-
 def _labelled(cells: Sequence[CellImage]) -> tuple[list[CellImage], NDArray[np.int64]]:
     labelled = [cell for cell in cells if cell.label is not None]
     labels = np.array([cell.label for cell in labelled], dtype=np.int64)
@@ -347,24 +268,3 @@ def _split(cells: Sequence[CellImage], sides: NDArray[np.int64], *, kind: SplitK
         for side in range(len(SIDES))
     )
     return Split(train, validation, test, kind, seed, fingerprint(train, validation, test))
-
-
-def _read_content(path: Path) -> dict[str, Any]:
-    """Return the JSON of a split after checking its shape."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
-        is_whole = content["kind"] in get_args(SplitKind) and type(content["seed"]) is int
-        entries = [entry for side in SIDES for entry in content[side]]
-        texts = [content["fingerprint"], *(entry[key] for entry in entries for key in ("id", "sha256"))]
-        is_whole = is_whole and all(isinstance(text, str) for text in texts)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, repr(error)) from error
-    if not is_whole:
-        raise _damaged(path, "a value has the wrong type or the kind is unknown")
-    return content
-
-
-def _damaged(path: Path, why: str) -> SplitError:
-    return SplitError(
-        f"cannot read the split {str(path)!r}", why=why, fix="name a file that `write_split` has written"
-    )

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from leuknet.data.split import fingerprint, read_split, read_trained
+from leuknet.data.split import fingerprint
+from leuknet.data.split_file import read_split, read_trained
 from leuknet.errors import LeakError, SettingError
 from leuknet.types import CellImage, Dataset, SplitKind
 

@@ -10,7 +10,7 @@ Start at `draw_confusion`; `frame.py` holds what the figures share.
 
 from leuknet.figures.cells import draw_classified, draw_samples
 from leuknet.figures.confusion import draw_confusion
-from leuknet.figures.examples import Examples, choose_examples
+from leuknet.figures.examples import Examples, choose_examples, choose_samples
 from leuknet.figures.frame import save_figure
 from leuknet.figures.framework import draw_framework
 from leuknet.figures.history import draw_history
@@ -19,6 +19,7 @@ from leuknet.figures.network import draw_network
 __all__ = [
     "Examples",
     "choose_examples",
+    "choose_samples",
     "draw_classified",
     "draw_confusion",
     "draw_framework",

@@ -1,13 +1,14 @@
-"""Chooses the test cells that figure 4 shows.
+"""Chooses the cells that figures show.
 
-The choice is by chance and says so: hand-picked cells would tell of the picker. Right and wrong calls of
-both classes keep their proportion, and none of them is left out.
+The choice is by chance and says so: hand-picked cells would tell of the picker.
 
-Start at `choose_examples`.
+Start at `choose_samples` for figure 2 and `choose_examples` for figure 4.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,26 @@ from numpy.typing import NDArray
 
 from leuknet.errors import SettingError
 from leuknet.figures.frame import check_lengths
-from leuknet.types import Label, Labels, Probabilities
+from leuknet.types import CellImage, Label, Labels, Probabilities
+
+
+def choose_samples(cells: Sequence[CellImage], *, n: int = 6, seed: int = 0) -> list[CellImage]:
+    """Draw up to `n` labelled cells of each class by chance, of as many subjects as there are.
+
+    Leukaemic cells come first. No subject gives a second cell before each has given one.
+    """
+    rng = np.random.default_rng(seed)
+    chosen: list[CellImage] = []
+    for label in (Label.LEUKAEMIC, Label.NORMAL):
+        of_class = [cell for cell in cells if cell.label is label]
+        given: Counter[str | None] = Counter()
+        turns: list[tuple[int, CellImage]] = []
+        for place in rng.permutation(len(of_class)):
+            cell = of_class[place]
+            given[cell.subject] += 1
+            turns.append((given[cell.subject], cell))
+        chosen += [cell for _, cell in sorted(turns, key=lambda turn: turn[0])[:n]]
+    return chosen
 
 
 @dataclass(frozen=True)

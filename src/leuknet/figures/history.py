@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d  # type: ignore[attr-defined]  # namespace filled at run time
+from scipy.ndimage import uniform_filter1d
 
 from leuknet.errors import ShapeError
 from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style

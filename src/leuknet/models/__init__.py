@@ -15,6 +15,7 @@ from typing import Any
 from leuknet.errors import MissingExtraError, SettingError
 
 try:
+    import torch
     from torch import nn
 except ModuleNotFoundError as error:
     raise MissingExtraError(
@@ -23,8 +24,9 @@ except ModuleNotFoundError as error:
         fix="pip install 'leuknet[train]'",
     ) from error
 
-from leuknet.models.layers import layer_table
+from leuknet.models.layers import list_layers
 from leuknet.models.leuknet import leuknet
+from leuknet.types import LayerRow
 
 __all__ = ["MODELS", "build", "layer_table"]
 
@@ -75,3 +77,15 @@ def build(name: str, image_size_px: int, options: Mapping[str, Any] | None = Non
             why=f"options {options}: {error}",
             fix=f"run `leuknet model show {name}` to see what it takes",
         ) from error
+
+
+def layer_table(
+    name: str, image_size_px: int, options: Mapping[str, Any] | None = None
+) -> tuple[LayerRow, ...]:
+    """Return one row for each layer of a network; see `leuknet.models.layers.list_layers`.
+
+    Costs no memory: the network is never filled with numbers. Raises what `build` raises.
+    """
+    with torch.device("meta"):
+        network = build(name, image_size_px, options)
+    return list_layers(network, image_size_px)

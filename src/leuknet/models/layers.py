@@ -1,6 +1,6 @@
 """Lists what a network is made of, from the network itself: shapes are measured, not written down.
 
-Start at `layer_table`. A network on the `meta` device costs no memory, so this is instant at any size.
+Start at `list_layers`. A network on the `meta` device costs no memory, so this is instant at any size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from leuknet.models.leuknet import CrossChannelNormalization, ZeroCenter
 from leuknet.types import LayerRow
 
 
-def layer_table(network: nn.Sequential, image_size_px: int) -> tuple[LayerRow, ...]:
+def list_layers(network: nn.Module, image_size_px: int) -> tuple[LayerRow, ...]:
     """Return one row per layer, counted as MATLAB does.
 
     Flattening belongs to the layer after it; the softmax and the output, which the loss and the
@@ -23,15 +23,15 @@ def layer_table(network: nn.Sequential, image_size_px: int) -> tuple[LayerRow, .
     Parameters
     ----------
     network
-        Layers in a row, each with a name.
+        Layers in a row, each with a name, on the `meta` device.
     image_size_px
         Side of the square input.
     """
     probe = torch.zeros(1, 3, image_size_px, image_size_px, device="meta")
-    counted = network.to("meta").eval()
+    network.eval()
     rows: list[LayerRow] = []
     values = probe
-    for name, module in counted.named_children():
+    for name, module in network.named_children():
         with FlopCounterMode(display=False) as counter:
             values = module(values)
         if isinstance(module, nn.Flatten):

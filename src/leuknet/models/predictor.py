@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from leuknet.data.images import hash_file
 from leuknet.data.simulate import golden_cells
-from leuknet.data.split import write_split
+from leuknet.data.split_file import write_split
 from leuknet.data.transform import prepare
 from leuknet.errors import ModelError, ShapeError
 from leuknet.models import build
