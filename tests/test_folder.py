@@ -78,8 +78,8 @@ def test_other_class_names_replace_the_usual_ones(tmp_path: Path) -> None:
 
     assert [cell.label for cell in dataset.cells] == [Label.LEUKAEMIC, Label.NORMAL]
     assert dataset.class_names == ("other", "lymphocyte")
-    write_manifest(tmp_path, "path,label\na.png,ALL\n")
-    with pytest.raises(DatasetError, match="label 'ALL' is none of 0, 1, other, lymphocyte"):
+    write_manifest(tmp_path, "path,label\na.png,leukaemic\n")
+    with pytest.raises(DatasetError, match="label 'leukaemic' is none of 0, 1, other, lymphocyte"):
         folder.read(tmp_path, class_names=("other", "lymphocyte"))
 
 
@@ -162,7 +162,7 @@ def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, row: str, why: str) ->
     assert why in caught.value.why
 
 
-@pytest.mark.parametrize("content", [b"path,label\n\xff.png,ALL\n", b'path,label\n"a.png,ALL\n'])
+@pytest.mark.parametrize("content", [b"path,label\n\xff.png,ALL\n", b'path,label\n"a"b.png,ALL\n'])
 def test_a_manifest_that_is_no_utf8_csv_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "manifest.csv").write_bytes(content)
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leuknet.data.published import COUNTS
+from leuknet.data.published import COUNTS, FOLDERS, PRELIM_LABELS
 from leuknet.data.verify import PartSummary, Verification, verify
 from leuknet.errors import DatasetError, SettingError
 
 ALL_0 = "training_data/fold_0/all"
 ALL_1 = "training_data/fold_1/all"
 HEM_0 = "training_data/fold_0/hem"
+PRELIM = FOLDERS["prelim"]
 
 
 def draw_image(root: Path, name: str, *, shade: int, side_px: int = 450) -> None:
@@ -108,6 +109,33 @@ def test_an_upper_case_extension_is_still_the_published_file(tmp_path: Path) -> 
     )
 
     assert verify(tmp_path, hashes=hashes).findings == ()
+
+
+def test_a_file_that_cannot_be_read_is_not_also_called_missing(tmp_path: Path) -> None:
+    draw_image(tmp_path, f"{ALL_0}/UID_1_1_1_all.bmp", shade=1)
+    (tmp_path / "C-NMC_Leukemia" / ALL_0 / "UID_1_1_2_all.bmp").symlink_to("nowhere.bmp")
+    hashes = write_hashes(
+        tmp_path,
+        {
+            f"{ALL_0}/UID_1_1_1_all.bmp": read(tmp_path, f"{ALL_0}/UID_1_1_1_all.bmp"),
+            f"{ALL_0}/UID_1_1_2_all.bmp": b"published",
+        },
+    )
+
+    assert [one.kind for one in verify(tmp_path, hashes=hashes).findings] == ["unreadable"]
+
+
+def test_a_changed_file_of_labels_shows_though_it_is_no_image(tmp_path: Path) -> None:
+    draw_image(tmp_path, f"{PRELIM}/1.bmp", shade=1)
+    (tmp_path / "C-NMC_Leukemia" / PRELIM_LABELS).write_text("new_names,labels\n1.bmp,0\n")
+    hashes = write_hashes(
+        tmp_path,
+        {f"{PRELIM}/1.bmp": read(tmp_path, f"{PRELIM}/1.bmp"), PRELIM_LABELS: b"new_names,labels\n1.bmp,1\n"},
+    )
+
+    (finding,) = verify(tmp_path, hashes=hashes).findings
+
+    assert (finding.severity, finding.kind, finding.path) == ("error", "changed", PRELIM_LABELS)
 
 
 @pytest.mark.parametrize("content", ["path,sha256\na,b\n", "path\tsha256\n", ""])
@@ -204,6 +232,14 @@ def test_a_simulated_copy_is_held_to_its_own_counts(tmp_path: Path) -> None:
     assert found(partial, "missing") == [
         ("warning", "training_data/fold_0", "2 of 3 ALL images of fold_0 are missing")
     ]
+
+
+def test_what_leuknet_simulates_verifies_without_an_error(simulated_fold: Path) -> None:
+    result = verify(simulated_fold)
+
+    assert result.simulated
+    assert {one.kind for one in result.findings} <= {"merged", "duplicate"}
+    assert result.count("error") == 0
 
 
 def test_simulated_cells_are_not_compared_with_published_hashes(tmp_path: Path) -> None:

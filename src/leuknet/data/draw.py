@@ -153,7 +153,7 @@ def _outline(traits: Traits, rng: np.random.Generator) -> tuple[Plane, Plane]:
     if rng.random() > FRAGMENTS:
         return body, np.full_like(body, 9)
     toward, size = rng.uniform(-np.pi, np.pi), rng.uniform(0.15, 0.35)
-    away = float(np.interp(toward, turn, profile)) + rng.uniform(0.2, 0.8) * size
+    away = float(np.interp(toward, turn, profile)) + rng.uniform(0.0, 0.6) * size
     bend = 0.3 * size * _noise(body.shape, 20, rng)
     fragment = np.hypot(x - away * math.cos(toward) + bend, y - away * math.sin(toward) - bend) / size
     return body, fragment + 0.03 * _noise(body.shape, 3, rng)
@@ -165,7 +165,7 @@ def _plane(area_px: float) -> tuple[Plane, Plane]:
     One step is two pixels: outlines are smooth, and at half resolution they cost a quarter.
     """
     radius = math.sqrt(area_px / math.pi)
-    side = min(CANVAS_PX, int(3.6 * radius)) // 2
+    side = min(CANVAS_PX, int(4 * radius)) // 2
     steps = ((np.arange(side) - (side - 1) / 2) / (radius / 2)).astype(np.float32)
     return np.repeat(steps[:, None], side, 1), np.repeat(steps[None], side, 0)
 
@@ -198,10 +198,10 @@ def _nucleus(body: Plane, traits: Traits, rng: np.random.Generator) -> Plane:
 
 def _colours(nucleus: Plane, body: NDArray[np.bool_], nuisance: Nuisance) -> Plane:
     """Return log R, G, B of each pixel, (3, H, W), before any texture."""
-    cytoplasm = CYTOPLASM + 0.12 * nuisance.cytoplasm * TINT
+    cytoplasm = CYTOPLASM + 0.1 * nuisance.cytoplasm * TINT
     mixed = cytoplasm + (NUCLEUS - cytoplasm) * nucleus
-    stain = 0.22 * nuisance.darkness * DARKNESS
-    stain = stain + 0.11 * nuisance.hue * HUE + 0.1 * nuisance.saturation * SATURATION
+    stain = 0.2 * nuisance.darkness * DARKNESS
+    stain = stain + 0.08 * nuisance.hue * HUE + 0.07 * nuisance.saturation * SATURATION
     return np.asarray(np.where(body, mixed, FRAGMENT) + stain, np.float32)
 
 

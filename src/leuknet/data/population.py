@@ -41,7 +41,7 @@ PERSON_SHARE = 0.2
 LIMIT = 3
 """Traits stay within so many spreads of the mean, so that each can be drawn: 1 cell in 370 is moved."""
 
-NUISANCE_WITHIN = 0.15
+NUISANCE_WITHIN = 0.2
 """Spread of the nuisance between cells of one person; between persons it is 1."""
 
 COPY_EVERY = 40
