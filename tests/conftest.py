@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 # Networks in tests are tiny: one thread is quicker than two. Set before torch is imported anywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from leuknet.cli import main
 from leuknet.data.simulate import simulate
+from leuknet.recipes import RECIPES
+from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -31,3 +39,59 @@ def shared_data() -> Path:
 def simulated_fold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small simulated fold_0, shared by the tests that only read it."""
     return simulate(tmp_path_factory.mktemp("simulated"), seed=0, scale=0.03, parts=("fold_0",)).parent
+
+
+class Ended(NamedTuple):
+    """How a command ended: exit status, standard output and standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run_cli(*arguments: str | Path) -> Ended:
+    """Run `leuknet ARGUMENTS` within this process: importing PyTorch once is enough."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", ["leuknet", *map(str, arguments)])
+        patch.setenv("COLUMNS", "200")  # tables do not break the texts that tests look for
+        patch.setenv("TQDM_MININTERVAL", "10")  # the command line sets it; undone here
+        main()
+    return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def _shrink_demo(patch: pytest.MonkeyPatch) -> None:
+    """Let `leuknet reproduce paper --demo` take seconds, with a network and cells as few as can be."""
+    from leuknet import reproduce
+
+    tiny = replace(
+        LEUKNET_DEMO,
+        network_options={"filters": [4, 6, 8], "fc1": 8},
+        image_size_px=32,
+        epochs=2,
+        batch_size=16,
+    )
+    patch.setattr(reproduce, "DEMO_SCALE", 0.03)
+    patch.setitem(RECIPES, "leuknet-demo", tiny)
+
+
+@pytest.fixture
+def tiny_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sizes of `mini_reproduction`, for a test that runs the demonstration itself."""
+    _shrink_demo(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def mini_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a whole demonstration, made by the command line at sizes that take seconds."""
+    folder = tmp_path_factory.mktemp("reproduction") / "demo"
+    with pytest.MonkeyPatch.context() as patch:
+        _shrink_demo(patch)
+        ended = run_cli("reproduce", "paper", "--demo", "--out", folder)
+    assert ended.status == 0, ended.err
+    return folder

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from leuknet.errors import ModelError
@@ -51,7 +51,8 @@ def write_checkpoint(
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
     metadata = {"run": json.dumps(run), "history": json.dumps([asdict(row) for row in history])}
     staging = folder / f".{FILE_NAME}.{os.getpid()}"
-    save_file({name: value.contiguous() for name, value in tensors.items()}, staging, metadata=metadata)
+    contiguous = {name: value.contiguous() for name, value in tensors.items()}
+    staging.write_bytes(save(contiguous, metadata))
     staging.replace(folder / FILE_NAME)
 
 

@@ -131,6 +131,11 @@ def simulate_demo(out: Path, *, seed: int = 0, full_size: bool = False) -> Path:
     """Draw simulated cells for the experiment below `out`, or take those that are there; return their folder.
 
     Only fold_0, which is all that the paper used; a quarter of it unless `full_size`.
+
+    Raises
+    ------
+    SettingError
+        If other cells are there: of another seed or size.
     """
     folder = out / "data"
     scale = 1.0 if full_size else DEMO_SCALE
@@ -138,6 +143,14 @@ def simulate_demo(out: Path, *, seed: int = 0, full_size: bool = False) -> Path:
         drawn = json.loads((folder / TOP / SIMULATED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         drawn = {}
+    if drawn and (drawn.get("seed"), drawn.get("scale")) != (seed, scale):
+        # Drawing over them would leave a finished run without its cells.
+        raise SettingError(
+            f"{out} holds simulated cells of another seed or size",
+            why=f"they have seed {drawn.get('seed')} and scale {drawn.get('scale')}, "
+            f"and now seed {seed} and scale {scale} are asked for",
+            fix="name another folder with --out, or remove this one",
+        )
     wanted = {"seed": seed, "scale": scale, "leuknet_version": version("leuknet")}
     if {key: drawn.get(key) for key in wanted} != wanted or set(drawn.get("counts", ())) != {"fold_0"}:
         simulate(folder, seed=seed, scale=scale, parts=("fold_0",), progress=True)

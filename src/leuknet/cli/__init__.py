@@ -12,7 +12,6 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from leuknet import __version__
@@ -67,22 +66,28 @@ def main() -> None:
     """Run the command line and exit with its status."""
     debug = "--debug" in sys.argv[1:]
     try:
-        status = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
+        # Exits by itself, with 2 and a message if the command line is at fault. We rely on that instead of
+        # catching the errors: Typer has a copy of click since 0.26, and these are not those of click itself.
+        app()
+    except SystemExit as done:
+        # Typer makes this of Ctrl-C, and says nothing.
+        if done.code == STOPPED_STATUS:
+            sys.stderr.write("leuknet: stopped\n")
+        raise
     except LeukNetError as error:
         if debug:
             raise
         sys.stderr.write(f"leuknet: {error}\n")
         status = error.exit_status
-    except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write("leuknet: stopped\n")
-        status = STOPPED_STATUS
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does; nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = STOPPED_STATUS
+    except OSError as error:
+        if debug:
+            raise
+        place = "a file" if error.filename is None else repr(str(error.filename))
+        sys.stderr.write(
+            f"leuknet: cannot read or write {place}\n  why: {error.strerror or repr(error)}\n"
+            "  try: check the path, its folder, the permissions and the space left on the disk\n"
+        )
+        status = LeukNetError.exit_status
     except Exception as error:
         if debug:
             raise

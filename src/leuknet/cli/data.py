@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,9 @@ app = typer.Typer(help="Check, look at and simulate data sets.", no_args_is_help
 
 SEVERITIES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "dim"}
 """Severity to style, worst first."""
+
+N_ALIKE = 10
+"""Findings of one kind that the terminal shows."""
 
 
 @app.command()
@@ -62,14 +66,17 @@ def verify(
             escape(part.part or "all"), *("?" if number is None else f"{number:,}" for number in numbers)
         )
     console.print(counts)
-    for finding in result.findings:
-        style = SEVERITIES[finding.severity]
-        place = f"{finding.path!r}: " if finding.path else ""
-        console.print(
-            f"[{style}]{finding.severity:8}[/] {finding.kind}: {escape(place + finding.message)}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    for (severity, kind), found in itertools.groupby(result.findings, key=lambda f: (f.severity, f.kind)):
+        alike = list(found)
+        lines = [f"{f.path!r}: {f.message}" if f.path else f.message for f in alike[:N_ALIKE]]
+        if len(alike) > N_ALIKE:
+            lines.append(f"and {len(alike) - N_ALIKE:,} more like these; --json FILE lists all")
+        for line in lines:
+            console.print(
+                f"[{SEVERITIES[severity]}]{severity:8}[/]{kind}: {escape(line)}",
+                highlight=False,
+                soft_wrap=True,
+            )
     typer.echo(", ".join(f"{result.count(severity)} {severity}" for severity in SEVERITIES))
     if json_file is not None:
         json_file.write_text(result.to_json() + "\n", encoding="utf-8")

@@ -213,7 +213,7 @@ def predict(
             fix="name image files, or other folders",
         )
     if summary.failed:
-        shown = "".join(f"\n  {name}" for name in summary.failed_paths)
+        shown = "".join(f"\n  {name!r}" for name in summary.failed_paths)
         more = summary.failed - len(summary.failed_paths)
         typer.echo(f"without a score:{shown}" + (f"\n  and {more} more" if more else ""), err=True)
         raise typer.Exit(2)

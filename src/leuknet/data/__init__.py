@@ -28,7 +28,7 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
 
 
 def open_dataset(
-    root: Path,
+    root: str | Path,
     *,
     name: str | None = None,
     manifest: Path | None = None,

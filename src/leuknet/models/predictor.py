@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from leuknet.data.images import hash_file
@@ -145,7 +145,7 @@ def save_model(network: nn.Module, card: ModelCard, split: Split, folder: Path) 
     staging.mkdir(parents=True)
     try:
         tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-        save_file(tensors, staging / "weights.safetensors")
+        (staging / "weights.safetensors").write_bytes(save(tensors))
         write_card(card, staging)
         write_split(split, staging / "split.json")
         probabilities = positive_probability(network, to_tensor(golden, device))

@@ -1,0 +1,146 @@
+"""Which cells may judge a model, and what the judgement is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from leuknet.data.split import fingerprint
+from leuknet.data.split_file import write_split
+from leuknet.data.unseen import TestSide, cells_of_parts, own_test_side
+from leuknet.errors import LeakError, SettingError, SplitError
+from leuknet.types import CellImage, Dataset, Label, Split
+
+ROOT = Path("/data")
+
+
+def cell(name: str, *, subject: str | None, part: str = "fold_0") -> CellImage:
+    label = Label.NORMAL if name.startswith("normal") else Label.LEUKAEMIC
+    return CellImage(name, ROOT / name, f"sha of {name}", label, subject, part)
+
+
+# One cell of each class on each side; each person on one side.
+TRAIN = (cell("normal 1", subject="H1"), cell("leukaemic 1", subject="1"))
+VALIDATION = (cell("normal 2", subject="H2"), cell("leukaemic 2", subject="2"))
+TEST = (cell("normal 3", subject="H3"), cell("leukaemic 3", subject="3"))
+FRESH = (cell("normal 4", subject="H4", part="prelim"), cell("leukaemic 4", subject="4", part="prelim"))
+
+
+def dataset_of(*cells: CellImage, name: str = "c-nmc-2019") -> Dataset:
+    return Dataset(name, "1", "none", "", ROOT, cells)
+
+
+def split_of(train: Sequence[CellImage] = TRAIN, validation: Sequence[CellImage] = VALIDATION) -> Split:
+    sides = (tuple(train), tuple(validation), TEST)
+    return Split(*sides, kind="subject-level", seed=0, fingerprint=fingerprint(*sides))
+
+
+@pytest.fixture
+def split_path(tmp_path: Path) -> Path:
+    write_split(split_of(), tmp_path / "split.json")
+    return tmp_path / "split.json"
+
+
+def side_of(split_path: Path, *cells: CellImage, parts: tuple[str, ...] = ("prelim",)) -> TestSide:
+    """The cells chosen from the data that trained the model, to which some are added."""
+    dataset = dataset_of(*TRAIN, *VALIDATION, *TEST, *cells)
+    return cells_of_parts(split_path, dataset, parts=parts, trained_on="c-nmc-2019")
+
+
+def test_own_test_side_is_that_of_the_split_with_its_kind_and_fingerprint(split_path: Path) -> None:
+    side = own_test_side(split_path, dataset_of(*TRAIN, *VALIDATION, *TEST, *FRESH))
+
+    assert side == TestSide(TEST, "subject-level", split_of().fingerprint, "test side")
+
+
+def test_own_test_side_refuses_data_without_the_cells_of_the_split(split_path: Path) -> None:
+    with pytest.raises(SplitError) as caught:
+        own_test_side(split_path, dataset_of(*TRAIN, *VALIDATION, TEST[0]))
+
+    assert "of its 6 cells 1 are missing" in caught.value.why
+    assert "leukaemic 3" in caught.value.why
+
+
+def test_persons_who_are_not_in_training_make_a_part_subject_level(split_path: Path) -> None:
+    side = side_of(split_path, *FRESH)
+
+    assert side == TestSide(FRESH, "subject-level", fingerprint((), (), FRESH), "prelim")
+
+
+@pytest.mark.parametrize("trained", [TRAIN[1], VALIDATION[0]], ids=["training", "validation"])
+def test_a_cell_that_trained_the_model_is_a_leak_under_any_name(split_path: Path, trained: CellImage) -> None:
+    copy = replace(FRESH[1], sha256=trained.sha256)  # another name, person and part
+
+    with pytest.raises(LeakError) as caught:
+        side_of(split_path, FRESH[0], copy)
+
+    assert caught.value.why == (
+        "1 of 2 cells were on its training or validation side, the first of them 'leukaemic 4'"
+    )
+    assert "own test side" in caught.value.fix
+
+
+def test_a_leak_is_noticed_in_another_data_set_too(split_path: Path) -> None:
+    copies = dataset_of(FRESH[0], replace(FRESH[1], sha256=TRAIN[1].sha256), name="folder")
+
+    with pytest.raises(LeakError):
+        cells_of_parts(split_path, copies, trained_on="c-nmc-2019")
+
+
+def test_the_own_test_cells_are_no_leak(split_path: Path) -> None:
+    side = cells_of_parts(split_path, dataset_of(*TEST), trained_on="c-nmc-2019")
+
+    assert (side.cells, side.kind, side.part) == (TEST, "subject-level", "all labelled cells")
+
+
+@pytest.mark.parametrize("known", ["1", "H2"], ids=["training", "validation"])
+def test_one_person_on_both_sides_makes_it_image_level(split_path: Path, known: str) -> None:
+    assert side_of(split_path, FRESH[0], replace(FRESH[1], subject=known)).kind == "image-level"
+
+
+def test_a_tested_cell_of_an_unknown_person_makes_it_image_level(split_path: Path) -> None:
+    assert side_of(split_path, FRESH[0], replace(FRESH[1], subject=None)).kind == "image-level"
+
+
+def test_a_trained_cell_of_an_unknown_person_makes_it_image_level(tmp_path: Path) -> None:
+    write_split(split_of(train=(TRAIN[0], replace(TRAIN[1], subject=None))), tmp_path / "split.json")
+
+    assert side_of(tmp_path / "split.json", *FRESH).kind == "image-level"
+
+
+def test_another_data_set_is_external_even_if_ids_of_persons_coincide(split_path: Path) -> None:
+    # `1` of one laboratory is not `1` of another, and a folder may name nobody.
+    cells = (replace(FRESH[0], subject=None), replace(FRESH[1], subject="1"))
+
+    side = cells_of_parts(split_path, dataset_of(*cells, name="folder"), trained_on="c-nmc-2019")
+
+    assert side.kind == "external"
+
+
+def test_cells_of_other_parts_and_without_label_are_left_out(split_path: Path) -> None:
+    bare = replace(FRESH[0], id="bare", sha256="sha of bare", label=None, subject=None)
+    final = cell("normal 5", subject="H5", part="final")
+
+    side = side_of(split_path, *FRESH, bare, final)
+
+    assert side.cells == FRESH
+    assert side.kind == "subject-level"  # the unlabelled cell's unknown person does not count
+
+
+def test_several_parts_are_taken_together_in_the_order_of_the_data(split_path: Path) -> None:
+    final = cell("normal 5", subject="H5", part="final")
+
+    side = side_of(split_path, *FRESH, final, parts=("final", "prelim"))
+
+    assert (side.cells, side.part) == ((*FRESH, final), "final, prelim")
+
+
+def test_an_unknown_part_is_refused_with_those_there_are(split_path: Path) -> None:
+    with pytest.raises(SettingError) as caught:
+        side_of(split_path, *FRESH, parts=("prelim", "fold_9"))
+
+    assert caught.value.what == "the data set has no part 'fold_9'"
+    assert caught.value.why == "its parts are 'fold_0', 'prelim'"
