@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torchvision import transforms  # type: ignore[import-untyped]  # torchvision ships no types
 
 
 def plain_network(image_size_px: int) -> nn.Sequential:
@@ -97,7 +97,7 @@ def plain_step(network: nn.Module, optimizer: torch.optim.Optimizer, images: Ten
     network.train()
     optimizer.zero_grad()
     loss = functional.cross_entropy(network(images), labels)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return loss.item()
 

@@ -4,13 +4,18 @@ One file, `checkpoint.safetensors`: the network's and the optimiser's tensors, a
 number of finished iterations, the history so far and what the run was started with. No pickle. It is
 written beside its place and renamed, so a kill leaves the old one or the new one, never half of one.
 
-Chance needs no place in it: each iteration seeds its own (see `leuknet.train`).
+Chance needs no place in it: each iteration seeds its own (see `leuknet.train`). `stop_on_ctrl_c` lets an
+iteration end before a run stops.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -99,3 +104,23 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
         for name, value in tensors.items()
         if name.startswith(f"{prefix}.")
     }
+
+
+@contextmanager
+def stop_on_ctrl_c() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a wish that the loop reads; a second one stops at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals belong to the main thread
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def wish(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, wish)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

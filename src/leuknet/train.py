@@ -17,12 +17,8 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -39,7 +35,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
-from leuknet.checkpoint import read_checkpoint, write_checkpoint
+from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
 from leuknet.data.split import make_split
 from leuknet.data.transform import channel_statistics, load_inputs
 from leuknet.errors import DatasetError, SettingError, StoppedError
@@ -123,8 +119,6 @@ def train(
             fix=f"--set batch_size={max(1, len(split.train) // 4)}, or use more cells",
         )
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
-
     size = recipe.image_size_px
     train_inputs = _read_side(split.train, dataset, size, progress=progress)
     mean, std = channel_statistics(train_inputs)
@@ -134,11 +128,12 @@ def train(
     torch.manual_seed(recipe.seed)
     network = build(recipe.network, size, recipe.network_options)
     _set_input_statistics(network, mean, std if recipe.standardise else (1.0, 1.0, 1.0))
+    network, optimizer = accelerator.prepare(network, _optimizer(network, recipe))
     fit = _Fit(
         recipe=recipe,
         accelerator=accelerator,
         network=network,
-        optimizer=_optimizer(network, recipe),
+        optimizer=optimizer,
         train=_dataset(train_inputs, split.train),
         validation=_dataset(_read_side(split.validation, dataset, size, progress=progress), split.validation),
         out=out,
@@ -146,7 +141,9 @@ def train(
         progress=progress,
     )
     resumed = resume and (out / CHECKPOINT).exists()
-    history = read_checkpoint(out, network, fit.optimizer, run=fit.run) if resumed else []
+    plain = accelerator.unwrap_model(network)
+    history = read_checkpoint(out, plain, optimizer, run=fit.run) if resumed else []
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
     _fit(fit, history)
 
     card = ModelCard(
@@ -165,14 +162,14 @@ def train(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     if accelerator.is_main_process:
-        save_model(accelerator.unwrap_model(network), card, split, out / "model")
+        save_model(plain, card, split, out / "model")
         (out / CHECKPOINT).unlink(missing_ok=True)
     return TrainedRun(out, split, tuple(history), history[-1].elapsed_s)
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """What the loop works with; made once by `train`."""
+    """What the loop works with; made once by `train`. Network and optimiser are prepared by accelerate."""
 
     recipe: Recipe
     accelerator: Accelerator
@@ -188,50 +185,33 @@ class _Fit:
 def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
     """Go through the epochs, from where `history` ends; append a row to it for each iteration."""
     recipe, accelerator = fit.recipe, fit.accelerator
-    network, optimizer = accelerator.prepare(fit.network, fit.optimizer)
     per_epoch = len(fit.train) // recipe.batch_size  # the last partial batch of an epoch is dropped
     total = recipe.epochs * per_epoch
     started = time.monotonic() - (history[-1].elapsed_s if history else 0.0)
     kept_at = time.monotonic()
     show = fit.progress and accelerator.is_main_process
     with (
-        _stop_on_ctrl_c() as stop,
+        stop_on_ctrl_c() as stop,
         HistoryFiles(fit.out, history) as files,
         tqdm(total=total, initial=len(history), desc="train", unit="step", disable=not show) as bar,
     ):
         for epoch in range(len(history) // per_epoch + 1, recipe.epochs + 1):
             rate = recipe.learning_rate * recipe.rate_drop_factor ** ((epoch - 1) // recipe.rate_drop_epochs)
-            for group in optimizer.param_groups:
+            for group in fit.optimizer.param_groups:
                 group["lr"] = rate
             loader = accelerator.prepare(_batches(fit.train, recipe, epoch))
             loader = accelerator.skip_first_batches(loader, len(history) % per_epoch)
             for pixels, labels in loader:
                 iteration = len(history) + 1
-                # Dropout's chance depends on seed, iteration and process, not on what ran before.
-                torch.manual_seed(_seed(recipe.seed, iteration, accelerator.process_index))
-                network.train()
-                with accelerator.autocast():
-                    logits = network(_as_float(pixels))
-                loss = functional.cross_entropy(logits.float(), labels)
-                if not math.isfinite(loss.item()):
-                    raise SettingError(
-                        f"training broke down at iteration {iteration}",
-                        why=f"the loss is {loss.item()}",
-                        fix=f"use a lower rate, for example --set learning_rate={rate / 10:g}",
-                    )
-                optimizer.zero_grad()
-                accelerator.backward(loss)
-                optimizer.step()
-
+                loss, accuracy = _step(fit, pixels, labels, iteration=iteration)
                 validated = iteration % recipe.validate_every == 0 or iteration == total
-                validation_loss, validation_accuracy = _validate(fit, network) if validated else (None, None)
-                correct = (logits.argmax(dim=1) == labels).float().mean()
+                validation_loss, validation_accuracy = _validate(fit) if validated else (None, None)
                 row = HistoryRow(
                     iteration=iteration,
                     epoch=epoch,
                     learning_rate=rate,
-                    loss=loss.item(),
-                    accuracy=correct.item(),
+                    loss=loss,
+                    accuracy=accuracy,
                     validation_loss=validation_loss,
                     validation_accuracy=validation_accuracy,
                     elapsed_s=time.monotonic() - started,
@@ -240,7 +220,7 @@ def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
                 files.add(row)
                 bar.update()
                 if validation_accuracy is not None:
-                    bar.set_postfix(loss=f"{row.loss:.3f}", validation_accuracy=f"{validation_accuracy:.3f}")
+                    bar.set_postfix(loss=f"{loss:.3f}", validation_accuracy=f"{validation_accuracy:.3f}")
                 epoch_ends = iteration % per_epoch == 0
                 if stop.is_set() or epoch_ends or time.monotonic() - kept_at > CHECKPOINT_EVERY_S:
                     _keep(fit, history)
@@ -249,8 +229,29 @@ def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
                     raise StoppedError(
                         f"stopped after iteration {iteration} of {total}",
                         why="Ctrl-C; what was done is kept",
-                        fix=f"run the same command with --resume; the run folder is {fit.out}",
+                        fix="run the same command again (`leuknet train` with --resume): it goes on in "
+                        f"{fit.out}",
                     )
+
+
+def _step(fit: _Fit, pixels: Tensor, labels: Tensor, *, iteration: int) -> tuple[float, float]:
+    """One step of the optimiser; return loss and accuracy of the mini-batch before it."""
+    # Dropout's chance depends on seed, iteration and process, not on what ran before.
+    torch.manual_seed(_seed(fit.recipe.seed, iteration, fit.accelerator.process_index))
+    fit.network.train()
+    with fit.accelerator.autocast():
+        logits = fit.network(_as_float(pixels)).float()
+    loss = functional.cross_entropy(logits, labels)
+    if not math.isfinite(loss.item()):
+        raise SettingError(
+            f"training broke down at iteration {iteration}",
+            why=f"the loss is {loss.item()}",
+            fix=f"use a lower rate than {fit.recipe.learning_rate:g}, with --set learning_rate=...",
+        )
+    fit.optimizer.zero_grad()
+    fit.accelerator.backward(loss)
+    fit.optimizer.step()
+    return loss.item(), (logits.argmax(dim=1) == labels).float().mean().item()
 
 
 def _keep(fit: _Fit, history: list[HistoryRow]) -> None:
@@ -260,14 +261,14 @@ def _keep(fit: _Fit, history: list[HistoryRow]) -> None:
 
 
 @torch.no_grad()
-def _validate(fit: _Fit, network: nn.Module) -> tuple[float, float]:
+def _validate(fit: _Fit) -> tuple[float, float]:
     """Mean loss and accuracy over the validation side, without dropout."""
-    network.eval()
+    fit.network.eval()
     loss, correct = 0.0, 0
     for pixels, labels in DataLoader(fit.validation, VALIDATION_BATCH_SIZE):
         labels = labels.to(fit.accelerator.device)
         with fit.accelerator.autocast():
-            logits = network(_as_float(pixels.to(fit.accelerator.device))).float()
+            logits = fit.network(_as_float(pixels.to(fit.accelerator.device))).float()
         loss += functional.cross_entropy(logits, labels, reduction="sum").item()
         correct += int((logits.argmax(dim=1) == labels).sum())
     return loss / len(fit.validation), correct / len(fit.validation)
@@ -353,23 +354,3 @@ def _commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()
-
-
-@contextmanager
-def _stop_on_ctrl_c() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a wish that the loop reads; a second one stops at once."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals belong to the main thread
-        return
-    previous = signal.getsignal(signal.SIGINT)
-
-    def wish(*_: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, previous)
-
-    signal.signal(signal.SIGINT, wish)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)

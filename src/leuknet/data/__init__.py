@@ -61,6 +61,7 @@ def open_dataset(
     SettingError
         If the name is unknown, or an option means nothing to the data set.
     """
+    root = Path(root)
     if name is None:
         name = _recognise(root, manifest=manifest)
     if name not in DATASETS:
