@@ -47,7 +47,7 @@ from leuknet.recipes import changed, get_recipe
 from leuknet.reproduce import describe_machine
 
 # Private, since the loop has no public step: the benchmark must time the step that ships, not a copy of it.
-from leuknet.train import _as_float, _optimizer
+from leuknet.train import _as_float, _commit, _optimizer
 from leuknet.types import CellImage, Dataset, ModelCard, Pixels, Recipe
 
 BENCH = Path(__file__).resolve().parent
@@ -339,6 +339,7 @@ def _conditions(sizes: Sizes) -> dict[str, Any]:
     return {
         "peer": f"{PEER}: bench/plain.py",
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
         "machine": describe_machine(),
         "load_average_before": round(os.getloadavg()[0], 2),
         "threads": torch.get_num_threads(),

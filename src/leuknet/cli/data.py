@@ -101,16 +101,15 @@ def show(
 
     Example: leuknet data show C-NMC --out figure-2
     """
-    from leuknet.data import open_dataset, read_pixels
+    from leuknet.data import read_pixels
     from leuknet.figures import choose_samples, draw_samples, save_figure
 
-    opened = open_dataset(
+    opened = options.open_reported(
         root,
         name=dataset,
         manifest=manifest,
         prelim_labels=prelim_labels,
-        class_names=options.class_names(classes),
-        progress=True,
+        classes=options.class_names(classes),
     )
     cells = choose_samples(opened.cells, seed=seed)
     figure = draw_samples(

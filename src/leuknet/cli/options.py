@@ -48,12 +48,30 @@ def class_names(text: str | None) -> tuple[str, str] | None:
     return (names[0], names[1])
 
 
-def report_findings(dataset: Dataset) -> None:
-    """Say on standard error that the reader noticed something; `data verify` tells what."""
-    worth = [finding for finding in dataset.findings if finding.severity != "info"]
-    if worth:
+def open_reported(
+    root: Path,
+    *,
+    name: str | None,
+    manifest: Path | None,
+    prelim_labels: Path | None,
+    classes: tuple[str, str] | None,
+) -> Dataset:
+    """Open a data set with a bar, and say on standard error if the reader noticed something amiss."""
+    from leuknet.data import open_dataset
+
+    dataset = open_dataset(
+        root,
+        name=name,
+        manifest=manifest,
+        prelim_labels=prelim_labels,
+        class_names=classes,
+        progress=True,
+    )
+    amiss = [finding for finding in dataset.findings if finding.severity != "info"]
+    if amiss:
         typer.echo(
-            f"{len(worth)} findings about the data, the first: {worth[0].message} "
-            f"({worth[0].path!r}); run `leuknet data verify {dataset.root}` for all",
+            f"{len(amiss)} findings about the data, the first: {amiss[0].message} ({amiss[0].path!r}); "
+            f"run `leuknet data verify {root}` for all",
             err=True,
         )
+    return dataset

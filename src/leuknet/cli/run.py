@@ -12,7 +12,7 @@ from rich.table import Table
 
 from leuknet.cli import options
 from leuknet.errors import SettingError
-from leuknet.types import CLASS_NAMES
+from leuknet.types import CLASS_NAMES, Predictor
 
 RESEARCH_ONLY = "Research software, not a medical device."
 
@@ -66,7 +66,6 @@ def train(
 
     Example: leuknet train leuknet-paper --data C-NMC --out runs/paper
     """
-    from leuknet.data import open_dataset
     from leuknet.recipes import changed, get_recipe
     from leuknet.train import train as run_training
 
@@ -74,15 +73,13 @@ def train(
     wanted += [] if split is None else [f"split={split.value}"]
     wanted += [] if seed is None else [f"seed={seed}"]
     chosen = changed(get_recipe(recipe), wanted)
-    opened = open_dataset(
+    opened = options.open_reported(
         data,
         name=dataset,
         manifest=manifest,
         prelim_labels=prelim_labels,
-        class_names=options.class_names(classes),
-        progress=True,
+        classes=options.class_names(classes),
     )
-    options.report_findings(opened)
     run = run_training(opened, chosen, out=out, resume=resume, precision=precision.value, progress=True)
     last = run.history[-1]
     assert last.validation_accuracy is not None  # noqa: S101  the last iteration is always validated
@@ -120,7 +117,6 @@ def evaluate(
     Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
     """
     import leuknet
-    from leuknet.data import open_dataset
     from leuknet.data.unseen import cells_of_parts, own_test_side
     from leuknet.evaluate import evaluate as judge
     from leuknet.evaluate import summary_rows, write_evaluation
@@ -131,26 +127,15 @@ def evaluate(
     wanted = options.class_names(classes)
     if wanted is None and predictor.card.class_names != CLASS_NAMES:
         wanted = predictor.card.class_names
-    opened = open_dataset(
-        data,
-        name=dataset,
-        manifest=manifest,
-        prelim_labels=prelim_labels,
-        class_names=wanted,
-        progress=True,
+    opened = options.open_reported(
+        data, name=dataset, manifest=manifest, prelim_labels=prelim_labels, classes=wanted
     )
-    if opened.class_names != predictor.card.class_names:
-        raise SettingError(
-            "the model and the data speak of different classes",
-            why=f"the model tells {predictor.card.class_names}, the data {opened.class_names}",
-            fix="use data of the model's classes, or name them with --classes",
-        )
-    options.report_findings(opened)
     split_path = model / "split.json"
     if part or everything:
         side = cells_of_parts(split_path, opened, parts=tuple(part or ()), trained_on=predictor.card.dataset)
     else:
         side = own_test_side(split_path, opened)
+    _warn_of_simulation(predictor)
     evaluation = judge(
         predictor,
         opened,
@@ -201,10 +186,7 @@ def predict(
     counted = tqdm(predictions, desc="predict", unit="image")
     summary = write_predictions(counted, out, class_names=predictor.card.class_names)
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
-    if predictor.card.simulated:
-        typer.echo(
-            "the model was trained on SIMULATED cells: its scores mean nothing for real ones", err=True
-        )
+    _warn_of_simulation(predictor)
     typer.echo(RESEARCH_ONLY)
     if summary.written == 0:
         raise SettingError(
@@ -263,3 +245,8 @@ def reproduce(
     )
     typer.echo(f"page: {page.resolve()}")
     typer.echo(RESEARCH_ONLY)
+
+
+def _warn_of_simulation(predictor: Predictor) -> None:
+    if predictor.card.simulated:
+        typer.echo("trained on SIMULATED cells: its scores mean nothing for real ones", err=True)
