@@ -49,19 +49,19 @@ class Ended(NamedTuple):
     err: str
 
 
-def run_cli(*arguments: str | Path) -> Ended:
+def run_cli(*arguments: str | int | Path) -> Ended:
     """Run `leuknet ARGUMENTS` within this process: importing PyTorch once is enough."""
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as ended,
     ):
         patch.setattr(sys, "argv", ["leuknet", *map(str, arguments)])
         patch.setenv("COLUMNS", "200")  # tables do not break the texts that tests look for
         patch.setenv("TQDM_MININTERVAL", "10")  # the command line sets it; undone here
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 

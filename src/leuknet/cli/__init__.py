@@ -68,7 +68,7 @@ def main() -> None:
     try:
         # Exits by itself, with 2 and a message if the command line is at fault. We rely on that instead of
         # catching the errors: Typer has a copy of click since 0.26, and these are not those of click itself.
-        app()
+        app(prog_name="leuknet")
     except SystemExit as done:
         # Typer makes this of Ctrl-C, and says nothing.
         if done.code == STOPPED_STATUS:

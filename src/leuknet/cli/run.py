@@ -183,8 +183,8 @@ def predict(
 
     predictor = leuknet.load(model)
     predictions = predict_files(predictor, find_images(images), batch_size=batch_size)
-    counted = tqdm(predictions, desc="predict", unit="image")
-    summary = write_predictions(counted, out, class_names=predictor.card.class_names)
+    with tqdm(predictions, desc="predict", unit="image") as counted:  # an error must not end the bar's line
+        summary = write_predictions(counted, out, class_names=predictor.card.class_names)
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
     _warn_of_simulation(predictor)
     typer.echo(RESEARCH_ONLY)

@@ -1,0 +1,117 @@
+"""The page as a reader sees it, in a real browser: it is whole, legible, and asks nothing of any network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
+
+WIDTHS_PX = (390, 1280)
+"""A telephone held upright and a laptop."""
+
+
+@dataclass
+class Visit:
+    """The open page and all that it said and asked for on the way."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def note_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def note_request(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Without a sandbox, which needs rights that containers do not give; without a GPU and its warnings.
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=WIDTHS_PX, ids=lambda width_px: f"{width_px} px wide")
+def visit(browser: Browser, mini_reproduction: Path, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    page = browser.new_page(viewport={"width": request.param, "height": 844})
+    visit = Visit(page)
+    page.on("console", visit.note_console)
+    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    page.on("request", visit.note_request)
+    page.goto((mini_reproduction / "index.html").as_uri(), wait_until="load")
+    yield visit
+    page.close()
+
+
+def test_the_browser_has_nothing_to_complain_of(visit: Visit) -> None:
+    assert visit.complaints == []
+
+
+def test_nothing_is_asked_of_any_network(visit: Visit) -> None:
+    schemes = [urlsplit(url).scheme for url in visit.requests]
+
+    assert schemes.count("file") == 1  # the page itself
+    assert set(schemes) <= {"file", "data"}
+
+
+def test_all_six_figures_are_drawn_and_described(visit: Visit) -> None:
+    images = visit.page.locator("img").evaluate_all(
+        "images => images.map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect().width, i.alt])"
+    )
+
+    assert len(images) == 6
+    for complete, natural_width, shown_width, alt in images:
+        assert complete
+        assert natural_width > 1000  # pixels; 0 if it could not be decoded
+        assert shown_width >= 400
+        assert len(alt) > 40
+
+
+def test_the_page_never_scrolls_sideways_as_a_whole(visit: Visit) -> None:
+    inner, outer = visit.page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+
+    assert inner <= outer
+
+
+def test_what_it_is_not_and_that_cells_are_simulated_are_the_first_things_seen(visit: Visit) -> None:
+    for text in ("Research software, not a medical device.", "SIMULATED CELLS"):
+        banner = visit.page.get_by_text(text).first
+        box = banner.bounding_box()
+        assert banner.is_visible()
+        assert box is not None
+        assert 0 <= box["y"] < 300
+    assert visit.page.title().startswith("SIMULATED CELLS")
+
+
+def test_figures_wider_than_the_screen_scroll_inside_their_frame_by_keyboard(visit: Visit) -> None:
+    frames = visit.page.locator(".picture").evaluate_all(
+        "frames => frames.map("
+        "f => [f.scrollWidth > f.clientWidth, getComputedStyle(f).overflowX, f.tabIndex])"
+    )
+
+    assert len(frames) == 6
+    assert all(overflow == "auto" and tab == 0 for wider, overflow, tab in frames if wider)
+    # At least 30rem wide, so a telephone must scroll; a laptop need not.
+    assert {wider for wider, *_ in frames} == {visit.page.evaluate("window.innerWidth < 480")}
+
+
+def test_links_on_the_page_lead_to_a_place_on_it(visit: Visit) -> None:
+    targets = visit.page.locator("nav a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
+
+    assert len(targets) == 6
+    assert all(visit.page.locator(target).count() == 1 for target in targets)
