@@ -169,7 +169,7 @@ def render() -> str:
         "# Results",
         "",
         "Written by `make results` (`docs/results.py`) from the files under `results/`; not edited by hand. Research",
-        "software, not a medical device.",
+        "software, not a medical device. Times are those of the moment, whatever else the machine did, and no benchmark.",
         "",
         "No score on C-NMC 2019 stands here: the full data set is not on the machine that this page was made on. With",
         "it, `leuknet reproduce paper --data C-NMC` gives the paper's figures beside yours.",
