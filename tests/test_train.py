@@ -151,7 +151,7 @@ def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
 ) -> None:
     out = tmp_path / "run"
     script = (
-        "import sys, pickle; from pathlib import Path; from leuknet.data import open_dataset;"
+        "import sys; from pathlib import Path; from leuknet.data import open_dataset;"
         "from leuknet.train import train; from leuknet.recipes import checked; import json, time;"
         "import leuknet.train as t; keep = t._keep;"
         "t._keep = lambda *a: (keep(*a), time.sleep(0.3));"  # time to be killed between two checkpoints

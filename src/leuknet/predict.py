@@ -25,7 +25,7 @@ import numpy as np
 
 from leuknet.data.c_nmc_labels import subject_of
 from leuknet.data.images import read_pixels
-from leuknet.data.transform import prepare
+from leuknet.data.transform import N_READERS, prepare
 from leuknet.errors import ModelError, SettingError, StoppedError, UnreadableImageError
 from leuknet.records import read_record, write_record
 from leuknet.types import ModelCard, Pixels, Prediction, Predictor, Probabilities
@@ -40,8 +40,6 @@ _NUMBERS = ("probability", "threshold")
 _BLACK_LEVEL = 8
 # The published crops have 75% and more, a cell as wide as its canvas about 25%, a raw smear nothing.
 _MIN_BLACK_SHARE = 0.2
-
-_WORKERS = min(8, os.cpu_count() or 1)
 
 
 def find_images(inputs: Iterable[Path]) -> Iterator[Path]:
@@ -169,7 +167,7 @@ def _contract_warnings(pixels: Pixels, canvas_px: int | None) -> Iterator[str]:
 def _map_ahead(function: Callable[[Path], _Input], paths: Iterable[Path], *, ahead: int) -> Iterator[_Input]:
     """Yield the function of each path, in order, while threads work on the next `ahead` paths."""
     waiting = iter(paths)
-    pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="leuknet-read")
+    pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-read")
     try:
         running: deque[Future[_Input]] = deque(pool.submit(function, path) for path in islice(waiting, ahead))
         while running:

@@ -10,6 +10,7 @@ Start at `prepare`. Inputs stay uint8; a network subtracts its own channel mean.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
     from leuknet.types import CellImage, Pixels
 
-_IMAGES_IN_FLIGHT = 8
-"""Images that are decoded at once; bounds memory to so many images of the largest accepted size."""
+N_READERS = min(8, os.cpu_count() or 1)
+"""Threads that decode at once, which is also the number of images held at full size.
+
+One for each core: on two cores, eight took 3.7 ms an image where two took 2.6.
+"""
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,7 @@ def load_inputs(
         inputs[index] = prepare(read.pixels, canvas_px=canvas_px, image_size_px=image_size_px)
         return read.warnings
 
-    pool = ThreadPoolExecutor(_IMAGES_IN_FLIGHT, thread_name_prefix="leuknet-read")
+    pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-read")
     try:
         each = tqdm(
             pool.map(load, range(len(cells))),
