@@ -381,13 +381,14 @@ def test_split_on_disk_says_what_it_is(tmp_path: Path) -> None:
 
 def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, *_: object, **__: object) -> None:
-        path.write_bytes(b"{")
+        with path.open("wb") as file:
+            file.write(b"{")
         raise OSError(28, "No space left on device")
 
     split = by_image(CELLS, fractions=PAPER, seed=5)
     write_split(split, tmp_path / "split.json")
     before = (tmp_path / "split.json").read_bytes()
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
 
     with pytest.raises(SplitError, match="No space left"):
         write_split(replace(split, seed=6), tmp_path / "split.json")

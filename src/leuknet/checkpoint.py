@@ -11,7 +11,6 @@ iteration end before a run stops.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from leuknet.errors import ModelError
+from leuknet.records import write_whole
 from leuknet.types import HistoryRow
 
 FILE_NAME = "checkpoint.safetensors"
@@ -55,10 +55,8 @@ def write_checkpoint(
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
     metadata = {"run": json.dumps(run), "history": json.dumps([asdict(row) for row in history])}
-    staging = folder / f".{FILE_NAME}.{os.getpid()}"
     contiguous = {name: value.contiguous() for name, value in tensors.items()}
-    staging.write_bytes(save(contiguous, metadata))
-    staging.replace(folder / FILE_NAME)
+    write_whole(folder / FILE_NAME, save(contiguous, metadata))
 
 
 def read_checkpoint(

@@ -1,13 +1,15 @@
 """Keeps frozen dataclasses as JSON files, and trusts no file that it reads.
 
 A record that comes back has every field, no other, each of the type that its class states; else the error
-names the field. Start at `write_record` and `read_record`.
+names the field. Start at `write_record` and `read_record`; `write_whole` is how any file is written that
+must never be seen in part.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
@@ -31,9 +33,17 @@ def write_record(record: Any, path: Path) -> None:
     content = {"schema_version": SCHEMA_VERSION, "written_by": f"leuknet {version('leuknet')}"}
     text = json.dumps(content | asdict(record), indent=2, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, f"{text}\n".encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_record(kind: type[Record], path: Path, *, error: type[LeukNetError], fix: str) -> Record:

@@ -19,10 +19,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-from matplotlib.figure import Figure
-
-from leuknet.data import open_dataset, read_pixels
+from leuknet.data import open_dataset
 from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published import COUNTS
 from leuknet.data.simulate import simulate
@@ -30,20 +27,18 @@ from leuknet.data.split_file import read_split
 from leuknet.errors import SettingError
 from leuknet.evaluate import evaluate, write_evaluation
 from leuknet.figures import (
-    choose_examples,
-    choose_samples,
-    draw_classified,
     draw_confusion,
     draw_framework,
     draw_history,
     draw_network,
-    draw_samples,
     save_figure,
 )
 from leuknet.history import read_history
+from leuknet.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.metrics import wilson
 from leuknet.models import layer_table
 from leuknet.models.predictor import load_model
+from leuknet.predict import open_card
 from leuknet.recipes import get_recipe
 from leuknet.report import FigureFile, ReproductionContent, reproduction_page
 from leuknet.train import Precision, TrainedRun, train
@@ -51,8 +46,6 @@ from leuknet.types import Dataset, Evaluation, Recipe
 
 DEMO_SCALE = 0.25
 """Share of the published images that the demonstration draws."""
-
-N_SHOWN = 12
 
 PAGE = "index.html"
 
@@ -96,7 +89,7 @@ def reproduce_paper(
         progress=True,
     )
     write_evaluation(evaluation, out / "evaluation.json")
-    figures = _draw_figures(dataset, run, evaluation, folder=out / "figures")
+    figures = _draw_figures(dataset, run, evaluation, recipe=chosen, folder=out / "figures")
     last = run.history[-1].validation_accuracy
     assert last is not None  # noqa: S101  the last iteration is always validated
     n_validation = len(run.split.validation)
@@ -157,27 +150,6 @@ def simulate_demo(out: Path, *, seed: int = 0, full_size: bool = False) -> Path:
     return folder
 
 
-def draw_classified_cells(evaluation: Evaluation, dataset: Dataset) -> tuple[Figure, str]:
-    """Draw figure 4: scored cells with the class called and its probability; also return its caption."""
-    labels = np.array(evaluation.labels, dtype=np.int64)
-    probabilities = np.array(evaluation.probabilities)
-    examples = choose_examples(labels, probabilities, evaluation.threshold, n=N_SHOWN)
-    caption = examples.caption(evaluation.class_names)
-    by_id = {cell.id: cell for cell in dataset.cells}
-    places = list(examples.places)
-    images = [read_pixels(by_id[evaluation.paths[place]].path, root=dataset.root).pixels for place in places]
-    figure = draw_classified(
-        images,
-        labels[places],
-        probabilities[places],
-        threshold=evaluation.threshold,
-        class_names=evaluation.class_names,
-        caption=caption,
-        simulated=evaluation.simulated,
-    )
-    return figure, caption
-
-
 def describe_machine() -> str:
     """Return processor, cores in use and memory in words."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -197,7 +169,7 @@ def _trained(dataset: Dataset, recipe: Recipe, *, out: Path, precision: Precisio
     """Train, go on with a stopped run, or take a finished one, if it is of this recipe and these cells."""
     if not (out / "model").exists():
         return train(dataset, recipe, out=out, resume=True, precision=precision, progress=True)
-    card = load_model(out / "model").card
+    card = open_card(out / "model")
     if card.recipe != recipe:
         raise SettingError(
             f"{out} holds a finished run of another recipe or seed",
@@ -211,14 +183,12 @@ def _trained(dataset: Dataset, recipe: Recipe, *, out: Path, precision: Precisio
 
 
 def _draw_figures(
-    dataset: Dataset, run: TrainedRun, evaluation: Evaluation, *, folder: Path
+    dataset: Dataset, run: TrainedRun, evaluation: Evaluation, *, recipe: Recipe, folder: Path
 ) -> Mapping[str, FigureFile]:
     """Draw and save all figures; keys are those that the page expects."""
     simulated = dataset.simulated
-    recipe = load_model(run.folder / "model").card.recipe
     rows = layer_table(recipe.network, recipe.image_size_px, recipe.network_options)
     used = [*run.split.train, *run.split.validation, *run.split.test]
-    samples = choose_samples(used, n=N_SHOWN // 2, seed=recipe.seed)
     classified, how_chosen = draw_classified_cells(evaluation, dataset)
     negative, positive = evaluation.class_names
     accuracy = evaluation.metrics["accuracy"]
@@ -232,13 +202,7 @@ def _draw_figures(
             "training, test, class with probability.",
         ),
         "samples": (
-            draw_samples(
-                [read_pixels(cell.path, root=dataset.root).pixels for cell in samples],
-                [int(cell.label) for cell in samples if cell.label is not None],
-                titles=[f"subject {cell.subject or 'unknown'}" for cell in samples],
-                class_names=dataset.class_names,
-                simulated=simulated,
-            ),
+            draw_sample_cells(used, dataset, seed=recipe.seed),
             f"Cells that were used, drawn at random (seed {recipe.seed}), one of each of several subjects.",
             f"Two rows of stained cells on black: {positive} above, {negative} below.",
         ),

@@ -101,8 +101,8 @@ def show(
 
     Example: leuknet data show C-NMC --out figure-2
     """
-    from leuknet.data import read_pixels
-    from leuknet.figures import choose_samples, draw_samples, save_figure
+    from leuknet.figures import save_figure
+    from leuknet.illustrate import draw_sample_cells
 
     opened = options.open_reported(
         root,
@@ -111,15 +111,7 @@ def show(
         prelim_labels=prelim_labels,
         classes=options.class_names(classes),
     )
-    cells = choose_samples(opened.cells, seed=seed)
-    figure = draw_samples(
-        [read_pixels(cell.path, root=opened.root).pixels for cell in cells],
-        [int(cell.label) for cell in cells if cell.label is not None],
-        titles=[f"subject {cell.subject or 'unknown'}" for cell in cells],
-        class_names=opened.class_names,
-        simulated=opened.simulated,
-    )
-    for path in save_figure(figure, out):
+    for path in save_figure(draw_sample_cells(opened.cells, opened, seed=seed), out):
         typer.echo(path)
 
 

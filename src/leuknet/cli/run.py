@@ -121,7 +121,7 @@ def evaluate(
     from leuknet.evaluate import evaluate as judge
     from leuknet.evaluate import summary_rows, write_evaluation
     from leuknet.figures import draw_confusion, save_figure
-    from leuknet.reproduce import draw_classified_cells
+    from leuknet.illustrate import draw_classified_cells
 
     predictor = leuknet.load(model)
     wanted = options.class_names(classes)

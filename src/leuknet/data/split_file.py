@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from leuknet.data.split import SIDES, fingerprint
 from leuknet.errors import SplitError
+from leuknet.records import write_whole
 from leuknet.types import Dataset, Split, SplitKind
 
 
@@ -50,10 +51,8 @@ def write_split(split: Split, path: Path) -> None:
             {"id": cell.id, "sha256": cell.sha256, "label": cell.label, "subject": cell.subject}
             for cell in getattr(split, side)
         ]
-    unfinished = path.with_name(f"{path.name}.unfinished")
     try:
-        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
-        unfinished.replace(path)
+        write_whole(path, f"{json.dumps(content, indent=1)}\n".encode("ascii"))
     except OSError as error:
         raise SplitError(
             f"cannot write the split to {str(path)!r}",

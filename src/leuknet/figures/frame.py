@@ -10,7 +10,6 @@ Start at `framed`, which every `draw_` function calls first, and `save_figure`, 
 from __future__ import annotations
 
 import io
-import os
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure, SubFigure
 
 from leuknet.errors import ShapeError
+from leuknet.records import write_whole
 
 INK = "#1f2933"
 MUTED = "#52606d"
@@ -166,16 +166,6 @@ def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:
         write_whole(png, _rendered(figure, format="png", dpi=200, metadata={"Software": None}))
         write_whole(svg, _rendered(figure, format="svg", metadata={"Date": None, "Creator": None}))
     return png, svg
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_lengths(what: str, *lengths: int) -> None:

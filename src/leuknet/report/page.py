@@ -15,7 +15,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from leuknet.errors import DataError
-from leuknet.figures.frame import write_whole
+from leuknet.records import write_whole
 from leuknet.report.comparison import (
     PAPER_COUNTS,
     RELATED_RESULTS,
