@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
-from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    f1_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from leuknet import metrics
 from leuknet.errors import SettingError, ShapeError
@@ -28,50 +37,115 @@ def draw_scores(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     [
         # At 0.5, the first two ALL and the first HEM are called ALL.
         ("accuracy", 3 / 5),
+        ("balanced_accuracy", (2 / 3 + 1 / 2) / 2),
         ("sensitivity", 2 / 3),
         ("specificity", 1 / 2),
         # F1 of ALL 2*2/(3+3), of HEM 2*1/(2+2); weights 3 and 2.
         ("weighted_f1", (3 * 2 / 3 + 2 * 1 / 2) / 5),
         # Pairs won: 0.9 beats 2, 0.5 beats 1 and ties 1, 0.2 beats 1: 4.5 of 6.
         ("auroc", 4.5 / 6),
+        # Precision at 0.9 is 1 of 1, at 0.5 it is 2 of 3, at 0.2 it is 3 of 4; one ALL cell at each.
+        ("auprc", (1 + 2 / 3 + 3 / 4) / 3),
+        ("brier", (0.01 + 0.25 + 0.64 + 0.25 + 0.01) / 5),
+        # Bins of 0.9 and of 0.1: gap 0.1 each. Both cells of 0.5: none, half are ALL. Of 0.2: gap 0.8.
+        ("ece", (0.1 + 0.1 + 2 * 0.0 + 0.8) / 5),
+        # Taken as shares of five subjects' cells: right are 0.9, 0.5, 0.2 of ALL, 0.5 and 0.9 of HEM.
+        ("subject_accuracy", 3.0 / 5),
+        # Two votes won, two tied, one lost.
+        ("subject_vote", (1 + 0.5 + 0 + 0.5 + 1) / 5),
     ],
 )
 def test_metric_has_the_value_worked_out_by_hand(name: str, by_hand: float) -> None:
-    assert METRICS[name](LABELS, PROBABILITIES, 0.5, None) == pytest.approx(by_hand)
+    assert METRICS[name].compute(LABELS, PROBABILITIES, 0.5, None) == pytest.approx(by_hand)
 
 
-def test_metrics_agree_with_scikit_learn_where_scores_are_tied() -> None:
-    labels, probabilities = draw_scores(500)
+def test_every_metric_has_a_value_worked_out_by_hand() -> None:
+    marks = test_metric_has_the_value_worked_out_by_hand.pytestmark  # type: ignore[attr-defined]
+
+    assert [name for name, _ in marks[0].args[1]] == list(METRICS)
+
+
+@pytest.mark.parametrize("times", [np.ones(300, dtype=int), np.random.default_rng(1).integers(0, 4, 300)])
+def test_metrics_agree_with_scikit_learn_where_scores_are_tied(times: np.ndarray) -> None:
+    labels, probabilities = draw_scores(300)
     called = (probabilities >= 0.5).astype(int)
     theirs = {
-        "accuracy": accuracy_score(labels, called),
-        "sensitivity": recall_score(labels, called),
-        "specificity": recall_score(labels, called, pos_label=0),
-        "weighted_f1": f1_score(labels, called, average="weighted"),
-        "auroc": roc_auc_score(labels, probabilities),
+        "accuracy": accuracy_score(labels, called, sample_weight=times),
+        "balanced_accuracy": balanced_accuracy_score(labels, called, sample_weight=times),
+        "sensitivity": recall_score(labels, called, sample_weight=times),
+        "specificity": recall_score(labels, called, pos_label=0, sample_weight=times),
+        "weighted_f1": f1_score(labels, called, average="weighted", sample_weight=times),
+        "auroc": roc_auc_score(labels, probabilities, sample_weight=times),
+        "auprc": average_precision_score(labels, probabilities, sample_weight=times),
+        "brier": brier_score_loss(labels, probabilities, sample_weight=times),
     }
 
-    ours = {name: metric(labels, probabilities, 0.5, None) for name, metric in METRICS.items()}
+    ours = {name: METRICS[name].compute(labels, probabilities, 0.5, times.astype(float)) for name in theirs}
 
     assert ours == pytest.approx(theirs)
 
 
+def test_ranking_metrics_agree_with_scikit_learn_without_ties() -> None:
+    labels, _ = draw_scores(200)
+    probabilities = np.random.default_rng(2).permutation(np.linspace(0, 1, 200))
+
+    ours = metrics.auroc(labels, probabilities, 0.5), metrics.auprc(labels, probabilities, 0.5)
+
+    theirs = roc_auc_score(labels, probabilities), average_precision_score(labels, probabilities)
+    assert ours == pytest.approx(theirs)
+
+
+def test_calibration_error_agrees_with_the_curve_of_scikit_learn() -> None:
+    generator = np.random.default_rng(3)
+    labels, probabilities = generator.integers(0, 2, 400), generator.random(400)
+    observed, stated = calibration_curve(labels, probabilities, n_bins=metrics.ECE_BINS)
+    share = np.histogram(probabilities, bins=np.linspace(0, 1, metrics.ECE_BINS + 1))[0] / 400
+
+    theirs = np.sum(share * np.abs(observed - stated))
+
+    assert metrics.ece(labels, probabilities, 0.5) == pytest.approx(theirs)
+
+
+def test_probability_one_shares_the_last_bin_and_an_edge_belongs_to_the_upper() -> None:
+    # Pooled: stated 0.95, observed 0.5. In a bin of its own, 1.0 would make the answer 0.55.
+    assert metrics.ece(np.array([0, 1]), np.array([1.0, 0.9]), 0.5) == pytest.approx(0.45)
+    # 0.3 and 0.35 share a bin: stated 0.325, observed 0.5. Apart, the answer would be (0.7 + 0.35) / 2.
+    assert metrics.ece(np.array([1, 0]), np.array([0.3, 0.35]), 0.5) == pytest.approx(0.175)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_weights_count_a_cell_as_often_as_they_say(name: str) -> None:
+    compute = METRICS[name].compute
     times = np.array([[2, 0, 1, 3, 1], [1, 1, 1, 1, 1]])
-    repeated = METRICS[name](np.repeat(LABELS, times[0]), np.repeat(PROBABILITIES, times[0]), 0.5, None)
+    repeated = compute(np.repeat(LABELS, times[0]), np.repeat(PROBABILITIES, times[0]), 0.5, None)
 
-    weighted = METRICS[name](LABELS, PROBABILITIES, 0.5, times.astype(float))
+    weighted = compute(LABELS, PROBABILITIES, 0.5, times.astype(float))
 
-    assert weighted == pytest.approx([repeated, METRICS[name](LABELS, PROBABILITIES, 0.5, None)])
+    assert weighted == pytest.approx([repeated, compute(LABELS, PROBABILITIES, 0.5, None)])
 
 
 def test_a_metric_without_its_class_is_undefined_and_not_zero() -> None:
-    ones, probabilities = np.array([1, 1]), np.array([0.9, 0.1])
+    probabilities = np.array([0.9, 0.1])
+    undefined = {
+        label: [
+            name
+            for name, metric in METRICS.items()
+            if np.isnan(metric.compute(np.array([label, label]), probabilities, 0.5, None))
+        ]
+        for label in (0, 1)
+    }
 
-    undefined = [name for name in METRICS if np.isnan(METRICS[name](ones, probabilities, 0.5, None))]
+    assert undefined[1] == ["balanced_accuracy", "specificity", "auroc"]
+    assert undefined[0] == ["balanced_accuracy", "sensitivity", "auroc", "auprc"]
 
-    assert undefined == ["specificity", "auroc"]
+
+def test_each_cell_may_have_a_threshold_of_its_own() -> None:
+    # Cells called ALL: 0.9 at 0.95 no, 0.5 yes, 0.2 at 0.2 yes, 0.5 at 0.6 no, 0.1 no: four right.
+    thresholds = np.array([0.95, 0.5, 0.2, 0.6, 0.5])
+
+    assert metrics.accuracy(LABELS, PROBABILITIES, thresholds) == pytest.approx(4 / 5)
+    with pytest.raises(ShapeError, match="thresholds have shape"):
+        metrics.accuracy(LABELS, PROBABILITIES, thresholds[:4])
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -91,7 +165,7 @@ def test_misfit_arrays_are_refused(
     name: str, labels: list[int], probabilities: list[float], why: str
 ) -> None:
     with pytest.raises(ShapeError) as caught:
-        METRICS[name](np.array(labels), np.array(probabilities), 0.5, None)
+        METRICS[name].compute(np.array(labels), np.array(probabilities), 0.5, None)
 
     assert why in caught.value.why
 
@@ -128,18 +202,90 @@ def test_bootstrap_over_cells_agrees_with_scipy() -> None:
 
     ours = bootstrap(labels, probabilities, threshold=0.5, resamples=4000)
 
-    for name, metric in METRICS.items():
+    assert list(ours) == [name for name, metric in METRICS.items() if metric.unit == "cell"]
+    for name, found in ours.items():
         theirs = scipy_bootstrap(
             (labels, probabilities),
-            lambda y, p, metric=metric: float(metric(y, p, 0.5, None)),
+            lambda y, p, compute=METRICS[name].compute: float(compute(y, p, 0.5, None)),
             paired=True,
             vectorized=False,
-            n_resamples=1500,
+            n_resamples=800,
             method="percentile",
             rng=np.random.default_rng(1),
         ).confidence_interval
-        assert (ours[name].low, ours[name].high) == pytest.approx((theirs.low, theirs.high), abs=0.015)
-        assert ours[name].method == "bootstrap over cells"
+        assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+        assert found.method == "bootstrap over cells"
+
+
+def draw_subjects() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Twelve people of 3 to 25 cells, six of each class, some harder than others."""
+    generator = np.random.default_rng(5)
+    sizes = np.array([3, 25, 8, 14, 5, 20, 9, 4, 16, 7, 11, 22])
+    subjects = np.repeat(np.arange(12), sizes)
+    labels = np.repeat(np.arange(12) % 2, sizes)
+    ease = np.repeat(generator.normal(0.2, 0.2, 12), sizes)
+    shift = np.where(labels == 1, ease, -ease)
+    return labels, np.clip(0.5 + shift + generator.normal(0, 0.2, labels.size), 0, 1), subjects
+
+
+def test_mean_over_subjects_has_the_interval_that_scipy_gives_to_a_mean() -> None:
+    labels, probabilities, subjects = draw_subjects()
+    right = (probabilities >= 0.5) == (labels == 1)
+    shares = np.array([right[subjects == n].mean() for n in range(12)])
+
+    ours = bootstrap(labels, probabilities, threshold=0.5, clusters=subjects, resamples=8000)
+    theirs = scipy_bootstrap(
+        (shares,), np.mean, n_resamples=8000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+
+    mean = ours["subject_accuracy"]
+    assert mean.estimate == pytest.approx(shares.mean())
+    assert (mean.low, mean.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
+    assert (mean.cells, mean.subjects) == (144, 12)
+    votes = np.where(shares == 0.5, 0.5, shares > 0.5)
+    assert ours["subject_vote"].estimate == pytest.approx(votes.mean())
+
+
+def test_bootstrap_over_subjects_agrees_with_a_loop_that_pools_the_drawn_subjects() -> None:
+    labels, probabilities, subjects = draw_subjects()
+    names = [name for name, metric in METRICS.items() if metric.unit == "cell"]
+    values = []
+    for people in np.random.default_rng(3).integers(12, size=(200, 12)):
+        drawn = np.concatenate([np.flatnonzero(subjects == n) for n in people])
+        values.append(
+            [METRICS[name].compute(labels[drawn], probabilities[drawn], 0.5, None) for name in names]
+        )
+
+    ours = bootstrap(
+        labels, probabilities, threshold=0.5, clusters=subjects, metrics=names, resamples=200, seed=3
+    )
+
+    low, high = np.quantile(values, (0.025, 0.975), axis=0)
+    assert [one.low for one in ours.values()] == pytest.approx(low.tolist())
+    assert [one.high for one in ours.values()] == pytest.approx(high.tolist())
+
+
+def test_each_subject_counts_once_and_in_each_of_its_classes() -> None:
+    # a: 3 of 4 ALL right. b: 1 of 2 HEM right, a tie. c: its ALL cell wrong, its three HEM cells right.
+    subjects = np.array(["a"] * 4 + ["b"] * 2 + ["c"] * 4)
+    labels = np.array([1, 1, 1, 1, 0, 0, 1, 0, 0, 0])
+    probabilities = np.array([0.9, 0.8, 0.7, 0.1, 0.2, 0.6, 0.3, 0.1, 0.1, 0.2])
+
+    found = bootstrap(labels, probabilities, threshold=0.5, clusters=subjects)
+
+    assert found["accuracy"].estimate == pytest.approx(7 / 10)
+    assert found["subject_accuracy"].estimate == pytest.approx((3 / 4 + 1 / 2 + 0 + 1) / 4)
+    assert found["subject_vote"].estimate == pytest.approx((1 + 0.5 + 0 + 1) / 4)
+    # A resample of c alone has the lowest value, 1/2; of a alone the highest, 3/4.
+    assert (found["subject_accuracy"].low, found["subject_accuracy"].high) == (0.5, 0.75)
+    # The share of a subject's weight that each of its cells carries makes it an accuracy over cells.
+    weights = 1 / np.array([4, 4, 4, 4, 2, 2, 1, 3, 3, 3])
+    assert metrics.accuracy(labels, probabilities, 0.5, weights) == found["subject_accuracy"].estimate
+
+
+def test_a_metric_over_subjects_needs_subjects() -> None:
+    with pytest.raises(SettingError, match="subject_vote needs to know whose each cell is"):
+        bootstrap(LABELS, PROBABILITIES, threshold=0.5, metrics=["accuracy", "subject_vote"])
 
 
 def test_agreeing_cells_of_a_subject_make_the_interval_wider() -> None:
@@ -198,12 +344,14 @@ def test_bootstrap_repeats_with_its_seed_whatever_the_block_size(monkeypatch: py
     monkeypatch.setattr(metrics, "_BLOCK", 7 * 40)
     in_blocks = bootstrap(labels, probabilities, threshold=0.5, resamples=100, seed=3)
 
-    assert in_blocks == whole
+    assert [(one.low, one.high) for one in in_blocks.values()] == [
+        pytest.approx((one.low, one.high)) for one in whole.values()
+    ]
     assert other != whole
 
 
 def test_bootstrap_of_one_class_says_what_is_undefined() -> None:
-    with pytest.raises(ShapeError, match="specificity, auroc: undefined"):
+    with pytest.raises(ShapeError, match="balanced_accuracy, specificity, auroc: undefined"):
         bootstrap(np.array([1, 1]), np.array([0.9, 0.1]), threshold=0.5)
 
 

@@ -28,11 +28,17 @@ Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
 """(N,) P(leukaemic) of each cell, in [0, 1]."""
 
+Features = NDArray[np.float32]
+"""(N, F) what a network sees in each image, just before its answer."""
+
 SplitKind = Literal["image-level", "subject-level", "external"]
 """Whether one subject's cells may sit on two sides (`image-level`), may not (`subject-level`), or the
 tested cells come from another source than the trained ones (`external`)."""
 
 Severity = Literal["error", "warning", "info"]
+
+ThresholdRule = Literal["half", "youden"]
+"""How the threshold was chosen: 0.5, or where sensitivity + specificity is largest on the validation side."""
 
 
 class Label(IntEnum):
@@ -138,6 +144,9 @@ class Split:
     fingerprint
         sha256 over the ids, contents and labels of each side: two runs with one fingerprint used the
         same cells in the same roles.
+    protocol, round
+        The protocol of `leuknet.data.protocols` that made it, and which of its rounds; `""` for a split
+        that a recipe made by itself.
     """
 
     train: tuple[CellImage, ...]
@@ -146,6 +155,90 @@ class Split:
     kind: SplitKind
     seed: int
     fingerprint: str
+    protocol: str = ""
+    round: str = ""
+
+
+@dataclass(frozen=True)
+class TestSide:
+    """Labelled cells to judge a model on, and what such a judgement is worth.
+
+    Attributes
+    ----------
+    fingerprint
+        Of the split that the cells come from, or of the cells alone where they are no split's test side.
+    part
+        What they are, in words: `test side`, or the publisher's parts.
+    """
+
+    cells: tuple[CellImage, ...]
+    kind: SplitKind
+    fingerprint: str
+    part: str
+    protocol: str = ""
+    round: str = ""
+
+    __test__ = False  # the name is not meant for pytest
+
+
+@dataclass(frozen=True)
+class SideOverlap:
+    """What two sets of cells have in common.
+
+    Attributes
+    ----------
+    first, second
+        Names of the two sets, such as `train` and `test`.
+    first_cells, second_cells
+        Numbers of cells; every pair of them was compared.
+    subjects
+        People with cells in both.
+    unnamed
+        Cells of either set that name nobody: with any, people in common cannot be ruled out.
+    contents
+        Pairs of ids with the same bytes, first set first.
+    near
+        Pairs of ids whose perceptual hashes differ in at most `Overlap.near_bits` bits, and by how many;
+        pairs with the same bytes are not repeated here.
+    """
+
+    first: str
+    second: str
+    first_cells: int
+    second_cells: int
+    subjects: tuple[str, ...]
+    unnamed: int
+    contents: tuple[tuple[str, str], ...]
+    near: tuple[tuple[str, str, int], ...]
+
+    @property
+    def is_disjoint(self) -> bool:
+        """Whether nothing is in common, and nobody unnamed leaves it open."""
+        return not (self.subjects or self.unnamed or self.contents or self.near)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The proof that sides of a split have nothing in common, or what they have.
+
+    Attributes
+    ----------
+    hash_name, hash_bits, near_bits
+        The perceptual hash, its length, and the number of differing bits up to which two images count as
+        near-duplicates.
+    pairs
+        One for each two sides.
+    """
+
+    hash_name: str
+    hash_bits: int
+    near_bits: int
+    pairs: tuple[SideOverlap, ...]
+
+    @property
+    def is_disjoint(self) -> bool:
+        """Whether no two sides have anything in common."""
+        return all(pair.is_disjoint for pair in self.pairs)
 
 
 @dataclass(frozen=True)
@@ -180,6 +273,8 @@ class Recipe:
         Iterations between two validations.
     standardise
         Divide by the channels' standard deviation after subtracting their mean.
+    threshold
+        How the probability from which on a cell is called leukaemic is chosen.
     """
 
     name: str
@@ -202,6 +297,7 @@ class Recipe:
     validate_every: int = 5
     standardise: bool = False
     seed: int = 0
+    threshold: ThresholdRule = field(default="half", metadata={"since": 2})
 
 
 @dataclass(frozen=True)
@@ -223,6 +319,34 @@ class HistoryRow:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What the validation side says about a network's outputs; no test cell has a part in it.
+
+    Attributes
+    ----------
+    temperature
+        The network's logits are divided by it; above 1 makes probabilities less extreme.
+    undecided
+        (low, high): a cell with low <= P(leukaemic) < high is called `uncertain`. The rule: the conformal
+        set at the level `coverage` does not name one class, or names another than the threshold does.
+    coverage
+        Share of new cells whose conformal set shall hold the true class.
+    cells, subjects
+        What it was fitted on; subjects is None where cells do not name them.
+    ece_before, ece_after
+        Expected calibration error on these cells without and with the temperature: a fit, not a test.
+    """
+
+    temperature: float
+    undecided: tuple[float, float]
+    coverage: float
+    cells: int
+    subjects: int | None
+    ece_before: float
+    ece_after: float
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a model folder says of itself; stored as `model.json`.
 
@@ -240,10 +364,13 @@ class ModelCard:
         deviation happens only if `recipe.standardise`.
     threshold
         Cells at or above this probability are called leukaemic.
-    dataset, simulated, split_kind, split_fingerprint
+    dataset, simulated, split_kind, split_fingerprint, protocol, round
         What it was trained on.
     leuknet_version, commit, created_at
         The code that trained it (commit is None outside a git checkout) and when (UTC, ISO 8601).
+    calibration
+        None in models that were saved before it existed: their probabilities are as the network gave them,
+        and no cell is uncertain.
     """
 
     recipe: Recipe
@@ -259,6 +386,9 @@ class ModelCard:
     leuknet_version: str
     commit: str | None
     created_at: str
+    protocol: str = field(default="", metadata={"since": 2})
+    round: str = field(default="", metadata={"since": 2})
+    calibration: Calibration | None = field(default=None, metadata={"since": 2})
 
 
 class Predictor(Protocol):
@@ -293,12 +423,26 @@ class Predictor(Protocol):
         """Score images that already have the network's input size: (N, S, S, 3) uint8."""
         ...
 
+    def embed(self, inputs: Pixels) -> tuple[Probabilities, Features]:
+        """As `score`, and in the same pass the network's features of each image.
+
+        These are what its last fully connected layer is given: (N, F) float32.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Prediction:
     """What a model says of one image, or why it says nothing.
 
     `probability` is None exactly where `error` is set. `label` follows from the threshold.
+
+    Attributes
+    ----------
+    undecided
+        (low, high) of the model's `Calibration`, None where it has none.
+    warnings
+        How the image departs from what the model was trained on.
     """
 
     path: str
@@ -308,6 +452,15 @@ class Prediction:
     subject: str | None = None
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    undecided: tuple[float, float] | None = None
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the model should not decide: see `Calibration.undecided`."""
+        if self.probability is None or self.undecided is None:
+            return False
+        low, high = self.undecided
+        return low <= self.probability < high
 
     @property
     def label(self) -> Label | None:
@@ -343,30 +496,67 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Look:
+    """One scoring of a test side, as the ledger of `leuknet.looks` keeps it.
+
+    Attributes
+    ----------
+    at
+        UTC, ISO 8601.
+    test_fingerprint
+        sha256 over ids, contents and labels of the scored cells, whatever split they belong to.
+    recipe, seed, model_id
+        Which model looked.
+    """
+
+    at: str
+    test_fingerprint: str
+    recipe: str
+    seed: int
+    model_id: str
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How a model did on cells that it was not trained on. It cannot hold a bare number.
 
     Attributes
     ----------
+    model_id, recipe, seed
+        The model. Baselines that are no network have a `model_id` that starts with `baseline:`.
+    protocol, round
+        The protocol whose test side was scored, `""` for a recipe's own split or other cells.
+    threshold, threshold_rule, calibration
+        As on the model's card; calibration is None for baselines and old models.
     metrics
-        Name to interval, in the order of `leuknet.metrics.METRICS`.
+        Name to interval, in the order of `leuknet.metrics.METRICS`; those over subjects only where each
+        cell has one.
     confusion
         Counts, rows are the true class and columns the called class, class 0 first.
-    paths, labels, probabilities
-        Of each scored cell, in one order.
+    paths, labels, probabilities, subject_ids
+        Of each scored cell, in one order; a subject is None where none is published.
     unreadable
         Cells that could not be scored: path and reason. They count in no metric.
+    warned
+        Scored cells that depart from what the model was trained on: path and what was noticed. They count.
+    looks
+        Earlier scorings of these very cells by any model, oldest first.
     """
 
     model_id: str
     recipe: str
+    seed: int
     dataset: str
     part: str
+    protocol: str
+    round: str
     simulated: bool
     split_kind: SplitKind
     split_fingerprint: str
     class_names: tuple[str, str]
     threshold: float
+    threshold_rule: ThresholdRule
+    calibration: Calibration | None
     cells: int
     subjects: int | None
     metrics: Mapping[str, Interval]
@@ -374,7 +564,72 @@ class Evaluation:
     paths: tuple[str, ...]
     labels: tuple[int, ...]
     probabilities: tuple[float, ...]
+    subject_ids: tuple[str | None, ...]
     unreadable: tuple[tuple[str, str], ...] = ()
+    warned: tuple[tuple[str, str], ...] = ()
+    looks: tuple[Look, ...] = ()
+
+
+@dataclass(frozen=True)
+class PartSummary:
+    """What is there of one part of a data set.
+
+    Attributes
+    ----------
+    unlabelled
+        Images without a label; `images` is the sum of the three classes.
+    subjects
+        People, after merging ids that share an image; None if a cell of the part names nobody.
+    """
+
+    part: str
+    images: int
+    leukaemic: int
+    normal: int
+    unlabelled: int
+    subjects: int | None
+
+
+@dataclass(frozen=True)
+class DataCard:
+    """What a data set says of itself and what was noticed about it; kept beside an evaluation."""
+
+    name: str
+    version: str
+    licence: str
+    url: str
+    simulated: bool
+    class_names: tuple[str, str]
+    canvas_px: int | None
+    parts: tuple[PartSummary, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """One picture of test cells with explanations, kept beside an evaluation.
+
+    Attributes
+    ----------
+    name
+        `certain-wrong`, `uncertain` or `typical`.
+    file
+        PNG beside this record.
+    caption, alt
+        How the cells were chosen; the same for someone who cannot see the picture.
+    """
+
+    name: str
+    file: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Galleries:
+    """All galleries of an evaluation."""
+
+    galleries: tuple[Gallery, ...]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,137 @@
+"""Compares what a model states with what comes true: reliability, and cells left undecided.
+
+A probability of 0.8 is worth its name if four of five such cells are leukaemic. A count over a few cells of a
+few patients says so only roughly, hence each share comes with an interval.
+
+Start at `reliability`; `shares` holds its one computation. `uncalibrated` gives the same cells as they were
+before the temperature, `decided` what a model's own undecided band leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from leuknet.curves import Clusters, arrays_of, clusters_of, interval_of, share_of
+from leuknet.formulas import ECE_BINS, checked
+from leuknet.metrics import draw_weights, number_clusters, wilson
+from leuknet.types import Evaluation, Interval, Labels, Probabilities
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """One or more cells with low <= P(leukaemic) < high; the last bin also holds P = 1.
+
+    `stated` is their mean probability, `observed` the share of leukaemic cells among them, which also says
+    how many cells and subjects they are.
+    """
+
+    low: float
+    high: float
+    stated: float
+    observed: Interval
+
+
+class Decided(NamedTuple):
+    """Share of cells outside a model's undecided band, and of wrong calls among these (None without any)."""
+
+    coverage: Interval
+    risk: Interval | None
+
+
+def reliability(
+    labels: Labels,
+    probabilities: Probabilities,
+    clusters: Clusters = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[ReliabilityBin, ...]:
+    """Return stated and observed shares of leukaemic cells in bins of P, by ascending P.
+
+    The bins are the `ECE_BINS` of the metric `ece`; those without cells are left out. Intervals are those of
+    `shares`. A class may be missing.
+    """
+    checked(labels, probabilities, 0.5, None)
+    bin_of = np.minimum(probabilities * ECE_BINS, ECE_BINS - 1).astype(np.intp)
+    found = shares(labels == 1, bin_of, clusters, resamples=resamples, seed=seed)
+    return tuple(
+        ReliabilityBin(
+            low=number / ECE_BINS,
+            high=(number + 1) / ECE_BINS,
+            stated=float(probabilities[bin_of == number].mean()),
+            observed=observed,
+        )
+        for number, observed in found.items()
+    )
+
+
+def shares(
+    hits: NDArray[np.bool_],
+    groups: NDArray[np.intp],
+    clusters: Clusters = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[int, Interval]:
+    """Return the share of hits in each group of cells: Wilson's interval, or by resampling clusters.
+
+    `hits` (N,) says which cells count, `groups` (N,) the group of each; the result is by ascending group.
+    Without clusters the cells are independent, which Wilson's interval takes them for; it needs no chance.
+    Resamples that miss a group could have shown any share: a group of few subjects has a wide interval.
+    """
+    names, group_of = np.unique(groups, return_inverse=True)
+    cells, found = np.bincount(group_of), np.bincount(group_of, weights=hits).astype(int)
+    if clusters is None:
+        return {int(name): wilson(int(found[n]), int(cells[n])) for n, name in enumerate(names)}
+    cluster_of = number_clusters(group_of, clusters)
+    member = np.eye(names.size)[group_of]
+    resampled = np.concatenate(
+        [
+            share_of(weights @ (member * hits[:, None]), weights @ member)
+            for weights in draw_weights(cluster_of, resamples=resamples, seed=seed)
+        ]
+    )
+    return {
+        int(name): interval_of(
+            found[n] / cells[n], resampled[:, n], cluster_of[group_of == n], cells=int(cells[n])
+        )
+        for n, name in enumerate(names)
+    }
+
+
+def decided(evaluation: Evaluation, *, resamples: int = 2000, seed: int = 0) -> Decided | None:
+    """Return what the model's own undecided band leaves; None for a model without one.
+
+    A cell is undecided where `Prediction.is_uncertain` says so. Intervals are those of `shares`.
+    """
+    if evaluation.calibration is None:
+        return None
+    low, high = evaluation.calibration.undecided
+    labels, probabilities = arrays_of(evaluation)
+    outside = (probabilities < low) | (probabilities >= high)
+    wrong = (probabilities >= evaluation.threshold) != (labels == 1)
+    clusters = clusters_of(evaluation)
+    everyone = np.zeros(labels.size, dtype=np.intp)
+    coverage = shares(outside, everyone, clusters, resamples=resamples, seed=seed)
+    risk = shares(wrong, outside.astype(np.intp), clusters, resamples=resamples, seed=seed)
+    return Decided(coverage[0], risk.get(1))
+
+
+def uncalibrated(evaluation: Evaluation) -> Probabilities:
+    """Return P(leukaemic) (N,) of each cell as the network gave it, before the temperature.
+
+    The logit of a stated P is the network's own divided by the temperature. A P that was rounded to 0 or 1
+    is taken for the nearest number that has a logit. Without a calibration, P is as the network gave it.
+    """
+    _, probabilities = arrays_of(evaluation)
+    if evaluation.calibration is None:
+        return probabilities
+    tiny = np.finfo(np.float64).epsneg
+    log_odds = logit(np.clip(probabilities, tiny, 1 - tiny))
+    raw: Probabilities = expit(evaluation.calibration.temperature * log_odds)
+    return raw

@@ -1,0 +1,109 @@
+"""Records: dataclasses as JSON files, of this version and of older ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leuknet.errors import ModelError
+from leuknet.records import SCHEMA_VERSION, read_record, write_record
+
+
+@dataclass(frozen=True)
+class Inner:
+    number: float
+
+
+@dataclass(frozen=True)
+class Outer:
+    """`later` came with version 2, and its default is what files of version 1 meant."""
+
+    name: str
+    inner: Inner | None
+    pairs: tuple[tuple[str, int], ...]
+    later: str = field(default="as before", metadata={"since": 2})
+
+
+RECORD = Outer("a", Inner(0.5), (("x", 1), ("y", 2)), later="new")
+
+
+def read(path: Path) -> Outer:
+    return read_record(Outer, path, error=ModelError, fix="write it again")
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    content = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps({k: v for k, v in content.items() if v != "left out"}), encoding="utf-8")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "folder" / "record.json"
+    write_record(RECORD, path)
+    return path
+
+
+def test_what_was_written_comes_back(path: Path) -> None:
+    assert read(path) == RECORD
+
+
+def test_a_file_of_the_first_version_means_what_it_meant(path: Path) -> None:
+    rewrite(path, schema_version=1, later="left out")
+
+    assert read(path).later == "as before"
+
+
+def test_a_file_of_this_version_needs_the_later_field(path: Path) -> None:
+    rewrite(path, later="left out")
+
+    with pytest.raises(ModelError, match="later is missing"):
+        read(path)
+
+
+def test_a_file_of_the_first_version_needs_the_older_fields(path: Path) -> None:
+    rewrite(path, schema_version=1, later="left out", pairs="left out")
+
+    with pytest.raises(ModelError, match="pairs is missing"):
+        read(path)
+
+
+@pytest.mark.parametrize("version", [0, SCHEMA_VERSION + 1, "2", None, True, "left out"])
+def test_other_versions_are_refused(path: Path, version: object) -> None:
+    rewrite(path, schema_version=version)
+
+    with pytest.raises(ModelError, match="schema_version"):
+        read(path)
+
+
+def test_an_unknown_field_is_refused_in_any_version(path: Path) -> None:
+    for version in (1, 2):
+        rewrite(path, schema_version=version, odd=1)
+        with pytest.raises(ModelError, match="odd is unknown"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("field_name", "value"),
+    [("name", 1), ("inner", {"number": "x"}), ("inner", {}), ("pairs", [["x"]]), ("pairs", [["x", "1"]])],
+)
+def test_a_value_of_another_kind_is_refused_by_name(path: Path, field_name: str, value: object) -> None:
+    rewrite(path, **{field_name: value})
+
+    with pytest.raises(ModelError, match=field_name):
+        read(path)
+
+
+def test_none_is_read_where_it_is_allowed(path: Path) -> None:
+    rewrite(path, inner=None)
+
+    assert read(path).inner is None
+
+
+def test_a_number_that_is_none_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_record(Inner(float("nan")), tmp_path / "record.json")
+    assert list(tmp_path.iterdir()) == []
