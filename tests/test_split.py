@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leuknet.data.overlap import HashedCell
 from leuknet.data.published import TRAINING_SUBJECTS
 from leuknet.data.split import (
     balance,
@@ -20,7 +21,7 @@ from leuknet.data.split import (
     fingerprint,
     make_split,
 )
-from leuknet.data.split_file import read_split, read_trained, write_split
+from leuknet.data.split_file import ManifestSide, read_manifest, read_split, read_trained, write_split
 from leuknet.errors import NoSubjectsError, SettingError, SplitError
 from leuknet.types import CellImage, Dataset, Label, Recipe, Split, SplitKind
 
@@ -375,6 +376,7 @@ def test_split_on_disk_says_what_it_is(tmp_path: Path) -> None:
         "sha256": first.sha256,
         "label": int(first.label or 0),
         "subject": first.subject,
+        "hash": None,
     }
     assert [len(content[side]) for side in ("train", "validation", "test")] == [len(s) for s in sides(split)]
 
@@ -412,6 +414,20 @@ def test_changed_label_is_noticed(tmp_path: Path) -> None:
         read_split(tmp_path / "split.json", dataset_of(relabelled))
 
 
+WHOLE = (
+    '{"kind": "external", "seed": 0, "fingerprint": "", "protocol": "", "round": "", "hash_name": "pHash",'
+    ' "excluded": [], "train": [{"id": "a", "sha256": "b", "label": 1, "subject": null, "hash": "'
+    + "0" * 64
+    + '"}], "validation": [], "test": []}'
+)
+
+
+def test_the_file_that_the_next_test_damages_is_sound(tmp_path: Path) -> None:
+    (tmp_path / "split.json").write_text(WHOLE)
+
+    assert read_trained(tmp_path / "split.json").train == (HashedCell("a", "b", None, "0" * 64),)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -424,6 +440,12 @@ def test_changed_label_is_noticed(tmp_path: Path) -> None:
         '{"kind": "external", "seed": 0, "fingerprint": "", "train": 3, "validation": [], "test": []}',
         '{"kind": "external", "seed": 0, "fingerprint": "", "train": [{"id": [], "sha256": ""}],'
         ' "validation": [], "test": []}',
+        WHOLE.replace('"round": ""', '"round": 1'),
+        WHOLE.replace('"excluded": []', '"excluded": [1]'),
+        WHOLE.replace('"label": 1', '"label": 2'),
+        WHOLE.replace('"subject": null', '"subject": 7'),
+        WHOLE.replace('"00', '"0x'),
+        WHOLE.replace('"00', '"'),
     ],
 )
 def test_damaged_split_file_is_refused(tmp_path: Path, text: str) -> None:
@@ -433,6 +455,8 @@ def test_damaged_split_file_is_refused(tmp_path: Path, text: str) -> None:
         read_split(tmp_path / "split.json", dataset_of(CELLS))
     with pytest.raises(SplitError, match="cannot read the split"):
         read_trained(tmp_path / "split.json")
+    with pytest.raises(SplitError, match="cannot read the split"):
+        read_manifest(tmp_path / "split.json")
 
 
 def test_missing_split_file_is_refused(tmp_path: Path) -> None:
@@ -450,3 +474,66 @@ def test_training_and_validation_cells_count_as_seen(tmp_path: Path) -> None:
     assert seen.contents == {cell.sha256 for cell in trained}
     assert seen.subjects == {cell.subject for cell in trained}
     assert not seen.contents & {cell.sha256 for cell in split.test}
+
+
+def test_protocol_round_and_hashes_come_back_from_disk(tmp_path: Path) -> None:
+    split = replace(by_image(CELLS, fractions=PAPER, seed=5), protocol="folds", round="fold_1")
+    first, second = split.train[0], split.train[1]
+
+    write_split(split, tmp_path / "split.json", hashes={first.sha256: "0a" * 32})
+
+    assert read_split(tmp_path / "split.json", dataset_of(CELLS)) == split
+    trained = read_trained(tmp_path / "split.json")
+    assert trained.train[:2] == (
+        HashedCell(first.id, first.sha256, first.subject, "0a" * 32),
+        HashedCell(second.id, second.sha256, second.subject, None),
+    )
+    assert [cell.id for cell in trained.validation] == [cell.id for cell in split.validation]
+
+
+def test_manifest_counts_each_side_without_any_image(tmp_path: Path) -> None:
+    # By hand: H2 gives 2 normal cells, 10 gives 3 leukaemic ones, and one leukaemic cell names nobody.
+    cells = cells_of({"10": (0, 3), "H2": (2, 0), "9": (0, 1)})
+    train = (*cells[:5], replace(cells[5], subject=None))
+    test = cells_of({"11": (0, 1), "H7": (1, 0), "7": (0, 1)})
+    split = Split(train, (), tuple(test), "subject-level", 3, "print", "official", "1 of 1")
+    write_split(split, tmp_path / "split.json", excluded=CELLS[:4])
+
+    manifest = read_manifest(tmp_path / "split.json")
+
+    assert manifest.sides["train"] == ManifestSide(
+        cells=6,
+        leukaemic=4,
+        normal=2,
+        subjects=("10", "H2"),
+        unnamed=1,
+        hashed=tuple(HashedCell(cell.id, cell.sha256, cell.subject, None) for cell in train),
+    )
+    assert manifest.sides["validation"] == ManifestSide(0, 0, 0, (), 0, ())
+    assert manifest.sides["test"].subjects == ("7", "11", "H7")
+    assert (manifest.kind, manifest.seed, manifest.fingerprint) == ("subject-level", 3, "print")
+    assert (manifest.protocol, manifest.round, manifest.excluded) == ("official", "1 of 1", 4)
+
+
+def test_ids_of_excluded_cells_are_listed(tmp_path: Path) -> None:
+    write_split(by_image(CELLS, fractions=PAPER, seed=5), tmp_path / "split.json", excluded=CELLS[:2])
+
+    content = json.loads((tmp_path / "split.json").read_text())
+    assert content["excluded"] == [CELLS[0].id, CELLS[1].id]
+
+
+def test_hashes_of_another_kind_count_as_none(tmp_path: Path) -> None:
+    (tmp_path / "split.json").write_text(WHOLE.replace("pHash", "pHash of another size"))
+
+    assert read_trained(tmp_path / "split.json").train == (HashedCell("a", "b", None, None),)
+
+
+def test_split_of_0_1_0_still_opens() -> None:
+    path = Path(__file__).parent / "golden" / "0.1.0" / "split.json"
+
+    manifest, trained = read_manifest(path), read_trained(path)
+
+    assert (manifest.kind, manifest.protocol, manifest.round, manifest.excluded) == ("image-level", "", "", 0)
+    assert manifest.sides["train"].hashed == trained.train
+    assert manifest.sides["train"].cells == len(json.loads(path.read_text())["train"]) > 0
+    assert {cell.hash for cell in trained.train} == {None}

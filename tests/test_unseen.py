@@ -10,9 +10,9 @@ import pytest
 
 from leuknet.data.split import fingerprint
 from leuknet.data.split_file import write_split
-from leuknet.data.unseen import TestSide, cells_of_parts, own_test_side
+from leuknet.data.unseen import cells_of_parts, own_test_side
 from leuknet.errors import LeakError, SettingError, SplitError
-from leuknet.types import CellImage, Dataset, Label, Split
+from leuknet.types import CellImage, Dataset, Label, Split, TestSide
 
 ROOT = Path("/data")
 

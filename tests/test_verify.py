@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from leuknet.data.published import COUNTS, FOLDERS, PRELIM_LABELS
-from leuknet.data.verify import PartSummary, Verification, verify
+from leuknet.data.verify import Verification, verify
 from leuknet.errors import DatasetError, SettingError
+from leuknet.types import PartSummary
 
 ALL_0 = "training_data/fold_0/all"
 ALL_1 = "training_data/fold_1/all"

@@ -1,10 +1,10 @@
-"""`leuknet data ...`: check, look at and simulate data sets."""
+"""`leuknet data ...`: check, look at, divide and simulate data sets."""
 
 from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,9 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.types import Severity
+from leuknet.types import Overlap, Severity
 
-app = typer.Typer(help="Check, look at and simulate data sets.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from leuknet.data.split_file import Manifest
+
+app = typer.Typer(help="Check, look at, divide and simulate data sets.", no_args_is_help=True)
 
 SEVERITIES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "info": "dim"}
 """Severity to style, worst first."""
@@ -113,6 +116,100 @@ def show(
     )
     for path in save_figure(draw_sample_cells(opened.cells, opened, seed=seed), out):
         typer.echo(path)
+
+
+@app.command()
+def split(
+    root: options.Root,
+    protocol: Annotated[
+        str,
+        typer.Option("--protocol", metavar="NAME", help="paper, official, folds or subject-kfold."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Write PROTOCOL-ROUND/ for each round into it.")
+    ],
+    recipe: Annotated[
+        str,
+        typer.Option("--recipe", metavar="NAME", help="Whether development cells are balanced, as it says."),
+    ] = "leuknet-paper",
+    seed: options.Seed = 0,
+    dataset: options.DatasetName = None,
+    manifest: options.Manifest = None,
+    prelim_labels: options.PrelimLabels = None,
+    classes: options.Classes = None,
+) -> None:
+    """Divide cells by a protocol, and prove that the sides have nothing in common.
+
+    Each round gets a folder with split.json (every cell with its hashes) and overlap.json (people, identical
+    images and near-duplicates on two sides). Exit status 2 if a split by subject has people or identical
+    images on two sides.
+
+    Example: leuknet data split C-NMC --protocol folds --out splits
+    """
+    from leuknet.data.overlap import find_overlap
+    from leuknet.data.protocols import make_rounds
+    from leuknet.data.split_file import read_manifest, write_split
+    from leuknet.data.survey import survey
+    from leuknet.recipes import changed, get_recipe
+    from leuknet.records import write_record
+
+    opened = options.open_reported(
+        root,
+        name=dataset,
+        manifest=manifest,
+        prelim_labels=prelim_labels,
+        classes=options.class_names(classes),
+    )
+    rounds = make_rounds(opened.cells, protocol, changed(get_recipe(recipe), [f"seed={seed}"]))
+    splits = [one.split for one in rounds]
+    used = {cell.id: cell for one in splits for cell in (*one.train, *one.validation, *one.test)}
+    surveyed = survey(list(used.values()), root=opened.root, canvas_px=opened.canvas_px, progress=True)
+    if surveyed.unreadable:
+        raise surveyed.unreadable[0][1]
+    hashes = {cell.sha256: one for cell, one in zip(surveyed.cells, surveyed.hashes, strict=True)}
+    is_sound = True
+    for one in rounds:
+        folder = out / f"{one.split.protocol}-{one.split.round}".replace(" ", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_split(one.split, folder / "split.json", hashes=hashes, excluded=one.excluded)
+        written = read_manifest(folder / "split.json")
+        overlap = find_overlap({name: side.hashed for name, side in written.sides.items()})
+        write_record(overlap, folder / "overlap.json")
+        is_sound &= _show_split(written, overlap, class_names=opened.class_names, simulated=opened.simulated)
+        typer.echo(f"written: {folder / 'split.json'}, overlap.json")
+    if not is_sound:
+        raise typer.Exit(2)
+
+
+def _show_split(
+    manifest: Manifest, overlap: Overlap, *, class_names: tuple[str, str], simulated: bool
+) -> bool:
+    """Print the sides and the proof; return whether they are as disjoint as the kind of split says."""
+    from leuknet.data.overlap import overlap_rows
+
+    console = Console()
+    title = f"{manifest.protocol}, {manifest.round}: {manifest.kind}, seed {manifest.seed}"
+    # Not as the table's title, which would be broken to the width of the table.
+    console.print(escape(f"{title}{' (SIMULATED)' if simulated else ''}"), highlight=False)
+    sides = Table("side")
+    for heading in ("cells", *reversed(class_names), "subjects"):
+        sides.add_column(escape(heading), justify="right")
+    for name, side in manifest.sides.items():
+        subjects = "?" if side.unnamed else f"{len(side.subjects):,}"
+        sides.add_row(name, f"{side.cells:,}", f"{side.leukaemic:,}", f"{side.normal:,}", subjects)
+    console.print(sides)
+    proof = Table("on both of", "people", "images", "near", "verdict")
+    for row in overlap_rows(overlap):
+        proof.add_row(*map(escape, row))
+    console.print(proof)
+    if manifest.excluded:
+        typer.echo(f"left out: {manifest.excluded:,} development cells of people on the test side")
+    if manifest.kind == "image-level":
+        typer.echo("image-level: every score made from this split is optimistic")
+        return True
+    if any(pair.near for pair in overlap.pairs):
+        typer.echo("warning: look at the near-duplicates in overlap.json; they may show one cell twice")
+    return not any(pair.subjects or pair.unnamed or pair.contents for pair in overlap.pairs)
 
 
 @app.command()

@@ -1,22 +1,29 @@
 """Keeps a split on disk, as JSON: which cell was on which side, with the hash of its content.
 
 A model folder carries its split, so that the cells which trained the model are recognised wherever it is
-tested.
+tested: by id, by bytes and, through a perceptual hash, where they are shown by other bytes.
 
-Start at `write_split`, `read_split` and `read_trained`.
+Start at `write_split` and `read_split`; `read_trained` and `read_manifest` need no images.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from leuknet.data.contents import natural_key
+from leuknet.data.near import HASH_BITS, HASH_NAME
+from leuknet.data.overlap import HashedCell
 from leuknet.data.split import SIDES, fingerprint
 from leuknet.errors import SplitError
 from leuknet.records import write_whole
-from leuknet.types import Dataset, Split, SplitKind
+from leuknet.types import CellImage, Dataset, Label, Split, SplitKind
+
+_HASH = re.compile(f"[0-9a-f]{{{HASH_BITS // 4}}}")
 
 
 @dataclass(frozen=True)
@@ -25,30 +32,113 @@ class Trained:
 
     Attributes
     ----------
-    contents
-        sha256 of each cell. A test cell with one of these is a leak, whatever its name.
-    subjects
-        Whose cells they were; None is among them if a cell names nobody.
+    train, validation
+        The cells of both sides; without perceptual hashes in a split of LeukNet 0.1.0.
     """
 
-    contents: frozenset[str]
-    subjects: frozenset[str | None]
+    train: tuple[HashedCell, ...]
+    validation: tuple[HashedCell, ...]
+
+    @property
+    def contents(self) -> frozenset[str]:
+        """The sha256 of each cell: a test cell with one of these is a leak, whatever its name."""
+        return frozenset(cell.sha256 for cell in (*self.train, *self.validation))
+
+    @property
+    def subjects(self) -> frozenset[str | None]:
+        """Whose cells they were; None is among them if a cell names nobody."""
+        return frozenset(cell.subject for cell in (*self.train, *self.validation))
 
 
-def write_split(split: Split, path: Path) -> None:
-    """Write a split as JSON: kind, seed, fingerprint, and id, sha256, label and subject of each cell.
+@dataclass(frozen=True)
+class ManifestSide:
+    """What a split on disk says of one side.
+
+    Attributes
+    ----------
+    cells, leukaemic, normal
+        Numbers of cells.
+    subjects
+        Ids of people, 2 before 10.
+    unnamed
+        Cells that name nobody.
+    hashed
+        The cells themselves.
+    """
+
+    cells: int
+    leukaemic: int
+    normal: int
+    subjects: tuple[str, ...]
+    unnamed: int
+    hashed: tuple[HashedCell, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a split on disk says, for someone who has no images.
+
+    Attributes
+    ----------
+    protocol, round
+        `""` for a split that no protocol made.
+    sides
+        `train`, `validation` and `test`.
+    excluded
+        Number of development cells that were left out because their person is on the test side.
+    """
+
+    kind: SplitKind
+    seed: int
+    fingerprint: str
+    protocol: str
+    round: str
+    sides: Mapping[str, ManifestSide]
+    excluded: int
+
+
+def write_split(
+    split: Split,
+    path: Path,
+    *,
+    hashes: Mapping[str, str] | None = None,
+    excluded: Sequence[CellImage] = (),
+) -> None:
+    """Write a split as JSON: what it is, and id, sha256, label, subject and hash of each cell.
 
     The file appears whole or not at all.
+
+    Parameters
+    ----------
+    hashes
+        The cells' `leuknet.data.near.perceptual_hash` by the sha256 of their bytes; cells that are not
+        there are written without.
+    excluded
+        Development cells on no side, because their person is on the test side; their ids are listed.
 
     Raises
     ------
     SplitError
         If the file cannot be written.
     """
-    content: dict[str, Any] = {"kind": split.kind, "seed": split.seed, "fingerprint": split.fingerprint}
+    content: dict[str, Any] = {
+        "kind": split.kind,
+        "seed": split.seed,
+        "fingerprint": split.fingerprint,
+        "protocol": split.protocol,
+        "round": split.round,
+        "hash_name": HASH_NAME,
+        "excluded": [cell.id for cell in excluded],
+    }
     for side in SIDES:
         content[side] = [
-            {"id": cell.id, "sha256": cell.sha256, "label": cell.label, "subject": cell.subject}
+            {
+                "id": cell.id,
+                "sha256": cell.sha256,
+                "label": cell.label,
+                "subject": cell.subject,
+                "hash": (hashes or {}).get(cell.sha256),
+            }
             for cell in getattr(split, side)
         ]
     try:
@@ -94,7 +184,16 @@ def read_split(path: Path, dataset: Dataset) -> Split:
             why=f"its fingerprint is {content['fingerprint']!r}, that of the cells found {found!r}",
             fix="labels have changed or the file was edited: make a new split",
         )
-    return Split(train, validation, test, content["kind"], content["seed"], found)
+    return Split(
+        train,
+        validation,
+        test,
+        content["kind"],
+        content["seed"],
+        found,
+        protocol=content["protocol"],
+        round=content["round"],
+    )
 
 
 def read_trained(path: Path) -> Trained:
@@ -106,25 +205,80 @@ def read_trained(path: Path) -> Trained:
         If the file is missing or damaged.
     """
     content = _read_content(path)
-    entries = [entry for side in ("train", "validation") for entry in content[side]]
-    return Trained(
-        frozenset(entry["sha256"] for entry in entries), frozenset(entry["subject"] for entry in entries)
+    return Trained(_hashed(content["train"]), _hashed(content["validation"]))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read what a split on disk says of itself and of each side.
+
+    Raises
+    ------
+    SplitError
+        If the file is missing or damaged.
+    """
+    content = _read_content(path)
+    return Manifest(
+        kind=content["kind"],
+        seed=content["seed"],
+        fingerprint=content["fingerprint"],
+        protocol=content["protocol"],
+        round=content["round"],
+        sides={side: _summarise(content[side]) for side in SIDES},
+        excluded=len(content["excluded"]),
     )
 
 
+def _summarise(entries: Sequence[Mapping[str, Any]]) -> ManifestSide:
+    labels = [entry["label"] for entry in entries]
+    subjects = [entry["subject"] for entry in entries]
+    return ManifestSide(
+        cells=len(entries),
+        leukaemic=labels.count(Label.LEUKAEMIC),
+        normal=labels.count(Label.NORMAL),
+        subjects=tuple(sorted({one for one in subjects if one is not None}, key=natural_key)),
+        unnamed=subjects.count(None),
+        hashed=_hashed(entries),
+    )
+
+
+def _hashed(entries: Sequence[Mapping[str, Any]]) -> tuple[HashedCell, ...]:
+    return tuple(HashedCell(*(entry[key] for key in HashedCell._fields)) for entry in entries)
+
+
 def _read_content(path: Path) -> dict[str, Any]:
-    """Return the JSON of a split after checking its shape."""
+    """Return the JSON of a split after checking its shape; what 0.1.0 did not write is filled in."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
-        is_whole = content["kind"] in get_args(SplitKind) and type(content["seed"]) is int
-        entries = [entry for side in SIDES for entry in content[side]]
-        texts = [content["fingerprint"], *(entry[key] for entry in entries for key in ("id", "sha256"))]
-        is_whole = is_whole and all(isinstance(text, str) for text in texts)
+        content: dict[str, Any] = {
+            "protocol": "",
+            "round": "",
+            "excluded": [],
+            **json.loads(path.read_text(encoding="ascii")),
+        }
+        # Hashes of another kind cannot be compared with ours: such cells count as not hashed.
+        is_ours = content.get("hash_name") == HASH_NAME
+        for side in SIDES:
+            content[side] = [{**entry, "hash": entry["hash"] if is_ours else None} for entry in content[side]]
+        is_whole = _is_whole(content)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, repr(error)) from error
     if not is_whole:
         raise _damaged(path, "a value has the wrong type or the kind is unknown")
     return content
+
+
+def _is_whole(content: Mapping[str, Any]) -> bool:
+    entries = [entry for side in SIDES for entry in content[side]]
+    texts = [content[key] for key in ("fingerprint", "protocol", "round")]
+    texts += [*content["excluded"], *(entry[key] for entry in entries for key in ("id", "sha256"))]
+    optional = [entry[key] for entry in entries for key in ("subject", "hash")]
+    return (
+        content["kind"] in get_args(SplitKind)
+        and type(content["seed"]) is int
+        and all(isinstance(text, str) for text in texts)
+        and all(text is None or isinstance(text, str) for text in optional)
+        and all(_HASH.fullmatch(entry["hash"]) for entry in entries if entry["hash"] is not None)
+        and all(entry["label"] in (*Label, None) for entry in entries)
+    )
 
 
 def _damaged(path: Path, why: str) -> SplitError:

@@ -9,25 +9,12 @@ Start at `own_test_side` and `cells_of_parts`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from leuknet.data.split import fingerprint
 from leuknet.data.split_file import read_split, read_trained
 from leuknet.errors import LeakError, SettingError
-from leuknet.types import CellImage, Dataset, SplitKind
-
-
-@dataclass(frozen=True)
-class TestSide:
-    """Labelled cells to judge a model on, and what such a judgement is worth."""
-
-    cells: tuple[CellImage, ...]
-    kind: SplitKind
-    fingerprint: str
-    part: str
-
-    __test__ = False  # the name is not meant for pytest
+from leuknet.types import Dataset, SplitKind, TestSide
 
 
 def own_test_side(split_path: Path, dataset: Dataset) -> TestSide:
@@ -39,7 +26,9 @@ def own_test_side(split_path: Path, dataset: Dataset) -> TestSide:
         If the data set does not hold the split's cells.
     """
     split = read_split(split_path, dataset)
-    return TestSide(split.test, split.kind, split.fingerprint, "test side")
+    return TestSide(
+        split.test, split.kind, split.fingerprint, "test side", protocol=split.protocol, round=split.round
+    )
 
 
 def cells_of_parts(

@@ -22,30 +22,10 @@ from leuknet.data.compare import compare_counts, compare_hashes, compare_subject
 from leuknet.data.contents import find_duplicates, natural_key
 from leuknet.data.published import CANVAS_PX, COUNTS, FINAL_CANVAS_PX
 from leuknet.errors import SettingError, UnreadableImageError
-from leuknet.types import CellImage, Dataset, Finding, Label, Severity
+from leuknet.types import CellImage, Dataset, Finding, Label, PartSummary, Severity
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """Worst first."""
-
-
-@dataclass(frozen=True)
-class PartSummary:
-    """What is there of one part.
-
-    Attributes
-    ----------
-    unlabelled
-        Images without a label; `images` is the sum of the three classes.
-    subjects
-        People, after merging ids that share an image; None if a cell of the part names nobody.
-    """
-
-    part: str
-    images: int
-    leukaemic: int
-    normal: int
-    unlabelled: int
-    subjects: int | None
 
 
 @dataclass(frozen=True)
@@ -143,7 +123,7 @@ def verify(
         root=dataset.root,
         simulated=dataset.simulated,
         class_names=dataset.class_names,
-        parts=_summarise(dataset.cells),
+        parts=summarise_parts(dataset.cells),
         subjects=len(subjects) or None,
         findings=tuple(findings),
     )
@@ -153,7 +133,8 @@ def _rank(finding: Finding) -> tuple[int, str, object, str]:
     return SEVERITIES.index(finding.severity), finding.kind, natural_key(finding.path), finding.message
 
 
-def _summarise(cells: Sequence[CellImage]) -> tuple[PartSummary, ...]:
+def summarise_parts(cells: Sequence[CellImage]) -> tuple[PartSummary, ...]:
+    """Count the images and people of each part, in the order of the parts."""
     parts = []
     for part in dict.fromkeys(cell.part for cell in cells):
         labels = [cell.label for cell in cells if cell.part == part]
