@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import pytest
 
 from leuknet.cli import main
 from leuknet.data.simulate import simulate
+from leuknet.looks import VARIABLE
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 
@@ -39,6 +41,14 @@ def shared_data() -> Path:
 def simulated_fold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small simulated fold_0, shared by the tests that only read it."""
     return simulate(tmp_path_factory.mktemp("simulated"), seed=0, scale=0.03, parts=("fold_0",)).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ledger_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the looks of tests out of the ledger of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("ledger") / "looks.jsonl"))
+        yield
 
 
 class Ended(NamedTuple):

@@ -13,8 +13,9 @@ from PIL import Image
 
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluate import evaluate, read_evaluation, summary_rows, write_evaluation
+from leuknet.looks import VARIABLE
 from leuknet.metrics import METRICS, bootstrap, wilson
-from leuknet.types import CellImage, Dataset, Evaluation, Label, SplitKind
+from leuknet.types import CellImage, Dataset, Evaluation, Label, SplitKind, TestSide
 from tests.test_predict import CARD, BrightnessPredictor
 
 # True class, grey level and subject of each cell. Grey / 255 is the probability, called ALL from 128 on.
@@ -35,17 +36,17 @@ def make_dataset(root: Path, rows: Sequence[tuple[int, int, str | None]] = ROWS)
     return Dataset("c-nmc-2019", "2019", "", "", root, tuple(cells), simulated=True)
 
 
+def side_of(
+    dataset: Dataset, cells: Sequence[CellImage] | None = None, kind: SplitKind = "image-level"
+) -> TestSide:
+    chosen = dataset.cells if cells is None else tuple(cells)
+    return TestSide(chosen, kind, "f" * 64, "fold_0", protocol="folds", round="fold_0")
+
+
 def score(
     dataset: Dataset, cells: Sequence[CellImage] | None = None, kind: SplitKind = "image-level"
 ) -> Evaluation:
-    return evaluate(
-        BrightnessPredictor(),
-        dataset,
-        dataset.cells if cells is None else cells,
-        split_kind=kind,
-        split_fingerprint="f" * 64,
-        part="fold_0",
-    )
+    return evaluate(BrightnessPredictor(), dataset, side_of(dataset, cells, kind))
 
 
 def test_counts_and_estimates_are_those_worked_out_by_hand(tmp_path: Path) -> None:
@@ -57,6 +58,8 @@ def test_counts_and_estimates_are_those_worked_out_by_hand(tmp_path: Path) -> No
     assert found.paths == tuple(f"{number}.bmp" for number in range(10))
     assert (found.cells, found.subjects, found.part) == (10, 5, "fold_0")
     assert (found.dataset, found.simulated, found.recipe) == ("c-nmc-2019", True, "tiny")
+    assert (found.protocol, found.round, found.split_fingerprint) == ("folds", "fold_0", "f" * 64)
+    assert found.subject_ids == tuple(row[2] for row in ROWS)
     assert list(found.metrics) == list(METRICS)
     estimates = {name: one.estimate for name, one in found.metrics.items()}
     # F1: ALL 2*4/(6+5), HEM 2*3/(4+5). Pairs won by ALL: 4 cells x 4, 120 beats 3, 90 beats 2: 21 of 24.
@@ -64,10 +67,14 @@ def test_counts_and_estimates_are_those_worked_out_by_hand(tmp_path: Path) -> No
         "accuracy": 7 / 10,
         "sensitivity": 4 / 6,
         "specificity": 3 / 4,
+        "balanced_accuracy": (4 / 6 + 3 / 4) / 2,
         "weighted_f1": (6 * 8 / 11 + 4 * 6 / 9) / 10,
         "auroc": 21 / 24,
+        # Subjects 1 and H1 are all right, H2 half, 2 all, 3 none.
+        "subject_accuracy": (1 + 1 + 0 + 1 + 0.5) / 5,
+        "subject_vote": (1 + 1 + 0 + 1 + 0.5) / 5,
     }
-    assert estimates == pytest.approx(by_hand)
+    assert {name: estimates[name] for name in by_hand} == pytest.approx(by_hand)
 
 
 def test_an_image_level_split_takes_cells_as_independent(tmp_path: Path) -> None:
@@ -77,6 +84,7 @@ def test_an_image_level_split_takes_cells_as_independent(tmp_path: Path) -> None
     assert found["sensitivity"] == replace(wilson(4, 6), subjects=3)
     assert found["specificity"] == replace(wilson(3, 4), subjects=2)
     assert found["weighted_f1"].method == found["auroc"].method == "bootstrap over cells"
+    assert found["subject_accuracy"].method == "bootstrap over subjects"
     assert (found["auroc"].cells, found["auroc"].subjects) == (10, 5)
 
 
@@ -109,6 +117,7 @@ def test_one_cell_without_subject_makes_subjects_unknown(tmp_path: Path) -> None
     assert found.subjects is None
     assert found.metrics["sensitivity"] == wilson(4, 6)
     assert found.metrics["auroc"].subjects is None
+    assert not {"subject_accuracy", "subject_vote"} & set(found.metrics)
 
 
 def test_unreadable_cells_are_listed_and_count_in_no_number(tmp_path: Path) -> None:
@@ -179,7 +188,7 @@ def test_an_evaluation_comes_back_as_it_was_written(tmp_path: Path, kind: SplitK
 
     assert read_evaluation(tmp_path / "results" / "one.json") == found
     content = json.loads((tmp_path / "results" / "one.json").read_text())
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2
     assert content["written_by"].startswith("leuknet ")
 
 
@@ -205,21 +214,62 @@ def test_nan_is_never_written(tmp_path: Path) -> None:
 
 def test_the_summary_says_what_each_number_rests_on(tmp_path: Path) -> None:
     found = score(make_dataset(tmp_path))
-    found = replace(found, metrics=found.metrics | {"accuracy": wilson(196, 226)})  # type: ignore[operator]
+    metrics = {**found.metrics, "accuracy": wilson(196, 226)}
+    found = replace(found, metrics=metrics, looks=())
 
     rows = summary_rows(found)
 
     assert rows[0] == ("accuracy", "86.7% (81.7 to 90.5)")
-    assert [name for name, _ in rows[1:5]] == ["sensitivity", "specificity", "weighted F1", "AUROC"]
-    assert rows[4][1].startswith("0.875 (")
-    assert rows[5:] == [
+    assert [name for name, _ in rows[:11]] == [one.title for one in METRICS.values()]
+    assert dict(rows)["AUROC"].startswith("0.875 (")
+    assert rows[11:] == [
         ("cells", "10 (6 ALL, 4 HEM)"),
         ("subjects", "5"),
         ("split", "image-level (optimistic: cells of one person may be on both sides)"),
         ("data", "c-nmc-2019, fold_0, simulated cells"),
         ("interval (95%, wilson)", "accuracy, sensitivity, specificity"),
-        ("interval (95%, bootstrap over cells)", "weighted F1, AUROC"),
+        (
+            "interval (95%, bootstrap over cells)",
+            "balanced accuracy, weighted F1, AUROC, AUPRC, Brier score, ECE (10 bins)",
+        ),
+        (
+            "interval (95%, bootstrap over subjects)",
+            "accuracy, mean over subjects, subjects called right by majority",
+        ),
+        ("threshold", "0.5"),
+        ("earlier looks", "none: these cells are scored for the first time"),
     ]
+
+
+def test_a_second_look_at_the_same_cells_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "ledger.jsonl"))
+    dataset = make_dataset(tmp_path)
+    score(dataset)
+    other = replace(CARD, recipe=replace(CARD.recipe, seed=5), threshold=0.3)
+    evaluate(BrightnessPredictor(other), dataset, side_of(dataset))
+
+    third = score(dataset)
+    assert [(one.recipe, one.seed) for one in third.looks] == [("tiny", CARD.recipe.seed), ("tiny", 5)]
+    assert dict(summary_rows(third))["earlier looks"] == (
+        "2, of which 1 by this recipe and seed (1 by this very model)"
+    )
+
+
+def test_a_look_that_fails_is_written_down_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "ledger.jsonl"))
+    dataset = make_dataset(tmp_path)
+    with pytest.raises(DataError, match="one class"):
+        score(dataset, dataset.cells[:6])
+
+    assert len((tmp_path / "ledger.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_a_threshold_chosen_on_the_validation_side_says_so(tmp_path: Path) -> None:
+    chosen = replace(score(make_dataset(tmp_path)), threshold=0.4249, threshold_rule="youden")
+
+    assert ("threshold", "0.425, chosen on the validation side") in summary_rows(chosen)
 
 
 def test_only_image_level_scores_are_called_optimistic(tmp_path: Path) -> None:
@@ -232,14 +282,7 @@ def test_progress_is_shown_on_standard_error_only_when_asked(
     dataset = make_dataset(tmp_path)
     score(dataset)
     silent = capsys.readouterr()
-    evaluate(
-        BrightnessPredictor(),
-        dataset,
-        dataset.cells,
-        split_kind="external",
-        split_fingerprint="f",
-        progress=True,
-    )
+    evaluate(BrightnessPredictor(), dataset, side_of(dataset), progress=True)
     shown = capsys.readouterr()
 
     assert (silent.out, silent.err) == ("", "")
@@ -250,13 +293,7 @@ def test_progress_is_shown_on_standard_error_only_when_asked(
 def test_the_card_threshold_decides_the_calls(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path)
 
-    found = evaluate(
-        BrightnessPredictor(replace(CARD, threshold=0.3)),
-        dataset,
-        dataset.cells,
-        split_kind="external",
-        split_fingerprint="f",
-    )
+    found = evaluate(BrightnessPredictor(replace(CARD, threshold=0.3)), dataset, side_of(dataset))
 
     # 0.3 * 255 = 76.5: also the ALL cells of 120 and 90 and the HEM cell of 100 are called ALL.
     assert found.confusion == ((2, 2), (0, 6))

@@ -67,8 +67,9 @@ def _interval(estimate: float) -> Interval:
 
 
 EVALUATION = Evaluation(
-    model_id="0" * 12, recipe="paper", dataset="cells", part="test", simulated=False,
-    split_kind="image-level", split_fingerprint="f" * 64, class_names=("HEM", "ALL"), threshold=0.5,
+    model_id="0" * 12, recipe="paper", seed=0, dataset="cells", part="test", protocol="", round="",
+    simulated=False, split_kind="image-level", split_fingerprint="f" * 64, class_names=("HEM", "ALL"),
+    threshold=0.5, threshold_rule="half", calibration=None, subject_ids=(),
     cells=226, subjects=28, metrics={"accuracy": _interval(0.8673), "sensitivity": _interval(0.8584),
     "specificity": _interval(0.8761)}, confusion=((99, 14), (16, 97)), paths=(), labels=(), probabilities=(),
 )  # fmt: skip

@@ -19,17 +19,27 @@ from PIL import Image
 
 from leuknet import predict
 from leuknet.data.images import read_pixels
-from leuknet.errors import DataError, ModelError, SettingError, StoppedError
+from leuknet.data.measure import measure
+from leuknet.errors import DataError, ModelError, SettingError, ShapeError, StoppedError
+from leuknet.familiar import Reference, fit_reference
 from leuknet.predict import (
-    COLUMNS,
     find_images,
     open_card,
     predict_files,
     write_card,
-    write_predictions,
 )
+from leuknet.prediction_table import COLUMNS, write_predictions
 from leuknet.records import read_record, write_record
-from leuknet.types import Interval, ModelCard, Pixels, Prediction, Probabilities, Recipe
+from leuknet.types import (
+    Calibration,
+    Features,
+    Interval,
+    ModelCard,
+    Pixels,
+    Prediction,
+    Probabilities,
+    Recipe,
+)
 
 NAMES = ("HEM", "ALL")
 
@@ -69,9 +79,12 @@ class BrightnessPredictor:
         raise NotImplementedError("these tests score prepared inputs only")
 
     def score(self, inputs: Pixels) -> Probabilities:
+        raise NotImplementedError("features are taken in the same pass")
+
+    def embed(self, inputs: Pixels) -> tuple[Probabilities, Features]:
+        """The features are the mean red, green and blue."""
         self.batches.append(len(inputs))
-        means: Probabilities = inputs.mean(axis=(1, 2, 3)) / 255
-        return means
+        return inputs.mean(axis=(1, 2, 3)) / 255, inputs.mean(axis=(1, 2)).astype(np.float32)
 
 
 def write_image(path: Path, grey: int, *, size: tuple[int, int] = (8, 8)) -> Path:
@@ -208,10 +221,10 @@ def test_files_are_read_while_the_model_scores(tmp_path: Path, monkeypatch: pyte
         return read_pixels(path, root=root)
 
     class Waiting(BrightnessPredictor):
-        def score(self, inputs: Pixels) -> Probabilities:
+        def embed(self, inputs: Pixels) -> tuple[Probabilities, Features]:
             scoring.set()
             assert later.wait(10), "no later file was read while the model scored"
-            return super().score(inputs)
+            return super().embed(inputs)
 
     monkeypatch.setattr(predict, "read_pixels", read_slowly)
 
@@ -235,8 +248,8 @@ def test_a_batch_size_of_zero_is_refused_before_any_work() -> None:
 @pytest.mark.parametrize("scores", [np.array([np.nan]), np.array([1.5]), np.array([[0.5]])])
 def test_a_model_that_gives_no_probabilities_is_an_error(tmp_path: Path, scores: Probabilities) -> None:
     class Broken(BrightnessPredictor):
-        def score(self, inputs: Pixels) -> Probabilities:
-            return scores
+        def embed(self, inputs: Pixels) -> tuple[Probabilities, Features]:
+            return scores, super().embed(inputs)[1]
 
     with pytest.raises(ModelError, match="does not give probabilities"):
         list(predict_files(Broken(), [write_image(tmp_path / "a.bmp", 9)]))
@@ -291,6 +304,80 @@ def test_an_all_black_picture_is_named_with_and_without_canvas(tmp_path: Path) -
 
     for canvas_px in (40, None):
         assert on_canvas(tmp_path, black, canvas_px) == ("the image is all black: there is no cell to score",)
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    """Of cells with a mean of about (120, 40, 140) on a canvas of 40 pixels."""
+    generator = np.random.default_rng(0)
+    cells = np.stack([purple_cell(20 + size % 5, generator.normal(0, 5)) for size in range(60)])
+    _, features = BrightnessPredictor().embed(cells)
+    measures = np.array([measure(cell) for cell in cells])
+    return fit_reference(
+        features[:40], measures[:40], held_out_features=features[40:], held_out_measures=measures[40:]
+    )
+
+
+def purple_cell(width: int, brighter: float = 0.0) -> Pixels:
+    """A square of `width` pixels in the middle of 40, finely textured."""
+    picture = np.zeros((40, 40, 3), np.uint8)
+    cell = np.full((width, width, 3), (120, 40, 140)) + brighter
+    cell[::2, ::2] += 30
+    picture[20 - width // 2 :, 20 - width // 2 :][:width, :width] = cell
+    return picture
+
+
+def test_a_reference_adds_its_reasons_to_the_right_lines(tmp_path: Path, reference: Reference) -> None:
+    broken = tmp_path / "missing.png"
+    pictures = [purple_cell(22), purple_cell(10), np.zeros((40, 40, 3), np.uint8)]
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path, picture in zip(paths, pictures, strict=True):
+        Image.fromarray(picture).save(path)
+    predictor = BrightnessPredictor(
+        replace(CARD, canvas_px=40, recipe=replace(CARD.recipe, image_size_px=40))
+    )
+
+    good, missing, small, black = predict_files(
+        predictor, [paths[0], broken, *paths[1:]], reference=reference
+    )
+
+    assert (good.warnings, missing.warnings) == ((), ())
+    assert small.warnings[0] == "the cell is smaller than the trained ones"
+    assert black.warnings == ("the image is all black: there is no cell to score",)
+
+
+def test_a_reference_judges_the_picture_on_the_canvas(tmp_path: Path, reference: Reference) -> None:
+    # The same cell, cut out closely: on the canvas it has the black around it that it had in training.
+    Image.fromarray(purple_cell(22)[8:32, 8:32]).save(tmp_path / "close.png")
+    predictor = BrightnessPredictor(
+        replace(CARD, canvas_px=40, recipe=replace(CARD.recipe, image_size_px=40))
+    )
+
+    (found,) = predict_files(predictor, [tmp_path / "close.png"], reference=reference)
+
+    assert found.warnings == (
+        "24 x 24 px, not 40 x 40: placed on black",
+        "not a segmented cell on black: scores are not valid for raw smears",
+    )
+
+
+def test_features_that_are_not_the_reference_s_are_an_error(tmp_path: Path, reference: Reference) -> None:
+    class Other(BrightnessPredictor):
+        def embed(self, inputs: Pixels) -> tuple[Probabilities, Features]:
+            probabilities, features = super().embed(inputs)
+            return probabilities, features[:, :2]
+
+    with pytest.raises(ShapeError, match=r"\(1, 2\)"):
+        list(predict_files(Other(), [write_image(tmp_path / "a.bmp", 9)], reference=reference))
+
+
+def test_the_undecided_range_of_the_card_reaches_each_line(tmp_path: Path) -> None:
+    calibration = Calibration(1.0, (0.15, 0.3), 0.9, 100, 10, 0.1, 0.05)
+    paths = [write_image(tmp_path / "dark.bmp", 51), write_image(tmp_path / "light.bmp", 204)]
+
+    found = predict_files(BrightnessPredictor(replace(CARD, calibration=calibration)), paths)
+
+    assert [one.is_uncertain for one in found] == [True, False]  # 0.2 and 0.8
 
 
 def test_warnings_of_reading_pass_through(tmp_path: Path) -> None:
@@ -373,6 +460,7 @@ def test_odd_names_and_unknown_values_come_back_as_they_went(tmp_path: Path, suf
         "path": "a,b.bmp",
         "probability": 0.75,
         "label": "ALL",
+        "outcome": "ALL",
         "threshold": 0.5,
         "model_id": "abc",
         "subject": None,
@@ -380,11 +468,24 @@ def test_odd_names_and_unknown_values_come_back_as_they_went(tmp_path: Path, suf
         "error": None,
     }
     bad, known = typed[-2:]
-    assert (bad["probability"], bad["label"], bad["warnings"]) == (None, None, None)
+    assert (bad["probability"], bad["label"], bad["outcome"], bad["warnings"]) == (None, None, None, None)
     assert bad["error"] == "cannot read 'bad.bmp': empty"
     assert (known["probability"], known["label"], known["subject"]) == (0.1 + 0.2, "HEM", "H3")
     assert (summary.written, summary.failed, summary.failed_paths) == (3002, 1, ("bad.bmp",))
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_outcome_is_uncertain_where_the_model_should_not_decide(tmp_path: Path) -> None:
+    # Half-open: 0.4 belongs to the undecided range and 0.6 does not; without a range nothing is uncertain.
+    lines = [prediction("a", probability=p, undecided=(0.4, 0.6)) for p in (0.39, 0.4, 0.59, 0.6)]
+    lines.append(prediction("a", probability=0.5))
+    lines.append(prediction("a", probability=None, error="broken", undecided=(0.4, 0.6)))
+
+    write_predictions(lines, tmp_path / "out.csv", class_names=NAMES)
+
+    rows = read_csv(tmp_path / "out.csv")
+    assert [row["outcome"] for row in rows] == ["HEM", "uncertain", "uncertain", "ALL", "ALL", ""]
+    assert [row["label"] for row in rows] == ["HEM", "HEM", "ALL", "ALL", "ALL", ""]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -543,5 +644,5 @@ def test_a_record_is_read_with_the_error_of_its_reader(tmp_path: Path) -> None:
     write_record(interval, tmp_path / "deeper" / "interval.json")
 
     assert read_record(Interval, tmp_path / "deeper" / "interval.json", error=DataError, fix="") == interval
-    with pytest.raises(DataError, match="field canvas_px is missing"):
+    with pytest.raises(DataError, match="field calibration is missing"):
         read_record(ModelCard, tmp_path / "deeper" / "interval.json", error=DataError, fix="")

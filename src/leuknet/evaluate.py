@@ -5,52 +5,65 @@ fits what was tested: cells of one person look alike, so where whole subjects we
 resampled; where they were not, the interval takes cells as independent and the split's name says that the
 score is optimistic.
 
-Start at `evaluate`; `write_evaluation` and `read_evaluation` keep the result as JSON, `summary_rows` says
-it in words. Whether the cells took part in training is checked where the split is known, not here.
+Start at `evaluate`, then `judge`, which takes answers from anywhere; `write_evaluation` and
+`read_evaluation` keep the result as JSON, `summary_rows` says it in words. Whether the cells took part in
+training is checked where the split is known, not here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from leuknet.curves import MIN_SUBJECTS
 from leuknet.errors import DataError, SettingError
-from leuknet.metrics import METRICS, RESTS_ON, bootstrap, wilson
+from leuknet.familiar import Reference
+from leuknet.looks import record_look
+from leuknet.metrics import METRICS, bootstrap, wilson
 from leuknet.predict import predict_files
 from leuknet.records import read_record, write_record
 from leuknet.types import (
+    Calibration,
     CellImage,
     Dataset,
     Evaluation,
     Interval,
     Labels,
+    Look,
     Predictor,
     Probabilities,
-    SplitKind,
+    TestSide,
+    ThresholdRule,
 )
 
-MIN_SUBJECTS = 5
-"""With fewer subjects, resampling them says nothing; cells are then taken as independent."""
 
-_PERCENT = ("accuracy", "sensitivity", "specificity")
-_NAMES = {"weighted_f1": "weighted F1", "auroc": "AUROC"}
+@dataclass(frozen=True)
+class Judged:
+    """Whose answers are judged; fields as in `Evaluation`."""
+
+    model_id: str
+    recipe: str
+    seed: int
+    threshold: float
+    threshold_rule: ThresholdRule
+    calibration: Calibration | None
 
 
 def evaluate(
     predictor: Predictor,
     dataset: Dataset,
-    cells: Sequence[CellImage],
+    side: TestSide,
     *,
-    split_kind: SplitKind,
-    split_fingerprint: str,
-    part: str = "",
+    reference: Reference | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Score labelled cells and compare the calls with the labels.
+
+    The look at the cells is written into the ledger first; see `leuknet.looks`.
 
     Parameters
     ----------
@@ -58,15 +71,11 @@ def evaluate(
         The model; its own threshold is used.
     dataset
         Where the cells come from; its class names must be the model's.
-    cells
-        Labelled cells of both classes, in any order. They are read a few at a time.
-    split_kind, split_fingerprint
-        How the cells were kept apart from training. For `subject-level` and `external`, where every
-        scored cell has a subject and there are at least `MIN_SUBJECTS`, all intervals resample subjects.
-        Otherwise accuracy, sensitivity and specificity have Wilson intervals, and weighted F1 and AUROC
-        resample cells. `Interval.method` says which it was.
-    part
-        The publisher's part that was tested, for the record.
+    side
+        Labelled cells of both classes, in any order, and how they were kept apart from training. They are
+        read a few at a time.
+    reference
+        What the model's training cells look like: cells that depart from it are noted in `warned`.
     progress
         Show a bar with the time left on standard error.
 
@@ -79,7 +88,8 @@ def evaluate(
     Raises
     ------
     DataError
-        If a cell has no label, none can be read, or those that can are of one class.
+        If a cell has no label, none can be read, those that can are of one class, or the ledger of looks
+        cannot be written.
     SettingError
         If model and data set do not name their classes alike.
     """
@@ -90,42 +100,103 @@ def evaluate(
             why=f"the model tells {_both(card.class_names)} apart, the data are {_both(dataset.class_names)}",
             fix="use data of the same two classes, named in the same order",
         )
-    _check_labels(cells)
-    predictions = predict_files(predictor, (cell.path for cell in cells), root=dataset.root)
-    bar = tqdm(cells, desc="score", unit="cell", disable=not progress)
-    outcomes = list(zip(bar, predictions, strict=True))
-    scored = [(cell, one.probability) for cell, one in outcomes if one.probability is not None]
-    unreadable = tuple((cell.id, one.error) for cell, one in outcomes if one.error is not None)
-    _check_scored(len(scored), unreadable)
-    labels = np.array([cell.label for cell, _ in scored], dtype=np.int64)
-    _check_classes(labels, card.class_names)
-    probabilities = np.array([probability for _, probability in scored])
-    subjects = _subjects([cell for cell, _ in scored])
-    confusion = _confusion(labels, probabilities, card.threshold)
-    return Evaluation(
+    _check_labels(side.cells)
+    who = Judged(
         model_id=predictor.model_id,
         recipe=card.recipe.name,
-        dataset=dataset.name,
-        part=part,
-        simulated=dataset.simulated,
-        split_kind=split_kind,
-        split_fingerprint=split_fingerprint,
-        class_names=card.class_names,
+        seed=card.recipe.seed,
         threshold=card.threshold,
-        cells=len(scored),
+        threshold_rule=card.recipe.threshold,
+        calibration=card.calibration,
+    )
+    looks = record_look(side.cells, recipe=who.recipe, seed=who.seed, model_id=who.model_id)
+    paths = (cell.path for cell in side.cells)
+    predictions = predict_files(predictor, paths, root=dataset.root, reference=reference)
+    bar = tqdm(side.cells, desc="score", unit="cell", disable=not progress)
+    outcomes = list(zip(bar, predictions, strict=True))
+    scored = [(cell, one.probability) for cell, one in outcomes if one.probability is not None]
+    return judge(
+        who,
+        dataset,
+        side,
+        cells=[cell for cell, _ in scored],
+        probabilities=np.array([probability for _, probability in scored]),
+        unreadable=tuple((cell.id, one.error) for cell, one in outcomes if one.error is not None),
+        warned=tuple((cell.id, "; ".join(one.warnings)) for cell, one in outcomes if one.warnings),
+        looks=looks,
+    )
+
+
+def judge(
+    who: Judged,
+    dataset: Dataset,
+    side: TestSide,
+    *,
+    cells: Sequence[CellImage],
+    probabilities: Probabilities,
+    unreadable: tuple[tuple[str, str], ...] = (),
+    warned: tuple[tuple[str, str], ...] = (),
+    looks: tuple[Look, ...] = (),
+) -> Evaluation:
+    """Compare answers with the labels, whoever gave them.
+
+    Parameters
+    ----------
+    who
+        The model or baseline.
+    dataset, side
+        Where the cells come from, and how they were kept apart from training. For `subject-level` and
+        `external`, where every scored cell has a subject and there are at least `MIN_SUBJECTS`, all
+        intervals resample subjects. Otherwise accuracy, sensitivity and specificity have Wilson intervals,
+        and the others resample cells, but for those over subjects. `Interval.method` says which it was.
+    cells
+        The scored cells, all labelled and of both classes.
+    probabilities : (N,)
+        P(leukaemic) of each.
+    unreadable, warned, looks
+        As in `Evaluation`.
+
+    Raises
+    ------
+    DataError
+        If there are no cells, or they are of one class.
+    """
+    _check_scored(len(cells), unreadable)
+    labels = np.array([cell.label for cell in cells], dtype=np.int64)
+    _check_classes(labels, dataset.class_names)
+    subjects = _subjects(cells)
+    return Evaluation(
+        model_id=who.model_id,
+        recipe=who.recipe,
+        seed=who.seed,
+        dataset=dataset.name,
+        part=side.part,
+        protocol=side.protocol,
+        round=side.round,
+        simulated=dataset.simulated,
+        split_kind=side.kind,
+        split_fingerprint=side.fingerprint,
+        class_names=dataset.class_names,
+        threshold=who.threshold,
+        threshold_rule=who.threshold_rule,
+        calibration=who.calibration,
+        cells=len(cells),
         subjects=None if subjects is None else len(set(subjects)),
         metrics=_intervals(
             labels,
             probabilities,
-            threshold=card.threshold,
+            threshold=who.threshold,
             subjects=subjects,
-            by_subject=split_kind != "image-level",
+            by_subject=side.kind != "image-level",
         ),
-        confusion=confusion,
-        paths=tuple(cell.id for cell, _ in scored),
+        confusion=_confusion(labels, probabilities, who.threshold),
+        paths=tuple(cell.id for cell in cells),
         labels=tuple(labels.tolist()),
         probabilities=tuple(probabilities.tolist()),
+        subject_ids=tuple(cell.subject for cell in cells),
         unreadable=unreadable,
+        warned=warned,
+        looks=looks,
     )
 
 
@@ -151,7 +222,7 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     (right_normal, missed_normal), (missed_leukaemic, right_leukaemic) = evaluation.confusion
     normal, leukaemic = evaluation.class_names
     of_class = f"{missed_leukaemic + right_leukaemic} {leukaemic}, {right_normal + missed_normal} {normal}"
-    rows = [(_NAMES.get(name, name), _text(name, one)) for name, one in evaluation.metrics.items()]
+    rows = [(METRICS[name].title, score_text(name, one)) for name, one in evaluation.metrics.items()]
     rows.append(("cells", f"{evaluation.cells} ({of_class})"))
     rows.append(("subjects", "not known" if evaluation.subjects is None else str(evaluation.subjects)))
     optimistic = " (optimistic: cells of one person may be on both sides)"
@@ -161,16 +232,32 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     rows.append(("data", ", ".join(filter(None, (evaluation.dataset, evaluation.part, simulated)))))
     methods: dict[str, list[str]] = {}
     for name, one in evaluation.metrics.items():
-        methods.setdefault(f"{one.level:.0%}, {one.method}", []).append(_NAMES.get(name, name))
+        methods.setdefault(f"{one.level:.0%}, {one.method}", []).append(METRICS[name].title)
     rows += [(f"interval ({method})", ", ".join(names)) for method, names in methods.items()]
+    rule = "" if evaluation.threshold_rule == "half" else ", chosen on the validation side"
+    rows.append(("threshold", f"{evaluation.threshold:.3g}{rule}"))
+    rows.append(("earlier looks", _looks_text(evaluation)))
+    if evaluation.warned:
+        rows.append(("warned", f"{len(evaluation.warned)} cells depart from what the model was trained on"))
     if evaluation.unreadable:
         rows.append(("unreadable", f"{len(evaluation.unreadable)} cells, in none of these numbers"))
     return rows
 
 
-def _text(name: str, interval: Interval) -> str:
+def _looks_text(evaluation: Evaluation) -> str:
+    """Say how often these cells were scored before: by anything, by this recipe and seed, by this model."""
+    looks = evaluation.looks
+    if not looks:
+        return "none: these cells are scored for the first time"
+    alike = [one for one in looks if (one.recipe, one.seed) == (evaluation.recipe, evaluation.seed)]
+    same = sum(one.model_id == evaluation.model_id for one in alike)
+    return f"{len(looks)}, of which {len(alike)} by this recipe and seed ({same} by this very model)"
+
+
+def score_text(name: str, interval: Interval) -> str:
+    """Return a metric's estimate and interval as people read it: `80.4% (68.2 to 88.7)`."""
     numbers = (interval.estimate, interval.low, interval.high)
-    if name in _PERCENT:
+    if METRICS[name].is_percent:
         estimate, low, high = (f"{100 * number:.1f}" for number in numbers)
         return f"{estimate}% ({low} to {high})"
     estimate, low, high = (f"{number:.3f}" for number in numbers)
@@ -186,28 +273,33 @@ def _intervals(
     by_subject: bool,
 ) -> Mapping[str, Interval]:
     """Return each metric with the interval that `evaluate` promises for this kind of split."""
-    if by_subject and subjects is not None and len(set(subjects)) >= MIN_SUBJECTS:
-        return bootstrap(labels, probabilities, threshold=threshold, clusters=np.array(subjects))
+    named = None if subjects is None or len(set(subjects)) < 2 else np.array(subjects)
+    if by_subject and named is not None and len(set(named)) >= MIN_SUBJECTS:
+        return bootstrap(labels, probabilities, threshold=threshold, clusters=named)
     (right_normal, missed_normal), (missed_leukaemic, right_leukaemic) = _confusion(
         labels, probabilities, threshold
     )
-    closed = {
+    found = {
         "accuracy": wilson(right_normal + right_leukaemic, labels.size),
         "sensitivity": wilson(right_leukaemic, right_leukaemic + missed_leukaemic),
         "specificity": wilson(right_normal, right_normal + missed_normal),
     }
-    resampled = bootstrap(
-        labels, probabilities, threshold=threshold, metrics=[name for name in METRICS if name not in closed]
-    )
-    found = closed | resampled
-    return {name: replace(found[name], subjects=_count(name, labels, subjects)) for name in METRICS}
+    for unit, clusters in (("cell", None), ("subject", named)):
+        names = [name for name, one in METRICS.items() if one.unit == unit and name not in found]
+        if unit == "cell" or clusters is not None:
+            found |= bootstrap(labels, probabilities, threshold=threshold, metrics=names, clusters=clusters)
+    return {
+        name: replace(found[name], subjects=_count(name, labels, subjects))
+        for name in METRICS
+        if name in found
+    }
 
 
 def _count(metric: str, labels: Labels, subjects: list[str] | None) -> int | None:
     """Return the number of subjects that a metric rests on, None where they are not known."""
     if subjects is None:
         return None
-    used = np.isin(labels, RESTS_ON.get(metric, (0, 1)))
+    used = np.isin(labels, METRICS[metric].rests_on)
     return len(set(np.array(subjects)[used]))
 
 

@@ -19,13 +19,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from leuknet.assess import assess
 from leuknet.data import open_dataset
 from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published import COUNTS
 from leuknet.data.simulate import simulate
-from leuknet.data.split_file import read_split
 from leuknet.errors import SettingError
-from leuknet.evaluate import evaluate, write_evaluation
 from leuknet.figures import (
     draw_confusion,
     draw_framework,
@@ -33,15 +32,13 @@ from leuknet.figures import (
     draw_network,
     save_figure,
 )
-from leuknet.history import read_history
 from leuknet.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.metrics import wilson
 from leuknet.models import layer_table
-from leuknet.models.predictor import load_model
-from leuknet.predict import open_card
 from leuknet.recipes import get_recipe
 from leuknet.report import FigureFile, ReproductionContent, reproduction_page
-from leuknet.train import Precision, TrainedRun, train
+from leuknet.runs import trained_run
+from leuknet.train import Precision, TrainedRun
 from leuknet.types import Dataset, Evaluation, Recipe
 
 DEMO_SCALE = 0.25
@@ -77,18 +74,8 @@ def reproduce_paper(
     chosen = replace(get_recipe(recipe), seed=seed)
     dataset = open_dataset(data, name="c-nmc-2019", progress=True)
     out.mkdir(parents=True, exist_ok=True)
-    run = _trained(dataset, chosen, out=out / "run", precision=precision)
-    predictor = load_model(run.folder / "model")
-    evaluation = evaluate(
-        predictor,
-        dataset,
-        run.split.test,
-        split_kind=run.split.kind,
-        split_fingerprint=run.split.fingerprint,
-        part="test side",
-        progress=True,
-    )
-    write_evaluation(evaluation, out / "evaluation.json")
+    run = trained_run(dataset, chosen, out=out / "run", precision=precision, progress=True)
+    evaluation = assess(run.folder / "model", dataset, out=run.folder / "evaluation", progress=True)
     figures = _draw_figures(dataset, run, evaluation, recipe=chosen, folder=out / "figures")
     last = run.history[-1].validation_accuracy
     assert last is not None  # noqa: S101  the last iteration is always validated
@@ -111,7 +98,7 @@ def reproduce_paper(
         files={
             "run/model": "the trained model: card, weights, split and reference images",
             "run/history.csv": "loss and accuracy of each iteration; run/tensorboard has them too",
-            "evaluation.json": "scores with intervals, and the probability of each test cell",
+            "run/evaluation": "scores with intervals, probabilities, baselines, explanations",
             "figures": "each figure as PNG and SVG",
         },
     )
@@ -163,23 +150,6 @@ def _processor_name() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _trained(dataset: Dataset, recipe: Recipe, *, out: Path, precision: Precision) -> TrainedRun:
-    """Train, go on with a stopped run, or take a finished one, if it is of this recipe and these cells."""
-    if not (out / "model").exists():
-        return train(dataset, recipe, out=out, resume=True, precision=precision, progress=True)
-    card = open_card(out / "model")
-    if card.recipe != recipe:
-        raise SettingError(
-            f"{out} holds a finished run of another recipe or seed",
-            why=f"it was {card.recipe.name!r} with seed {card.recipe.seed}, "
-            f"and now {recipe.name!r} with seed {recipe.seed} is asked for",
-            fix="name another folder with --out, or remove this one",
-        )
-    split = read_split(out / "model" / "split.json", dataset)
-    history = read_history(out)
-    return TrainedRun(out, split, history, history[-1].elapsed_s)
 
 
 def _draw_figures(

@@ -5,7 +5,7 @@
     recipe.json              the settings
     history.csv              loss, accuracy and rate of each iteration; TensorBoard's files in tensorboard/
     checkpoint.safetensors   where an unfinished run stands; removed at the end
-    model/                   the trained model: model.json, weights.safetensors, split.json, golden.npz
+    model/                   the trained model; `leuknet.models.predictor` says what it holds
 
 Chance is a function of the recipe's seed and the iteration alone. A run therefore repeats itself, and one
 that was stopped and resumed ends where an unbroken one does, on the same machine and number of threads.
@@ -17,11 +17,8 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,12 +34,13 @@ from tqdm import tqdm
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
 from leuknet.data.split import make_split
+from leuknet.data.survey import Survey, survey
 from leuknet.data.transform import channel_statistics, load_inputs
 from leuknet.errors import DatasetError, SettingError, StoppedError
+from leuknet.finish import finish
 from leuknet.history import HistoryFiles
 from leuknet.models import build
-from leuknet.models.predictor import save_model
-from leuknet.types import CellImage, Dataset, HistoryRow, ModelCard, Pixels, Recipe, Split
+from leuknet.types import CellImage, Dataset, HistoryRow, Pixels, Recipe, Split
 
 Precision = Literal["no", "bf16"]
 
@@ -79,6 +77,8 @@ def train(
     recipe: Recipe,
     *,
     out: Path,
+    split: Split | None = None,
+    surveyed: Survey | None = None,
     resume: bool = False,
     precision: Precision = "no",
     progress: bool = False,
@@ -93,6 +93,10 @@ def train(
         All that decides the result.
     out
         Run folder; new or empty, unless `resume`.
+    split
+        Which cell plays which role, such as a round of a protocol; None divides them as the recipe says.
+    surveyed
+        A survey that holds these cells, where one is at hand; None reads the images.
     resume
         Go on where a stopped run in `out` stands, or start if it holds none. A finished run is an error.
     precision
@@ -111,7 +115,7 @@ def train(
     """
     out = Path(out)
     _check_folder(out, resume=resume)
-    split = make_split(dataset.cells, recipe)
+    split = split or make_split(dataset.cells, recipe)
     if len(split.train) < recipe.batch_size:
         raise SettingError(
             "there is not one whole batch to train on",
@@ -121,6 +125,13 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     size = recipe.image_size_px
     train_inputs = _read_side(split.train, dataset, size, progress=progress)
+    validation_inputs = _read_side(split.validation, dataset, size, progress=progress)
+    surveyed = surveyed or survey(
+        [*split.train, *split.validation, *split.test],
+        root=dataset.root,
+        canvas_px=dataset.canvas_px,
+        progress=progress,
+    )
     mean, std = channel_statistics(train_inputs)
     accelerator = Accelerator(
         mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True)
@@ -135,7 +146,7 @@ def train(
         network=network,
         optimizer=optimizer,
         train=_dataset(train_inputs, split.train),
-        validation=_dataset(_read_side(split.validation, dataset, size, progress=progress), split.validation),
+        validation=_dataset(validation_inputs, split.validation),
         out=out,
         run={"recipe": json.dumps(asdict(recipe)), "split": split.fingerprint, "precision": precision},
         progress=progress,
@@ -146,23 +157,18 @@ def train(
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
     _fit(fit, history)
 
-    card = ModelCard(
-        recipe=recipe,
-        class_names=dataset.class_names,
-        canvas_px=dataset.canvas_px,
-        channel_mean=mean,
-        channel_std=std,
-        threshold=0.5,
-        dataset=dataset.name,
-        simulated=dataset.simulated,
-        split_kind=split.kind,
-        split_fingerprint=split.fingerprint,
-        leuknet_version=version("leuknet"),
-        commit=_commit(),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
     if accelerator.is_main_process:
-        save_model(plain, card, split, out / "model")
+        finish(
+            plain,
+            recipe,
+            dataset,
+            split,
+            train_inputs=train_inputs,
+            validation_inputs=validation_inputs,
+            statistics=(mean, std),
+            surveyed=surveyed,
+            folder=out / "model",
+        )
         (out / CHECKPOINT).unlink(missing_ok=True)
     return TrainedRun(out, split, tuple(history), history[-1].elapsed_s)
 
@@ -340,17 +346,3 @@ def _check_folder(out: Path, *, resume: bool) -> None:
             why="it holds an unfinished run" if unfinished else "a new run needs a folder of its own",
             fix="add --resume to go on with it" if unfinished else "name another folder with --out",
         )
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that the code runs from, None for an installed package."""
-    try:
-        answer = subprocess.run(  # noqa: S603
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return answer.stdout.strip()

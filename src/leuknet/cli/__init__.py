@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 
 from leuknet import __version__
-from leuknet.cli import data, model, run
+from leuknet.cli import audit, benchmark, data, model, run
+from leuknet.cli.report import report
 from leuknet.errors import LeukNetError
 
 BUG_STATUS = 1
@@ -41,6 +42,9 @@ app.command("train")(run.train)
 app.command("evaluate")(run.evaluate)
 app.command("predict")(run.predict)
 app.command("reproduce")(run.reproduce)
+app.command("report")(report)
+app.command("audit")(audit.audit)
+app.command("benchmark")(benchmark.benchmark)
 
 
 def _show_version(wanted: bool) -> None:

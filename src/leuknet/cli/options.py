@@ -48,6 +48,17 @@ def class_names(text: str | None) -> tuple[str, str] | None:
     return (names[0], names[1])
 
 
+def seed_list(text: str) -> tuple[int, ...]:
+    """Split `--seeds` into numbers."""
+    try:
+        seeds = tuple(int(one) for one in text.split(","))
+    except ValueError:
+        seeds = (-1,)
+    if min(seeds) < 0:
+        raise typer.BadParameter("give whole numbers from 0, such as 0,1,2", param_hint="--seeds")
+    return seeds
+
+
 def open_reported(
     root: Path,
     *,

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from leuknet.cli import options
 from leuknet.errors import SettingError
-from leuknet.types import CLASS_NAMES, Predictor
+from leuknet.types import CLASS_NAMES, ModelCard
 
 RESEARCH_ONLY = "Research software, not a medical device."
 
@@ -52,6 +52,16 @@ def train(
         SplitChoice | None,
         typer.Option("--split", help="image-level scores are optimistic: one person on several sides."),
     ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol", metavar="NAME", help="Divide cells as a protocol does: paper, official, ..."
+        ),
+    ] = None,
+    round_name: Annotated[
+        str | None,
+        typer.Option("--round", metavar="NAME", help="Which round of the protocol, such as fold_0."),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Decides all chance.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     precision: Annotated[Precision, typer.Option("--precision", help="bf16 is faster.")] = Precision.no,
@@ -66,6 +76,7 @@ def train(
 
     Example: leuknet train leuknet-paper --data C-NMC --out runs/paper
     """
+    from leuknet.data.protocols import choose_round, make_rounds
     from leuknet.recipes import changed, get_recipe
     from leuknet.train import train as run_training
 
@@ -80,7 +91,14 @@ def train(
         prelim_labels=prelim_labels,
         classes=options.class_names(classes),
     )
-    run = run_training(opened, chosen, out=out, resume=resume, precision=precision.value, progress=True)
+    division = None
+    if protocol is not None:
+        if split is not None:
+            raise typer.BadParameter("a protocol has its own kind of split", param_hint="--split")
+        division = choose_round(make_rounds(opened.cells, protocol, chosen), round_name).split
+    run = run_training(
+        opened, chosen, out=out, split=division, resume=resume, precision=precision.value, progress=True
+    )
     last = run.history[-1]
     assert last.validation_accuracy is not None  # noqa: S101  the last iteration is always validated
     typer.echo(f"model: {run.folder / 'model'}")
@@ -109,53 +127,37 @@ def evaluate(
     prelim_labels: options.PrelimLabels = None,
     classes: options.Classes = None,
 ) -> None:
-    """Judge a model on cells that it was not trained on: scores with intervals, and figures.
+    """Judge a model on cells that it was not trained on: scores with intervals, baselines, explanations.
 
     Takes the test side of the model's own split unless --part or --all says otherwise; cells that trained
     the model are refused.
 
     Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
     """
-    import leuknet
-    from leuknet.data.unseen import cells_of_parts, own_test_side
-    from leuknet.evaluate import evaluate as judge
-    from leuknet.evaluate import summary_rows, write_evaluation
-    from leuknet.figures import draw_confusion, save_figure
-    from leuknet.illustrate import draw_classified_cells
+    from leuknet.assess import assess
+    from leuknet.data.unseen import cells_of_parts
+    from leuknet.evaluate import summary_rows
+    from leuknet.predict import open_card
 
-    predictor = leuknet.load(model)
+    card = open_card(model)
     wanted = options.class_names(classes)
-    if wanted is None and predictor.card.class_names != CLASS_NAMES:
-        wanted = predictor.card.class_names
+    if wanted is None and card.class_names != CLASS_NAMES:
+        wanted = card.class_names
     opened = options.open_reported(
         data, name=dataset, manifest=manifest, prelim_labels=prelim_labels, classes=wanted
     )
-    split_path = model / "split.json"
+    side = None
     if part or everything:
-        side = cells_of_parts(split_path, opened, parts=tuple(part or ()), trained_on=predictor.card.dataset)
-    else:
-        side = own_test_side(split_path, opened)
-    _warn_of_simulation(predictor)
-    evaluation = judge(
-        predictor,
-        opened,
-        side.cells,
-        split_kind=side.kind,
-        split_fingerprint=side.fingerprint,
-        part=side.part,
-        progress=True,
-    )
+        side = cells_of_parts(model / "split.json", opened, parts=tuple(part or ()), trained_on=card.dataset)
+    _warn_of_simulation(card)
     folder = out or model.parent / "evaluation"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_evaluation(evaluation, folder / "evaluation.json")
+    evaluation = assess(model, opened, out=folder, side=side, progress=True)
     table = Table(title="SIMULATED CELLS" if evaluation.simulated else None, show_header=False)
     for name, text in summary_rows(evaluation):
         table.add_row(name, text)
     Console().print(table)
-    save_figure(draw_confusion(evaluation, simulated=evaluation.simulated), folder / "confusion")
-    figure, _ = draw_classified_cells(evaluation, opened)
-    save_figure(figure, folder / "classified")
-    typer.echo(f"written: {folder}: evaluation.json, confusion and classified as PNG and SVG")
+    typer.echo(f"written: {folder}: scores, baselines, proof of no overlap, galleries")
+    typer.echo(f"a report of it: leuknet report {model.parent if out is None else folder}")
     typer.echo(RESEARCH_ONLY)
 
 
@@ -178,15 +180,18 @@ def predict(
     """
     from tqdm import tqdm
 
-    import leuknet
-    from leuknet.predict import find_images, predict_files, write_predictions
+    from leuknet.models.predictor import load_model
+    from leuknet.predict import find_images, predict_files
+    from leuknet.prediction_table import write_predictions
 
-    predictor = leuknet.load(model)
-    predictions = predict_files(predictor, find_images(images), batch_size=batch_size)
+    predictor = load_model(model)
+    predictions = predict_files(
+        predictor, find_images(images), batch_size=batch_size, reference=predictor.reference
+    )
     with tqdm(predictions, desc="predict", unit="image") as counted:  # an error must not end the bar's line
         summary = write_predictions(counted, out, class_names=predictor.card.class_names)
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
-    _warn_of_simulation(predictor)
+    _warn_of_simulation(predictor.card)
     typer.echo(RESEARCH_ONLY)
     if summary.written == 0:
         raise SettingError(
@@ -247,6 +252,6 @@ def reproduce(
     typer.echo(RESEARCH_ONLY)
 
 
-def _warn_of_simulation(predictor: Predictor) -> None:
-    if predictor.card.simulated:
+def _warn_of_simulation(card: ModelCard) -> None:
+    if card.simulated:
         typer.echo("trained on SIMULATED cells: its scores mean nothing for real ones", err=True)

@@ -16,7 +16,7 @@ from typing import Any, get_args
 from leuknet.errors import SettingError
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
-from leuknet.types import Recipe, SplitKind
+from leuknet.types import Recipe, SplitKind, ThresholdRule
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (LEUKNET_PAPER, LEUKNET_DEMO)}
 
@@ -160,4 +160,5 @@ _RULES: dict[str, tuple[str, Any]] = {
     "validate_every": ("a whole number from 1", lambda v: _is_whole(v, 1)),
     "standardise": ("true or false", lambda v: isinstance(v, bool)),
     "seed": ("a whole number from 0", lambda v: _is_whole(v, 0)),
+    "threshold": ("half or youden", lambda v: v in get_args(ThresholdRule)),
 }

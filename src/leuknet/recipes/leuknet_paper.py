@@ -37,4 +37,5 @@ LEUKNET_PAPER = Recipe(
     shuffle="once",  # MATLAB
     validate_every=5,  # paper
     standardise=False,  # MATLAB: the input layer subtracts the mean ("zerocenter") and does not divide
+    threshold="half",  # MATLAB: the class with the larger probability
 )

@@ -1,0 +1,120 @@
+"""Judges a trained model and leaves all that a report needs beside it.
+
+    evaluation.json          scores with intervals, the probability of each cell, earlier looks
+    baselines/<name>.json    the same for what should not work as well: cell area, mean colour, nearest image
+    overlap.json             the proof that the tested cells have nothing in common with the trained ones
+    data.json                what the data set says of itself
+    galleries.json           pictures of test cells with explanations, and their captions
+    confusion, classified    the paper's figures 5 and 4
+
+Start at `assess`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from leuknet.baselines import judge_baselines
+from leuknet.data.overlap import HashedCell, find_overlap
+from leuknet.data.split_file import read_trained
+from leuknet.data.survey import Survey, survey
+from leuknet.data.unseen import own_test_side
+from leuknet.data.verify import summarise_parts
+from leuknet.evaluate import evaluate, write_evaluation
+from leuknet.figures import draw_confusion, save_figure
+from leuknet.illustrate import draw_classified_cells
+from leuknet.models.galleries import draw_galleries
+from leuknet.models.predictor import load_model
+from leuknet.records import write_record
+from leuknet.types import CellImage, DataCard, Dataset, Evaluation, TestSide
+
+
+def assess(
+    model: Path,
+    dataset: Dataset,
+    *,
+    out: Path,
+    side: TestSide | None = None,
+    surveyed: Survey | None = None,
+    progress: bool = False,
+) -> Evaluation:
+    """Score a model on cells that it was not trained on, and write everything about it to a folder.
+
+    Parameters
+    ----------
+    model
+        Model folder.
+    dataset
+        Where the tested cells lie. If the cells that trained the model lie there too, the baselines are
+        fitted to these and scored beside it.
+    out
+        Folder to write; made where it lacks.
+    side
+        The cells to test; None takes the test side of the model's own split.
+    surveyed
+        A survey that holds all these cells, where one is at hand; None reads the images.
+    progress
+        Show bars on standard error.
+
+    Raises
+    ------
+    LeukNetError
+        As `load_model`, `own_test_side` and `evaluate` do.
+    """
+    predictor = load_model(model)
+    split_path = model / "split.json"
+    side = side or own_test_side(split_path, dataset)
+    trained = read_trained(split_path)
+    train_cells = _find_cells(dataset, [cell.sha256 for cell in trained.train])
+    if surveyed is None:
+        surveyed = survey(
+            [*train_cells, *side.cells], root=dataset.root, canvas_px=dataset.canvas_px, progress=progress
+        )
+    tested = surveyed.take(side.cells)
+    sides = {"train": trained.train, "validation": trained.validation, "test": _hashed(tested)}
+    # Before the test side is looked at: models of LeukNet 0.1.0 carry no hashes, and are refused here.
+    overlap = find_overlap(sides)
+    evaluation = evaluate(predictor, dataset, side, reference=predictor.reference, progress=progress)
+    out.mkdir(parents=True, exist_ok=True)
+    write_evaluation(evaluation, out / "evaluation.json")
+    write_record(overlap, out / "overlap.json")
+    write_record(describe_data(dataset), out / "data.json")
+    if train_cells:
+        found = judge_baselines(dataset, side, surveyed.take(train_cells), tested)
+        for name, one in found.items():
+            write_evaluation(one, out / "baselines" / f"{name}.json")
+    save_figure(draw_confusion(evaluation, simulated=evaluation.simulated), out / "confusion")
+    save_figure(draw_classified_cells(evaluation, dataset)[0], out / "classified")
+    write_record(draw_galleries(predictor, evaluation, dataset, out), out / "galleries.json")
+    return evaluation
+
+
+def describe_data(dataset: Dataset) -> DataCard:
+    """Return what a data set says of itself and what its reader noticed."""
+    return DataCard(
+        name=dataset.name,
+        version=dataset.version,
+        licence=dataset.licence,
+        url=dataset.url,
+        simulated=dataset.simulated,
+        class_names=dataset.class_names,
+        canvas_px=dataset.canvas_px,
+        parts=summarise_parts(dataset.cells),
+        findings=dataset.findings,
+    )
+
+
+def _find_cells(dataset: Dataset, contents: Sequence[str]) -> list[CellImage]:
+    """Return the labelled cells of these contents; none at all if one of them is not in the data set."""
+    by_content = {cell.sha256: cell for cell in dataset.cells if cell.label is not None}
+    if any(content not in by_content for content in contents):
+        return []
+    return [by_content[content] for content in contents]
+
+
+def _hashed(surveyed: Survey) -> list[HashedCell]:
+    return [
+        HashedCell(cell.id, cell.sha256, cell.subject, found)
+        for cell, found in zip(surveyed.cells, surveyed.hashes, strict=True)
+    ]

@@ -1,0 +1,181 @@
+"""Makes a network's outputs mean what they say, and says when it should not decide.
+
+All of it is learned from the validation side: the temperature that makes probabilities agree with
+frequencies, the threshold from which on a cell is called leukaemic, and the band of probabilities in which a
+cell is called `uncertain`. The test side has no part in any of them.
+
+Start at `calibrate`; `fit_temperature`, `choose_threshold` and `conformal_band` are its three steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import roc_curve
+
+from leuknet.errors import SettingError, ShapeError
+from leuknet.metrics import ece
+from leuknet.types import Calibration, Labels, Probabilities, ThresholdRule
+
+COVERAGE = 0.9
+"""Share of new cells whose conformal set shall hold the true class."""
+
+TEMPERATURES = (0.05, 20.0)
+"""Bounds of the temperature."""
+
+
+def calibrate(
+    labels: Labels, log_odds: NDArray[np.float64], *, rule: ThresholdRule, subjects: int | None
+) -> tuple[float, Calibration]:
+    """Return the threshold and the calibration that the validation side asks for.
+
+    Parameters
+    ----------
+    labels : (N,) int64
+        1 for leukaemic, 0 for normal; both must occur.
+    log_odds : (N,) float64
+        The network's logit of class 1 minus that of class 0.
+    rule
+        How to choose the threshold.
+    subjects
+        People among these cells, None if not known; for the record.
+
+    Raises
+    ------
+    ShapeError
+        If arrays do not fit, or a class is missing.
+    SettingError
+        If the rule is unknown.
+    """
+    if labels.shape != log_odds.shape or labels.ndim != 1 or len(np.unique(labels)) != 2:
+        raise ShapeError(
+            "cannot calibrate",
+            why=f"labels {np.unique(labels)} of shape {labels.shape}, log odds of shape {log_odds.shape}",
+            fix="give one label and one value for each validation cell, of both classes",
+        )
+    temperature = fit_temperature(labels, log_odds)
+    probabilities = expit(log_odds / temperature)
+    threshold = choose_threshold(labels, probabilities, rule)
+    low, high = conformal_band(labels, probabilities)
+    return threshold, Calibration(
+        temperature=temperature,
+        # Where the conformal set names one class and the threshold calls the other, neither is to be trusted.
+        undecided=(min(low, threshold), max(high, threshold)),
+        coverage=COVERAGE,
+        cells=len(labels),
+        subjects=subjects,
+        ece_before=float(ece(labels, expit(log_odds), threshold)),
+        ece_after=float(ece(labels, probabilities, threshold)),
+    )
+
+
+def fit_temperature(labels: Labels, log_odds: NDArray[np.float64]) -> float:
+    """Return the temperature T at which P = 1 / (1 + exp(-log_odds / T)) fits the labels best.
+
+    The loss is the cross-entropy against Platt's targets, (n1 + 1) / (n1 + 2) for leukaemic and 1 / (n0 + 2)
+    for normal cells, instead of 1 and 0: with these, classes that are told apart without an error do not
+    drive T to nothing. T keeps the order of the cells, and which of them lie above 0.5.
+
+    References
+    ----------
+    Guo, Pleiss, Sun & Weinberger (2017), "On calibration of modern neural networks", ICML. Platt (1999),
+    "Probabilistic outputs for support vector machines", section 2.2.
+
+    Examples
+    --------
+    >>> log_odds = np.repeat([-8.0, 8.0], 500)  # says 99.97%, is right in 4 of 5 cells
+    >>> labels = np.concatenate([np.tile([0, 0, 0, 0, 1], 100), np.tile([1, 1, 1, 1, 0], 100)])
+    >>> round(float(expit(8 / fit_temperature(labels, log_odds))), 2)
+    0.8
+    """
+    positives = int(labels.sum())
+    target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2))
+
+    def loss(log_temperature: float) -> float:
+        scaled = log_odds / np.exp(log_temperature)
+        return float(np.mean(np.logaddexp(0, scaled) - target * scaled))
+
+    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def choose_threshold(labels: Labels, probabilities: Probabilities, rule: ThresholdRule) -> float:
+    """Return the threshold that a rule asks for; see `leuknet.types.ThresholdRule`.
+
+    For `youden` it lies half-way between the probabilities of two cells; of equally good ones, the nearest
+    to 0.5 is taken.
+
+    References
+    ----------
+    Youden (1950), "Index for rating diagnostic tests", Cancer 3(1), 32-35.
+    """
+    if rule == "half":
+        return 0.5
+    if rule != "youden":
+        raise SettingError("cannot choose a threshold", why=f"the rule is {rule!r}", fix="use half or youden")
+    false_alarms, found, cuts = roc_curve(labels, probabilities, drop_intermediate=False)
+    stated = np.concatenate([[1.0], np.sort(probabilities)[::-1]])
+    below = np.array([stated[stated < cut].max(initial=0.0) for cut in cuts])
+    middles = (np.minimum(cuts, 1.0) + below) / 2  # the first cut is infinite: nothing is called leukaemic
+    index = found - false_alarms
+    best = middles[index >= index.max() - 1e-12]
+    return float(best[np.abs(best - 0.5).argmin()])
+
+
+def conformal_band(
+    labels: Labels, probabilities: Probabilities, *, coverage: float = COVERAGE
+) -> tuple[float, float]:
+    """Return (low, high): between them the conformal set of a cell does not name exactly one class.
+
+    Split conformal prediction with the score 1 - P(true class), by MAPIE. For cells that are drawn as these
+    were, sets hold the true class at least with probability `coverage`. New people are not drawn so: that is
+    why reports state the coverage by subject. With too few cells for the coverage, nothing is decided.
+
+    References
+    ----------
+    Sadinle, Lei & Wasserman (2019), "Least ambiguous set-valued classifiers with bounded error levels",
+    JASA 114(525), 223-234.
+    """
+    if len(labels) <= 1 / (1 - coverage):
+        return 0.0, float(np.nextafter(1.0, 2.0))
+    # MAPIE takes 3 s to import, and only training needs it.
+    from mapie.classification import SplitConformalClassifier
+
+    conformal = SplitConformalClassifier(
+        _Stated(), confidence_level=coverage, conformity_score="lac", prefit=True
+    )
+    conformal.conformalize(probabilities[:, None], labels)
+    # Sets can only change at a conformity score or its mirror image; the middles lie in between.
+    edges = np.unique(np.concatenate([[0.0, 1.0], probabilities, 1 - probabilities]))
+    asked = np.sort(np.concatenate([edges, (edges[1:] + edges[:-1]) / 2]))
+    sets = conformal.predict_set(asked[:, None])[1][:, :, 0]
+    undecided = asked[sets.sum(axis=1) != 1]
+    if not undecided.size:
+        return 0.5, 0.5
+    return float(undecided.min()), float(np.nextafter(undecided.max(), 2.0))
+
+
+class _Stated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A classifier whose one feature is P(leukaemic): the form in which MAPIE takes probabilities."""
+
+    classes_ = np.array([0, 1])
+
+    def fit(self, _features: Any, _labels: Any) -> _Stated:
+        """Nothing is left to learn."""
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict_proba(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, 1) P(leukaemic) to (N, 2) probabilities of both classes."""
+        return np.column_stack([1 - features[:, 0], features[:, 0]])
+
+    def predict(self, features: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(N, 1) to (N,) the more likely class."""
+        return (features[:, 0] >= 0.5).astype(np.int64)

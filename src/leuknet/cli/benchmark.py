@@ -1,0 +1,91 @@
+"""`leuknet benchmark`: recipes, seeds and rounds of a protocol, judged alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from leuknet.cli import options
+from leuknet.cli.run import RESEARCH_ONLY, Precision
+
+
+def benchmark(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="ROOT", help="Folder of images; without it, only table and plot."),
+    ] = None,
+    recipes: Annotated[
+        list[str] | None,
+        typer.Option("--recipes", metavar="NAME,...", help="Names of recipes; see `leuknet recipes`."),
+    ] = None,
+    protocol: Annotated[
+        str,
+        typer.Option("--protocol", metavar="NAME", help="paper, official, folds or subject-kfold."),
+    ] = "folds",
+    seeds: Annotated[
+        str, typer.Option("--seeds", metavar="N,...", help="Each recipe is trained once with each seed.")
+    ] = "0,1,2",
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Results go to FOLDER/<protocol>.")
+    ] = Path("results"),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting of all recipes; repeatable."),
+    ] = None,
+    precision: Annotated[Precision, typer.Option("--precision", help="bf16 is faster.")] = Precision.no,
+    dataset: options.DatasetName = None,
+    manifest: options.Manifest = None,
+    prelim_labels: options.PrelimLabels = None,
+    classes: options.Classes = None,
+) -> None:
+    """Judge several recipes by one protocol over several seeds; table and plot with intervals.
+
+    Each cell of the grid becomes one JSON file below FOLDER/<protocol>/evaluations. Stop with Ctrl-C: the
+    same command goes on, and a larger grid adds to what is there. Without --data, table and plot are made
+    again from these files alone.
+
+    Example: leuknet benchmark --data C-NMC --recipes leuknet-paper --protocol folds --seeds 0,1,2
+    """
+    from leuknet.scoreboard import SHOWN, summarise, table_heads, table_rows
+
+    if data is None:
+        if recipes or settings:
+            raise typer.BadParameter("recipes and settings need --data", param_hint="--recipes")
+        found = summarise(out / protocol)
+    else:
+        from leuknet.benchmark import benchmark as run
+        from leuknet.recipes import changed, get_recipe
+
+        names = [name.strip() for text in recipes or () for name in text.split(",")]
+        chosen = [changed(get_recipe(name), settings or ()) for name in names]
+        opened = options.open_reported(
+            data,
+            name=dataset,
+            manifest=manifest,
+            prelim_labels=prelim_labels,
+            classes=options.class_names(classes),
+        )
+        found = run(
+            opened,
+            chosen,
+            protocol=protocol,
+            seeds=options.seed_list(seeds),
+            out=out,
+            precision=precision.value,
+        )
+    first = found.rows[0]
+    table = Table(
+        *table_heads(SHOWN),
+        title=f"{protocol}, {first.split_kind} split" + (" (SIMULATED CELLS)" if first.simulated else ""),
+    )
+    for row in table_rows(found.rows, SHOWN):
+        table.add_row(*row)
+    Console().print(table)
+    for text in found.incomplete:
+        typer.echo(f"not in the table: {text}", err=True)
+    typer.echo(f"written: {out / protocol}: table.md, table.csv, scores.png and scores.svg")
+    typer.echo(RESEARCH_ONLY)

@@ -1,0 +1,122 @@
+"""Puts a number on the optimism of an image-level split: a learner's score by image minus that by subject.
+
+Both scores are means over seeds, on cells of the same people. They are resampled together: each resample
+draws people once, for all seeds and both kinds of split, and seeds beside them.
+
+Start at `measure_worth`; the resampling stands in `leuknet.crossed`. Nothing here knows how a learner came to
+its answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from leuknet.crossed import Answers, Means, draw_people_and_seeds, interval_of_means, resample_means
+from leuknet.errors import ShapeError
+from leuknet.types import Interval, Probabilities, Split
+
+Kind = Literal["image-level", "subject-level"]
+KINDS: tuple[Kind, Kind] = ("image-level", "subject-level")
+
+THRESHOLD = 0.5
+"""From which on a cell counts as called leukaemic, the same for every learner."""
+
+_METHOD = "crossed bootstrap over subjects and seeds"
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What an image-level split is worth to one learner, by one metric.
+
+    Attributes
+    ----------
+    learner, metric
+        Who was scored, and a key of `leuknet.metrics.METRICS`.
+    image_level, subject_level
+        Mean score over seeds; cells and subjects are those that any seed tested.
+    optimism
+        The first minus the second, in the metric's own unit, from -1 to 1; above 0, the image-level split
+        flatters.
+    """
+
+    learner: str
+    metric: str
+    image_level: Interval
+    subject_level: Interval
+    optimism: Interval
+
+
+class Scored(NamedTuple):
+    """A learner's P(leukaemic) of each cell of one split's test side, in order."""
+
+    split: Split
+    probabilities: Probabilities
+
+
+def measure_worth(learner: str, scored: Sequence[Scored], *, metric: str, seed: int = 0) -> Worth:
+    """Compare a learner's scores under both kinds of split.
+
+    Parameters
+    ----------
+    learner
+        Its name.
+    scored
+        One image-level and one subject-level split for each of two or more seeds, in any order; each tested
+        cell has a label and names its person.
+    metric
+        A key of `METRICS`; it lies in [0, 1].
+    seed
+        Of the bootstrap; the same gives the same intervals.
+
+    Returns
+    -------
+    Worth
+        With intervals as `leuknet.crossed.crossed_bootstrap` has them. Where a resample leaves a score
+        undefined, the difference has the least and the largest value that it then could have.
+
+    Raises
+    ------
+    ShapeError
+        If the seeds of the two kinds differ or are fewer than two, or probabilities do not fit the cells.
+    """
+    by_kind = {kind: sorted((one for one in scored if one.split.kind == kind), key=_seed) for kind in KINDS}
+    seeds = {kind: [one.split.seed for one in members] for kind, members in by_kind.items()}
+    if seeds["image-level"] != seeds["subject-level"] or len(set(seeds["image-level"])) < 2:
+        raise ShapeError(
+            "cannot measure what an image-level split is worth",
+            why=f"seeds by image are {seeds['image-level']}, by subject {seeds['subject-level']}",
+            fix="score one split of each kind for each of two or more seeds",
+        )
+    by_image, by_subject = ([_answers(one) for one in by_kind[kind]] for kind in KINDS)
+    both = [*by_image, *by_subject]
+    # People of either kind of split, but seeds of one: the two splits of a seed come and go together.
+    shares = draw_people_and_seeds(by_image, seed=seed).shares
+    draws = draw_people_and_seeds(both, seed=seed)._replace(shares=shares)
+    image, subject = (resample_means(answers, metric, draws=draws) for answers in (by_image, by_subject))
+    gap = Means(image.values - subject.values, image.low - subject.high, image.high - subject.low)
+    return Worth(
+        learner, metric, _interval(image, by_image), _interval(subject, by_subject), _interval(gap, both)
+    )
+
+
+def _interval(means: Means, answers: Sequence[Answers]) -> Interval:
+    return interval_of_means(float(np.mean(means.values)), means, answers, method=_METHOD)
+
+
+def _answers(scored: Scored) -> Answers:
+    cells = scored.split.test
+    return Answers(
+        ids=np.array([cell.id for cell in cells]),
+        labels=np.array([cell.label for cell in cells], dtype=np.int64),
+        probabilities=scored.probabilities,
+        threshold=np.full(len(cells), THRESHOLD),
+        whose=np.array([cell.subject for cell in cells], dtype=np.str_),
+    )
+
+
+def _seed(scored: Scored) -> int:
+    return scored.split.seed

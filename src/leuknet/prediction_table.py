@@ -1,0 +1,121 @@
+"""Writes predictions to a table, one line each as they come, so that any number of them fits into memory.
+
+Start at `write_predictions`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from leuknet.errors import SettingError, StoppedError
+from leuknet.types import Prediction
+
+COLUMNS = (
+    "path",
+    "probability",
+    "label",
+    "outcome",
+    "threshold",
+    "model_id",
+    "subject",
+    "warnings",
+    "error",
+)
+UNCERTAIN = "uncertain"
+"""The outcome of a cell that the model should not decide; else the outcome is the label."""
+
+_NUMBERS = ("probability", "threshold")
+
+
+@dataclass(frozen=True)
+class PredictionSummary:
+    """What `write_predictions` wrote: lines in all, lines with an error, and the first 20 of these paths."""
+
+    written: int
+    failed: int
+    failed_paths: tuple[str, ...]
+
+
+def write_predictions(
+    predictions: Iterable[Prediction], path: Path, *, class_names: tuple[str, str]
+) -> PredictionSummary:
+    r"""Write one line for each prediction, as they come, to a CSV or Parquet file.
+
+    Lines go to `<name>.partial.csv` beside the file, which takes its place at the end. If anything stops
+    the work before, Ctrl-C included, the lines so far are there until the next try. An empty field of the
+    CSV stands for what is not known; Parquet has null there. Several warnings are joined by `; `. Bytes of
+    a file name that are no UTF-8 are written as `\udc..`; all else, newlines included, as it is.
+
+    Parameters
+    ----------
+    predictions
+        For instance of `predict_files`.
+    path
+        Ends in `.csv` or `.parquet`; replaced if it exists.
+    class_names
+        Written as the label of class 0 and of class 1. The outcome is the label, or `uncertain`.
+
+    Raises
+    ------
+    SettingError
+        If the file has another suffix or cannot be written there.
+    StoppedError
+        After Ctrl-C; says where the lines so far are.
+    """
+    if path.suffix.lower() not in (".csv", ".parquet") or path.is_dir():
+        raise SettingError(
+            f"cannot write predictions to {path}",
+            why="it is a folder" if path.is_dir() else f"its suffix is {path.suffix!r}",
+            fix="name a file that ends in .csv or .parquet",
+        )
+    partial = path.with_name(f"{path.name}.partial.csv")
+    summary = _write_csv(predictions, partial, class_names)
+    if path.suffix.lower() == ".csv":
+        partial.replace(path)
+    else:
+        _convert_to_parquet(partial, path)
+        partial.unlink()
+    return summary
+
+
+def _write_csv(
+    predictions: Iterable[Prediction], path: Path, class_names: tuple[str, str]
+) -> PredictionSummary:
+    try:
+        stream = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        fix = "choose a folder that exists and that you may write to"
+        raise SettingError(f"cannot write predictions to {path}", why=str(error), fix=fix) from error
+    written, failed, failed_paths = 0, 0, list[str]()
+    try:
+        with stream:
+            writer = csv.writer(stream)
+            writer.writerow(COLUMNS)
+            for one in predictions:
+                label = None if one.label is None else class_names[one.label]
+                outcome = UNCERTAIN if one.is_uncertain else label
+                score = (one.path, one.probability, label, outcome, one.threshold, one.model_id)
+                writer.writerow((*score, one.subject, "; ".join(one.warnings), one.error))
+                written += 1
+                failed += one.error is not None
+                failed_paths += [one.path] if one.error is not None and failed <= 20 else []
+    except KeyboardInterrupt as stop:
+        kept = f"the lines so far are in {path}; predict the remaining files into another file"
+        raise StoppedError("predicting was stopped", why=f"Ctrl-C after {written} images", fix=kept) from stop
+    except BaseException as error:
+        error.add_note(f"the {written} lines written before are in {path}")
+        raise
+    return PredictionSummary(written, failed, tuple(failed_paths))
+
+
+def _convert_to_parquet(source: Path, target: Path) -> None:
+    import polars as pl  # here, so that those who write CSV need not wait for it to load
+
+    schema = {name: pl.Float64() if name in _NUMBERS else pl.String() for name in COLUMNS}
+    finished = target.with_name(f"{target.name}.partial.parquet")
+    # glob=False: a name may hold [ or *.
+    pl.scan_csv(source, schema=schema, glob=False).sink_parquet(finished)
+    finished.replace(target)

@@ -1,0 +1,229 @@
+"""Makes one table and one plot of the evaluations of a benchmark, from their files alone.
+
+Each recipe and baseline is a row: the mean over seeds of its scores, each on the cells of all rounds of the
+protocol together, since every round tests other cells. Intervals resample people and seeds.
+
+Start at `summarise`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from leuknet.crossed import Answers, crossed_bootstrap
+from leuknet.curves import arrays_of, clusters_of
+from leuknet.data.protocols import PROTOCOLS
+from leuknet.errors import DataError
+from leuknet.evaluate import read_evaluation, score_text
+from leuknet.figures import save_figure
+from leuknet.figures.scores import draw_scores
+from leuknet.metrics import METRICS
+from leuknet.records import write_whole
+from leuknet.types import Evaluation, Interval, SplitKind
+
+EVALUATIONS = "evaluations"
+"""Folder, below that of a protocol, with one file for each cell of the grid."""
+
+BASELINE = "baseline:"
+"""What the model ids of baselines start with."""
+
+SHOWN = ("auroc", "weighted_f1", "balanced_accuracy", "subject_accuracy", "ece")
+"""Metrics of the table that people read; table.csv has all."""
+
+_NUMBERS = ("estimate", "low", "high", "interval")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recipe or baseline in the table.
+
+    Attributes
+    ----------
+    name
+        Of the recipe, or `baseline: area` and the like.
+    seeds
+        Those with all rounds of the protocol.
+    cells, subjects
+        Different cells and people tested; subjects is None where cells name nobody.
+    scores
+        Metric to the mean over seeds, each on the cells of all rounds together, with its interval.
+    by_seed
+        Metric to the value of each seed.
+    """
+
+    name: str
+    protocol: str
+    split_kind: SplitKind
+    simulated: bool
+    seeds: tuple[int, ...]
+    cells: int
+    subjects: int | None
+    scores: Mapping[str, Interval]
+    by_seed: Mapping[str, tuple[float, ...]]
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is no recipe, but something that should not work as well."""
+        return self.name.startswith(BASELINE)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All rows, recipes before baselines and the best AUROC first; and what was left out, in words."""
+
+    rows: tuple[Row, ...]
+    incomplete: tuple[str, ...]
+
+
+def summarise(folder: Path) -> Summary:
+    """Make table and plot of a protocol's evaluations alone.
+
+    Raises
+    ------
+    DataError
+        If there is no complete evaluation of a recipe by the protocol, or a file is damaged.
+    """
+    groups: dict[str, list[Evaluation]] = {}
+    for path in sorted((folder / EVALUATIONS).rglob("*.json")):
+        place = path.parent.relative_to(folder / EVALUATIONS)
+        groups.setdefault(str(place), []).append(read_evaluation(path))
+    rows: dict[tuple[str, frozenset[str]], Row] = {}
+    incomplete = []
+    for members in groups.values():
+        name = _name(members[0])
+        complete = _complete(members)
+        if len(complete) < len(members):
+            incomplete.append(f"{name}: {len(members) - len(complete)} runs of seeds that lack a round")
+        if complete:
+            # Recipes with the same splits have the same baselines: these are shown once.
+            rows.setdefault((name, frozenset(one.split_fingerprint for one in complete)), _row(complete))
+    if not rows:
+        raise DataError(
+            f"cannot make a table of {folder}",
+            why=f"below {EVALUATIONS} there is no recipe with all rounds of the protocol for one seed",
+            fix="run `leuknet benchmark` with --data, and the same --out and --protocol, to its end",
+        )
+    ordered = sorted(rows.values(), key=lambda row: (row.is_baseline, -row.scores["auroc"].estimate))
+    found = Summary(tuple(ordered), tuple(incomplete))
+    write_whole(folder / "table.md", _markdown(found).encode())
+    write_whole(folder / "table.csv", _csv(found.rows).encode())
+    first = found.rows[0]
+    figure = draw_scores(
+        found.rows,
+        subtitle=f"Protocol {first.protocol}, {first.split_kind} split, {first.cells:,} cells"
+        + ("" if first.subjects is None else f" of {first.subjects} people")
+        + f"; dots are means over seeds, lines {_rests_on(first)}, ticks single seeds.",
+        simulated=first.simulated,
+    )
+    save_figure(figure, folder / "scores")
+    return found
+
+
+def table_heads(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return the heads of the columns of `table_rows`."""
+    return ("model", "seeds", "cells (people)", *(METRICS[name].title for name in metrics))
+
+
+def table_rows(rows: Sequence[Row], metrics: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the table as texts: name, seeds, cells with people, then each metric with its interval."""
+    return [
+        (
+            row.name,
+            str(len(row.seeds)),
+            f"{row.cells:,} ({'?' if row.subjects is None else row.subjects})",
+            *(score_text(name, row.scores[name]) if name in row.scores else "not known" for name in metrics),
+        )
+        for row in rows
+    ]
+
+
+def _name(evaluation: Evaluation) -> str:
+    is_baseline = evaluation.model_id.startswith(BASELINE)
+    return evaluation.model_id if is_baseline else evaluation.recipe
+
+
+def _complete(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """Return those of seeds that have all rounds: a mean over seeds must not compare different cells."""
+    rounds = PROTOCOLS[evaluations[0].protocol].rounds
+    there = Counter(one.seed for one in evaluations)
+    return [one for one in evaluations if there[one.seed] == rounds]
+
+
+def _row(evaluations: Sequence[Evaluation]) -> Row:
+    """Pool the rounds of each seed, since each tests other cells; then take the mean over seeds."""
+    first = evaluations[0]
+    seeds = sorted({one.seed for one in evaluations})
+    by_subject = all(clusters_of(one) is not None for one in evaluations)
+    answers = [_pooled([one for one in evaluations if one.seed == seed], by_subject) for seed in seeds]
+    metrics = [name for name in METRICS if all(name in one.metrics for one in evaluations)]
+    found = crossed_bootstrap(answers, unit="subjects" if by_subject else "cells", metrics=metrics)
+    subjects = {one for evaluation in evaluations for one in evaluation.subject_ids}
+    return Row(
+        name=_name(first),
+        protocol=first.protocol,
+        split_kind=first.split_kind,
+        simulated=first.simulated,
+        seeds=tuple(seeds),
+        cells=len({path for one in evaluations for path in one.paths}),
+        subjects=None if None in subjects else len(subjects),
+        scores={metric: one.interval for metric, one in found.items()},
+        by_seed={metric: one.values for metric, one in found.items()},
+    )
+
+
+def _pooled(evaluations: Sequence[Evaluation], by_subject: bool) -> Answers:
+    """Put the cells of all rounds of one seed into one set of arrays; each keeps its own threshold."""
+    ids = np.array([path for one in evaluations for path in one.paths])
+    subjects = np.array([str(name) for one in evaluations for name in one.subject_ids])
+    return Answers(
+        ids=ids,
+        labels=np.concatenate([arrays_of(one)[0] for one in evaluations]),
+        probabilities=np.concatenate([arrays_of(one)[1] for one in evaluations]),
+        threshold=np.concatenate([np.full(one.cells, one.threshold) for one in evaluations]),
+        whose=subjects if by_subject else ids,
+    )
+
+
+def _markdown(summary: Summary) -> str:
+    """Return the table as Markdown, with what its numbers rest on."""
+    first = summary.rows[0]
+    heads = table_heads(SHOWN)
+    lines = [
+        f"# Protocol {first.protocol}: {first.split_kind} split" + (", simulated cells" * first.simulated),
+        PROTOCOLS[first.protocol].purpose,
+        "\n".join(
+            f"| {' | '.join(one)} |"
+            for one in (heads, ("---",) * len(heads), *table_rows(summary.rows, SHOWN))
+        ),
+        "Scores are means over seeds, each on the cells of all rounds together; in brackets "
+        f"{_rests_on(first)}. Baselines should not work as well as they do: what they reach, a network "
+        "may owe to size and colour.",
+        *(f"Not in the table: {text}." for text in summary.incomplete),
+        "Research software, not a medical device.",
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def _rests_on(row: Row) -> str:
+    interval = row.scores["auroc"]
+    return f"the {interval.level:.0%} interval from a {interval.method}"
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    """Return one line for each row and metric."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("model", "protocol", "split", "metric", "seeds", "cells", "subjects", *_NUMBERS))
+    for row in rows:
+        about = (row.name, row.protocol, row.split_kind)
+        rests_on = (len(row.seeds), row.cells, row.subjects)
+        for name, one in row.scores.items():
+            writer.writerow((*about, name, *rests_on, one.estimate, one.low, one.high, one.method))
+    return text.getvalue()

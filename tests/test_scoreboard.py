@@ -1,0 +1,139 @@
+"""The table of a benchmark, made from evaluations on disk alone."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leuknet.errors import DataError
+from leuknet.evaluate import Judged, judge, write_evaluation
+from leuknet.scoreboard import EVALUATIONS, Row, summarise, table_heads, table_rows
+from leuknet.types import CellImage, Dataset, Evaluation, Label, TestSide
+
+ROUNDS = ("fold_0", "fold_1", "fold_2")
+
+
+def cells_of(part: str) -> tuple[CellImage, ...]:
+    """Twelve cells of six people, three of each class."""
+    return tuple(
+        CellImage(f"{part}/{n}.bmp", Path(f"{n}.bmp"), f"{part}{n}", Label(n % 2), f"{part} p{n % 6}", part)
+        for n in range(12)
+    )
+
+
+def evaluation_of(name: str, *, seed: int, part: str, wrong: int = 0, kind: str = "recipe") -> Evaluation:
+    """The first `wrong` cells are called wrong."""
+    cells = cells_of(part)
+    dataset = Dataset("c-nmc-2019", "2019", "", "", Path(), cells, simulated=True)
+    side = TestSide(cells, "subject-level", f"{part}-{seed}", "test side", protocol="folds", round=part)
+    labels = np.array([cell.label for cell in cells])
+    called = np.where(np.arange(12) < wrong, 1 - labels, labels)
+    model = f"baseline: {name}" if kind == "baseline" else f"model {name} {seed} {part}"
+    who = Judged(model, name, seed, threshold=0.5, threshold_rule="half", calibration=None)
+    return judge(who, dataset, side, cells=cells, probabilities=np.where(called == 1, 0.9, 0.1))
+
+
+def write(folder: Path, evaluation: Evaluation, place: str) -> None:
+    write_evaluation(evaluation, folder / EVALUATIONS / place / f"{evaluation.seed}-{evaluation.round}.json")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two recipes and a baseline, two seeds, three rounds."""
+    for seed in (0, 1):
+        for number, part in enumerate(ROUNDS):
+            write(tmp_path, evaluation_of("good", seed=seed, part=part, wrong=seed), "good")
+            write(tmp_path, evaluation_of("poor", seed=seed, part=part, wrong=2 * number), "poor")
+            for recipe in ("good", "poor"):
+                area = evaluation_of("area", seed=seed, part=part, wrong=6, kind="baseline")
+                write(tmp_path, area, f"{recipe}/baselines/area")
+    return tmp_path
+
+
+def rows_of(folder: Path) -> dict[str, Row]:
+    return {row.name: row for row in summarise(folder).rows}
+
+
+def test_recipes_come_first_by_score_and_shared_baselines_once(folder: Path) -> None:
+    assert [row.name for row in summarise(folder).rows] == ["good", "poor", "baseline: area"]
+
+
+def test_scores_are_means_over_seeds_of_the_cells_of_all_rounds(folder: Path) -> None:
+    rows = rows_of(folder)
+
+    # Of 36 cells: good has 0 wrong with seed 0 and 3 with seed 1; poor 0 + 2 + 4 with either.
+    assert rows["good"].by_seed["accuracy"] == pytest.approx((1.0, 33 / 36))
+    assert rows["good"].scores["accuracy"].estimate == pytest.approx(34.5 / 36)
+    assert rows["poor"].scores["accuracy"].estimate == pytest.approx(30 / 36)
+    assert (rows["poor"].cells, rows["poor"].subjects, rows["poor"].seeds) == (36, 18, (0, 1))
+    assert rows["poor"].scores["accuracy"].method == "crossed bootstrap over subjects and seeds"
+
+
+def test_each_round_keeps_its_threshold(folder: Path) -> None:
+    for part in ROUNDS:
+        changed = replace(evaluation_of("good", seed=0, part=part), threshold=0.95)
+        write(folder, changed, "good")
+
+    assert rows_of(folder)["good"].by_seed["sensitivity"][0] == 0.0
+
+
+def test_a_seed_that_lacks_a_round_is_left_out_and_told(folder: Path) -> None:
+    (folder / EVALUATIONS / "good" / "1-fold_2.json").unlink()
+    found = summarise(folder)
+
+    assert found.rows[0].seeds == (0,)
+    assert found.incomplete == ("good: 2 runs of seeds that lack a round",)
+    assert "Not in the table: good: 2 runs" in (folder / "table.md").read_text(encoding="utf-8")
+
+
+def test_without_a_complete_seed_there_is_no_table(tmp_path: Path) -> None:
+    write(tmp_path, evaluation_of("good", seed=0, part="fold_0"), "good")
+
+    with pytest.raises(DataError, match="all rounds"):
+        summarise(tmp_path)
+    with pytest.raises(DataError):
+        summarise(tmp_path / "nothing")
+
+
+def test_a_damaged_file_is_named(folder: Path) -> None:
+    (folder / EVALUATIONS / "good" / "0-fold_0.json").write_text("{", encoding="utf-8")
+
+    with pytest.raises(DataError, match="0-fold_0"):
+        summarise(folder)
+
+
+def test_table_and_plot_are_written_and_say_what_they_show(folder: Path) -> None:
+    summarise(folder)
+
+    page = (folder / "table.md").read_text(encoding="utf-8")
+    assert page.startswith("# Protocol folds: subject-level split, simulated cells\n")
+    assert "| good | 2 | 36 (18) |" in page
+    assert "not a medical device" in page
+    assert (folder / "scores.png").stat().st_size > 10_000
+    with (folder / "table.csv").open(newline="", encoding="utf-8") as lines:
+        table = list(csv.DictReader(lines))
+    accuracy = next(row for row in table if (row["model"], row["metric"]) == ("good", "accuracy"))
+    assert float(accuracy["estimate"]) == pytest.approx(34.5 / 36)
+    assert (accuracy["cells"], accuracy["subjects"], accuracy["split"]) == ("36", "18", "subject-level")
+
+
+def test_the_same_files_give_the_same_bytes(folder: Path) -> None:
+    summarise(folder)
+    before = {path.name: path.read_bytes() for path in folder.glob("*.*")}
+    summarise(folder)
+
+    assert {path.name: path.read_bytes() for path in folder.glob("*.*")} == before
+    assert sorted(before) == ["scores.png", "scores.svg", "table.csv", "table.md"]
+
+
+def test_rows_fit_the_heads_and_an_unknown_score_says_so(folder: Path) -> None:
+    row = rows_of(folder)["good"]
+    lacking = replace(row, scores={"auroc": row.scores["auroc"]})
+    (texts,) = table_rows([lacking], ("auroc", "subject_accuracy"))
+
+    assert len(texts) == len(table_heads(("auroc", "subject_accuracy")))
+    assert texts[-1] == "not known"
