@@ -213,6 +213,10 @@ def test_bootstrap_over_cells_agrees_with_scipy() -> None:
             method="percentile",
             rng=np.random.default_rng(1),
         ).confidence_interval
+        if name == "ece":  # ours is moved back by the mean shift of the resamples: it has the same width
+            width = theirs.high - theirs.low
+            assert found.high - found.low == pytest.approx(width, abs=0.02)
+            continue
         assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
         assert found.method == "bootstrap over cells"
 
@@ -261,8 +265,22 @@ def test_bootstrap_over_subjects_agrees_with_a_loop_that_pools_the_drawn_subject
     )
 
     low, high = np.quantile(values, (0.025, 0.975), axis=0)
-    assert [one.low for one in ours.values()] == pytest.approx(low.tolist())
-    assert [one.high for one in ours.values()] == pytest.approx(high.tolist())
+    # The calibration error of resamples is too high on average; its interval is moved back by so much.
+    shift = np.mean(values, axis=0) - [one.estimate for one in ours.values()]
+    shift[[name != "ece" for name in names]] = 0.0
+    assert [one.low for one in ours.values()] == pytest.approx((low - shift).tolist())
+    assert [one.high for one in ours.values()] == pytest.approx((high - shift).tolist())
+
+
+def test_the_interval_of_the_calibration_error_holds_it_even_of_few_cells() -> None:
+    # 40 cells that come true exactly as stated: each resample has gaps by chance, and not one has none.
+    probabilities = np.repeat([0.2, 0.4, 0.6, 0.8], 10)
+    labels = np.concatenate([np.arange(10) < 10 * p for p in (0.2, 0.4, 0.6, 0.8)]).astype(np.int64)
+    found = bootstrap(labels, probabilities, threshold=0.5, metrics=["ece"])["ece"]
+
+    assert found.estimate == pytest.approx(0.0, abs=1e-12)
+    assert found.low == 0.0
+    assert 0.02 < found.high < 0.15
 
 
 def test_each_subject_counts_once_and_in_each_of_its_classes() -> None:

@@ -61,10 +61,12 @@ METRICS = {
 }
 
 EVALUATION = Evaluation(
-    model_id="3fd09a11bc22", recipe="leuknet-paper", dataset="cells", part="test", simulated=False,
+    model_id="3fd09a11bc22", recipe="leuknet-paper", seed=5, dataset="cells", part="test", protocol="",
+    round="", simulated=False,
     split_kind="image-level", split_fingerprint="f" * 64, class_names=("HEM", "ALL"), threshold=0.5,
+    threshold_rule="half", calibration=None,
     cells=40, subjects=7, metrics=METRICS, confusion=((17, 3), (2, 18)),
-    paths=(), labels=(), probabilities=(),
+    paths=(), labels=(), probabilities=(), subject_ids=(),
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.metrics import METRICS, of_weights, percentile_limits
+from leuknet.metrics import METRICS, centred, of_weights, percentile_limits
 from leuknet.types import Interval, Labels, Probabilities
 
 RESAMPLES = 2000
@@ -128,6 +128,7 @@ def resample_means(answers: Sequence[Answers], metric: str, *, draws: Draws) -> 
         resampled = np.concatenate(
             [np.atleast_1d(function(weights)) for weights in _blocks(draws.times, place)]
         )
+        resampled = centred(METRICS[metric], resampled, values[-1])
         low.append(np.nan_to_num(resampled, nan=0.0))
         high.append(np.nan_to_num(resampled, nan=1.0))
     return Means(

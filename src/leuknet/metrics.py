@@ -54,6 +54,7 @@ __all__ = [
     "balanced_accuracy",
     "bootstrap",
     "brier",
+    "centred",
     "draw_weights",
     "ece",
     "number_clusters",
@@ -87,6 +88,10 @@ class Metric:
         True classes of the cells that have a part in it.
     unit
         Whether `compute` takes cells, or subjects as `subject_accuracy` does.
+    is_biased
+        Whether resampling moves the value to one side, as each resample of a mean gap adds chance gaps. Its
+        resampled values are then moved back by the mean of that shift (Efron & Tibshirani 1993, "An
+        Introduction to the Bootstrap", chapter 10).
     """
 
     title: str
@@ -95,6 +100,7 @@ class Metric:
     higher_is_better: bool
     rests_on: tuple[int, ...] = (0, 1)
     unit: Literal["cell", "subject"] = "cell"
+    is_biased: bool = False
 
 
 METRICS: dict[str, Metric] = {
@@ -106,7 +112,7 @@ METRICS: dict[str, Metric] = {
     "auroc": Metric("AUROC", auroc, False, True),
     "auprc": Metric("AUPRC", auprc, False, True),
     "brier": Metric("Brier score", brier, False, False),
-    "ece": Metric(f"ECE ({ECE_BINS} bins)", ece, False, False),
+    "ece": Metric(f"ECE ({ECE_BINS} bins)", ece, False, False, is_biased=True),
     "subject_accuracy": Metric("accuracy, mean over subjects", subject_accuracy, True, True, unit="subject"),
     "subject_vote": Metric("subjects called right by majority", subject_vote, True, True, unit="subject"),
 }
@@ -177,7 +183,11 @@ def bootstrap(
         [function(weights) for function in functions.values()]
         for weights in draw_weights(cluster_of, resamples=resamples, seed=seed)
     ]
-    low, high = percentile_limits(np.concatenate(blocks, axis=1), level=level)
+    values = [
+        centred(METRICS[name], row, estimates[name])
+        for name, row in zip(names, np.concatenate(blocks, axis=1), strict=True)
+    ]
+    low, high = percentile_limits(np.array(values), level=level)
     used = {name: np.isin(labels, METRICS[name].rests_on) for name in names}
     return {
         name: Interval(
@@ -281,6 +291,13 @@ def percentile_limits(
     low = np.quantile(np.nan_to_num(values, nan=lowest), (1 - level) / 2, axis=-1)
     high = np.quantile(np.nan_to_num(values, nan=1.0), (1 + level) / 2, axis=-1)
     return low, high
+
+
+def centred(metric: Metric, values: NDArray[np.float64], estimate: float) -> NDArray[np.float64]:
+    """Return resampled values (B,), moved back by their mean shift if the metric is biased; within [0, 1]."""
+    if not metric.is_biased:
+        return values
+    return np.clip(values - (np.nanmean(values) - estimate), 0.0, 1.0)
 
 
 def _chosen(metrics: Iterable[str] | None, clusters: NDArray[Any] | None) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """The paper's whole experiment as one function, from a folder of images to a page that explains the result.
 
 `reproduce_paper` reads fold_0, balances it by random deletion, divides it 70/20/10 by image, trains the
-17-layer network, scores the test side once, and writes the paper's five figures, the training curve and
-one page with a table "paper / this run". Each step looks for its own result first, so the same call goes
-on after a stop.
+17-layer network, judges it, and writes the paper's five figures, the training curve and one page with a
+table "paper / this run", beside the full report. Training looks for its own result first, so the same call
+goes on after a stop.
 
 Start at `reproduce_paper`; `simulate_demo` makes data for those who have none.
 """
@@ -36,7 +36,7 @@ from leuknet.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.metrics import wilson
 from leuknet.models import layer_table
 from leuknet.recipes import get_recipe
-from leuknet.report import FigureFile, ReproductionContent, reproduction_page
+from leuknet.report import FigureFile, ReproductionContent, reproduction_page, write_report
 from leuknet.runs import trained_run
 from leuknet.train import Precision, TrainedRun
 from leuknet.types import Dataset, Evaluation, Recipe
@@ -96,12 +96,14 @@ def reproduce_paper(
         | {"python": platform.python_version()},
         commands=_commands(dataset, recipe, seed=seed, precision=precision),
         files={
+            "report.html": "the full report: curves, calibration, baselines, galleries, cards, checklists",
             "run/model": "the trained model: card, weights, split and reference images",
             "run/history.csv": "loss and accuracy of each iteration; run/tensorboard has them too",
             "run/evaluation": "scores with intervals, probabilities, baselines, explanations",
             "figures": "each figure as PNG and SVG",
         },
     )
+    write_report([run.folder], out / "report", pdf=False)
     page = out / PAGE
     reproduction_page(content, page)
     return page

@@ -29,6 +29,7 @@ from accelerate.utils import DataLoaderConfiguration
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
@@ -196,9 +197,10 @@ def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
     started = time.monotonic() - (history[-1].elapsed_s if history else 0.0)
     kept_at = time.monotonic()
     show = fit.progress and accelerator.is_main_process
+    board = SummaryWriter(str(fit.out / "tensorboard"), purge_step=len(history) + 1)
     with (
         stop_on_ctrl_c() as stop,
-        HistoryFiles(fit.out, history) as files,
+        HistoryFiles(fit.out, history, board) as files,
         tqdm(total=total, initial=len(history), desc="train", unit="step", disable=not show) as bar,
     ):
         for epoch in range(len(history) // per_epoch + 1, recipe.epochs + 1):

@@ -249,6 +249,7 @@ def reproduce(
         precision=precision.value,
     )
     typer.echo(f"page: {page.resolve()}")
+    typer.echo(f"full report: {page.with_name('report.html').resolve()}")
     typer.echo(RESEARCH_ONLY)
 
 

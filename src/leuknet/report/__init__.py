@@ -1,12 +1,14 @@
-"""Builds the page that shows a whole run of the paper's experiment: one HTML file that needs nothing else.
+"""Builds pages that need nothing else: the paper's experiment run again, and the report of any runs.
 
-Start at `reproduction_page`. `content.py` says what a page is made from, `comparison.py` holds what the
-paper states, `page.html` is the template.
+Start at `write_report`: `sections.py` lists what a report holds, `run_record.py` reads runs from disk.
+`reproduction_page` makes the page of `leuknet reproduce`: `content.py` says what it is made from,
+`comparison.py` holds what the paper states. `base.html` is what both pages share.
 """
 
 from leuknet.report.comparison import ComparisonRow, comparison_rows
 from leuknet.report.content import FIGURES, FigureFile, ReproductionContent
 from leuknet.report.page import reproduction_page
+from leuknet.report.run_report import write_report
 
 __all__ = [
     "FIGURES",
@@ -15,4 +17,5 @@ __all__ = [
     "ReproductionContent",
     "comparison_rows",
     "reproduction_page",
+    "write_report",
 ]

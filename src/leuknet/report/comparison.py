@@ -22,17 +22,6 @@ PAPER_COUNTS = {
 }
 """Cells called right and cells in all."""
 
-RELATED_RESULTS = (
-    ("95.26% weighted F1", "heterogeneity loss and an ensemble", "C-NMC 2019, the organisers' own re-split"),
-    ("92.6% F1", "VGG16, VGG19 and Xception", "C-NMC 2019"),
-    ("91% validation accuracy", "depthwise separable convolutions", "C-NMC 2019"),
-    ("96.15%", "LeuFeatx", "as cited by the paper"),
-    ("98.3% and 96.06%", "two systems", "ALL-IDB"),
-    ("89%", "one system", "1,732 bone-marrow images"),
-    ("97.2%", "one system", "SN-AM"),
-)
-"""Score, system and data of the figures that the paper cites: different data, different protocols."""
-
 NOT_STATED = "not stated"
 
 

@@ -9,25 +9,29 @@ Start at `reproduction_page`.
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from leuknet.errors import DataError
 from leuknet.records import write_whole
 from leuknet.report.comparison import (
     PAPER_COUNTS,
-    RELATED_RESULTS,
     comparison_rows,
     duration_text,
     interval_text,
     side_counts,
 )
-from leuknet.report.content import FIGURES, FigureFile, ReproductionContent, check_content
+from leuknet.report.content import FIGURES, ReproductionContent, check_content
+from leuknet.report.literature import PUBLISHED
+from leuknet.report.render import LISTED, embedded_file, encoded, render
 
-_LISTED = 50
-"""Findings and unreadable cells written out in full; the page says how many more there are."""
+_PLACES = (
+    ("result", "Result"),
+    ("comparison", "Paper and this run"),
+    ("figures", "Figures"),
+    ("making", "How it was made"),
+    ("limits", "Limits"),
+    ("citing", "How to cite"),
+)
+"""Sections to jump to: id and name."""
 
 
 def reproduction_page(content: ReproductionContent, path: Path) -> None:
@@ -50,30 +54,27 @@ def reproduction_page(content: ReproductionContent, path: Path) -> None:
         If the page cannot be written.
     """
     check_content(content)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("page.html").render(
+    html = render(
+        "page.html",
+        title=content.title,
+        simulated=content.dataset.simulated,
+        places=_PLACES,
         run=content,
         evaluation=content.evaluation,
         rows=comparison_rows(content),
         tiles=_tiles(content),
-        related=RELATED_RESULTS,
+        related=[row for row in PUBLISHED if row.cited_by_paper],
         sides=side_counts(content.split),
         figures=[
-            (name, FIGURES[name], content.figures[name], _embedded(content.figures[name])) for name in FIGURES
+            (name, FIGURES[name], content.figures[name], embedded_file(content.figures[name].path))
+            for name in FIGURES
         ],
         n_right=content.evaluation.confusion[0][0] + content.evaluation.confusion[1][1],
         accuracy_text=interval_text(content.evaluation.metrics["accuracy"]),
         training_time=duration_text(content.training_s),
-        listed=_LISTED,
+        listed=LISTED,
     )
-    # A file name with undecodable bytes holds surrogates, which UTF-8 cannot write.
-    write_whole(path, html.encode("utf-8", errors="backslashreplace"))
+    write_whole(path, encoded(html))
 
 
 def _tiles(content: ReproductionContent) -> list[tuple[str, str, str, str]]:
@@ -85,16 +86,3 @@ def _tiles(content: ReproductionContent) -> list[tuple[str, str, str, str]]:
         bounds = f"{interval.low:.1%} to {interval.high:.1%}"
         tiles.append((name, f"{interval.estimate:.1%}", bounds, f"{right / total:.2%}"))
     return tiles
-
-
-def _embedded(figure: FigureFile) -> str:
-    """Return a PNG file as a data URI."""
-    try:
-        content = figure.path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            "cannot put a figure into the page",
-            why=f"{figure.path} cannot be read: {error.strerror}",
-            fix="draw the figures again, then build the page",
-        ) from error
-    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,297 @@
+"""What runs can say to the items of a reporting checklist.
+
+Each answer is a function of the runs that returns a text, or None where they do not know. Nothing is said
+here that a run does not hold, or that is not true of every model that LeukNet trains.
+
+Start at `ANSWERS`, which names them as `checklist.json` does. To answer another item, write a function, give
+it a line there, and name it in the item's `answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from leuknet.evaluate import score_text
+from leuknet.metrics import METRICS
+from leuknet.report import facts
+from leuknet.report.blocks import counted
+from leuknet.report.closing import limit_texts
+from leuknet.report.facts import Runs, each
+from leuknet.report.provenance import metrics_text, training_data_text
+from leuknet.report.run_record import RunRecord
+
+Answer = Callable[[Runs], str | None]
+
+
+def _goal(runs: Runs) -> str:
+    normal, leukaemic = runs[0].evaluation.class_names
+    return (
+        f"Development and evaluation of deep learning models (convolutional networks) that tell {leukaemic} "
+        f"from {normal} in images of single cells"
+    )
+
+
+def _data(runs: Runs) -> str | None:
+    known = [run for run in runs if run.data is not None]
+    if not known:
+        return None
+    return each(
+        known,
+        lambda run: (
+            ""
+            if run.data is None
+            else f"{run.data.name} {run.data.version}, {run.data.url}, licence {run.data.licence}"
+        ),
+    )
+
+
+def _outcome(runs: Runs) -> str:
+    normal, leukaemic = runs[0].evaluation.class_names
+    return f"The class of each cell, {leukaemic} or {normal}, as the data set labels it; no time horizon"
+
+
+def _sizes(runs: Runs) -> str:
+    def tell(run: RunRecord) -> str:
+        sides = run.manifest.sides.items()
+        cells = ", ".join(
+            f"{name} {counted(side.cells, 'cell')} of {len(side.subjects):,} subjects" for name, side in sides
+        )
+        left_out = (
+            f"; {run.manifest.excluded:,} left out, their people are on the test side"
+            if run.manifest.excluded
+            else ""
+        )
+        return f"{cells}{left_out}; tested on {facts.tested_text(run)}"
+
+    return each(runs, tell)
+
+
+def _sides(runs: Runs) -> str:
+    normal, leukaemic = runs[0].evaluation.class_names
+
+    def tell(run: RunRecord) -> str:
+        return ", ".join(
+            f"{name} {side.leukaemic:,} {leukaemic} and {side.normal:,} {normal}"
+            for name, side in run.manifest.sides.items()
+        )
+
+    return each(runs, tell)
+
+
+def _missing(runs: Runs) -> str:
+    return each(
+        runs,
+        lambda run: (
+            f"Images that cannot be read count in no score ({len(run.evaluation.unreadable):,} of the test "
+            "side); nothing is imputed"
+        ),
+    )
+
+
+def _partition(runs: Runs) -> str:
+    def tell(run: RunRecord) -> str:
+        protocol = (
+            f"protocol {run.manifest.protocol}, round {run.manifest.round}"
+            if run.manifest.protocol
+            else "the recipe's own split"
+        )
+        fingerprint = run.manifest.fingerprint[:12]
+        return f"{protocol}, {run.manifest.kind}, seed {run.manifest.seed}, fingerprint {fingerprint}"
+
+    return each(runs, tell)
+
+
+def _disjoint(runs: Runs) -> str:
+    def tell(run: RunRecord) -> str:
+        if run.overlap is None:
+            return f"{run.evaluation.split_kind}; no proof stands beside the evaluation"
+        proof = (
+            "proven to have nothing in common"
+            if run.overlap.is_disjoint
+            else "with something in common, see the split"
+        )
+        return f"{run.evaluation.split_kind}; sides {proof} by person, bytes and near-duplicate"
+
+    return each(runs, tell)
+
+
+def _subsets(runs: Runs) -> str:
+    def tell(run: RunRecord) -> str:
+        recipe = run.card.recipe
+        parts = ", ".join(recipe.parts) if recipe.parts else "all labelled cells"
+        used = f"cells of protocol {run.card.protocol}" if run.card.protocol else f"parts used: {parts}"
+        return used + ("; cells of the larger class deleted at random" if recipe.balance else "")
+
+    return each(runs, tell)
+
+
+def _imbalance(runs: Runs) -> str:
+    return each(
+        runs,
+        lambda run: (
+            "Cells of the larger class are deleted at random before training"
+            if run.card.recipe.balance
+            else "None used"
+        ),
+    )
+
+
+def _initialisation(runs: Runs) -> str | None:
+    # Other networks may start from weights that were trained elsewhere, and the card does not say.
+    if any(run.card.recipe.network != "leuknet" for run in runs):
+        return None
+    return "Drawn at random from the seed: Glorot uniform weights, zero bias; no weights from elsewhere"
+
+
+def _clusters(runs: Runs) -> str:
+    methods = sorted({run.evaluation.metrics["accuracy"].method for run in runs})
+    return f"Cells cluster in people. Intervals: {', '.join(methods)}; each person's accuracy is listed"
+
+
+def _uncertainty(runs: Runs) -> str:
+    levels = sorted({f"{one.level:.0%}" for run in runs for one in run.evaluation.metrics.values()})
+    return (
+        f"{', '.join(levels)} intervals by resampling subjects, or by Wilson's formula and over cells where "
+        "subjects do not count; pairs of models by swapping answers of whole subjects"
+    )
+
+
+def _performance(runs: Runs) -> str:
+    def tell(run: RunRecord) -> str:
+        metrics = run.evaluation.metrics
+        names = ("auroc", "sensitivity", "specificity", "ece")
+        scores = ", ".join(f"{METRICS[name].title} {score_text(name, metrics[name])}" for name in names)
+        return f"{scores}; all others under Comparison"
+
+    return each(runs, tell)
+
+
+def _heterogeneity(runs: Runs) -> str | None:
+    known = [run for run in runs if "subject_accuracy" in run.evaluation.metrics]
+    if not known:
+        return None
+    return each(
+        known,
+        lambda run: (
+            "mean over subjects "
+            f"{score_text('subject_accuracy', run.evaluation.metrics['subject_accuracy'])}; the worst are "
+            "listed"
+        ),
+    )
+
+
+def _internal(runs: Runs) -> str | None:
+    inside = [run for run in runs if run.evaluation.split_kind != "external"]
+    return each(inside, facts.tested_text) if inside else None
+
+
+def _external(runs: Runs) -> str:
+    outside = [run for run in runs if run.evaluation.split_kind == "external"]
+    return each(outside, facts.tested_text) if outside else "Not done in these runs"
+
+
+def _robustness(runs: Runs) -> str:
+    seeds = counted(len({run.evaluation.seed for run in runs}), "seed")
+    rounds = counted(len({run.evaluation.round for run in runs}), "round")
+    beside = "with" if any(run.baselines for run in runs) else "without"
+    baselines = f"{beside} baselines of cell area, mean colour and nearest image"
+    return f"{counted(len(runs), 'run')}, {seeds}, {rounds}, {baselines}"
+
+
+def _explanation(runs: Runs) -> str:
+    if any(run.galleries for run in runs):
+        return "Grad-CAM and occlusion maps of chosen cells, in the galleries"
+    return "None stands beside these runs"
+
+
+def _failures(runs: Runs) -> str | None:
+    wrong = each(
+        runs,
+        lambda run: f"{run.evaluation.confusion[0][1] + run.evaluation.confusion[1][0]:,} cells called wrong",
+    )
+    return f"{wrong}; the worst subjects are listed" + (
+        ", the most certain errors shown" if any(run.galleries for run in runs) else ""
+    )
+
+
+def _training(runs: Runs) -> str:
+    return each(runs, lambda run: f"{facts.optimiser_text(run.card.recipe)}. {training_data_text(run)}")
+
+
+def _measures(_: Runs) -> str:
+    curves = "ROC, precision-recall, reliability, decision and risk-coverage curves"
+    return f"{metrics_text()} {curves}"
+
+
+def _prediction(runs: Runs) -> str:
+    holds = "weights, card, calibration and reference images"
+    return each(
+        runs, lambda run: f"`leuknet predict` on the folder of model {run.evaluation.model_id}: {holds}"
+    )
+
+
+def _output(runs: Runs) -> str:
+    return each(
+        runs,
+        lambda run: f"A probability. {facts.threshold_text(run)}. Undecided: {facts.undecided_text(run)}",
+    )
+
+
+def _difference(runs: Runs) -> str:
+    return each(runs, lambda run: f"trained on {training_data_text(run)}; tested on {facts.tested_text(run)}")
+
+
+def _code(runs: Runs) -> str:
+    return f"{each(runs, facts.software_text)}, Apache-2.0"
+
+
+def _sharing(runs: Runs) -> str:
+    return "; ".join(filter(None, (_data(runs), _code(runs))))
+
+
+def _input(_: Runs) -> str:
+    return (
+        "Images that cannot be read get no score. Images unlike the training cells are flagged, and those on "
+        "which the model should not decide are called uncertain"
+    )
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "goal": _goal,
+    "data": _data,
+    "outcome": _outcome,
+    "sizes": _sizes,
+    "sides": _sides,
+    "missing": _missing,
+    "partition": _partition,
+    "disjoint": _disjoint,
+    "subsets": _subsets,
+    "imbalance": _imbalance,
+    "initialisation": _initialisation,
+    "clusters": _clusters,
+    "uncertainty": _uncertainty,
+    "performance": _performance,
+    "heterogeneity": _heterogeneity,
+    "internal": _internal,
+    "external": _external,
+    "robustness": _robustness,
+    "explanation": _explanation,
+    "failures": _failures,
+    "network": lambda runs: each(runs, facts.network_text),
+    "preparation": lambda runs: each(runs, facts.input_text),
+    "predictors": lambda _: "The pixels of one cell's image; no feature is made or chosen by hand",
+    "interpretation": lambda _: "None: nobody interprets the pixels before the model does",
+    "training": _training,
+    "selection": lambda _: "The weights after the last iteration; no checkpoint is picked",
+    "ensembling": lambda _: "None",
+    "measures": _measures,
+    "updating": lambda _: "None after evaluation; the temperature is fitted on the validation side before it",
+    "prediction": _prediction,
+    "output": _output,
+    "difference": _difference,
+    "code": _code,
+    "sharing": _sharing,
+    "limits": lambda runs: f"{len(limit_texts(runs))} limits are stated under Limits",
+    "input": _input,
+}
+"""What the runs know, by the names that `checklist.json` uses."""

@@ -1,0 +1,130 @@
+"""The sections that end a report: limits, how to cite it, how to repeat it.
+
+Start at `limits`, `citing` and `repeating`. Each takes the runs and returns blocks.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import fields
+
+from leuknet.recipes import RECIPES
+from leuknet.report.blocks import Block, Bullets, Code, Facts, Text, shortened
+from leuknet.report.facts import Runs, each, software_text
+from leuknet.report.run_record import RunRecord
+from leuknet.types import Recipe
+
+_COMMANDS = 6
+
+
+def limits(runs: Runs) -> tuple[Block, ...]:
+    """Return what does not follow from these scores."""
+    return (Bullets(limit_texts(runs)),)
+
+
+def limit_texts(runs: Runs) -> tuple[str, ...]:
+    """Return each limit as a sentence or two."""
+    evaluations = [run.evaluation for run in runs]
+    texts = [
+        "For research only. It has not been tested for any use in the care of people, and no authority has "
+        "approved it."
+    ]
+    if any(one.simulated for one in evaluations):
+        texts.append("The cells are simulated: no statement about real cells follows from these scores.")
+    if any(one.split_kind == "image-level" for one in evaluations):
+        texts.append(
+            "Where the split is image-level, scores hold for new cells of people whose cells were trained "
+            "on, not for new people."
+        )
+    if not any(one.split_kind == "external" for one in evaluations):
+        texts.append("No cells of another source were tested: how the model does elsewhere is not known.")
+    if any(one.subjects is None for one in evaluations):
+        texts.append(
+            "Where subjects are not published, intervals take cells as independent: they are too narrow."
+        )
+    few = min((one.subjects for one in evaluations if one.subjects is not None), default=None)
+    if few is not None and few < 30:
+        texts.append(
+            f"There are as few as {few} subjects on a test side. Intervals over so few people are "
+            "themselves rough, and small differences between models cannot be told from chance."
+        )
+    texts += [
+        "C-NMC images were segmented and stain-normalised by their publisher. A raw smear, another stain "
+        "or another camera is outside what a model trained on them has seen.",
+        "In C-NMC 2019 nobody has cells of both classes: what tells people apart can pass for what tells the "
+        "classes apart.",
+        "Intervals cover the choice of test subjects, not the choice of split, seed or laboratory.",
+        "A p value tells two models apart on these people. It does not say that the difference matters.",
+    ]
+    return tuple(texts)
+
+
+def citing(runs: Runs) -> tuple[Block, ...]:
+    """Return what to cite, and what names these very runs."""
+    simulated = runs[0].evaluation.simulated
+    items = [
+        "The method: Anilkumar, Manoj and Sagi, “Classification of B-Lymphoblasts against Normal "
+        "Lymphocytes by Deep Convolutional Neural Network”.",
+        f"The software: {each(runs, software_text)}; see CITATION.cff in its repository.",
+    ]
+    urls = {run.evaluation.dataset: "" for run in runs}
+    urls |= {run.evaluation.dataset: run.data.url for run in runs if run.data is not None}
+    for name, url in sorted(urls.items()):
+        if name == "c-nmc-2019":
+            cited = (
+                "Gupta and Gupta (2019), C-NMC 2019, The Cancer Imaging Archive, "
+                "doi 10.7937/tcia.2019.dc64i46r"
+            )
+            layout = "; these runs used simulated cells in its layout, not its images" if simulated else ""
+            items.append(f"The data: {cited}{layout}.")
+        else:
+            items.append(f"The data: {name}{f', {url}' if url else ''}.")
+    rows = tuple(
+        (run.name, f"model {run.evaluation.model_id}, split {run.evaluation.split_fingerprint[:12]}")
+        for run in runs
+    )
+    return Bullets(tuple(items)), Text("What names these very runs:"), Facts(rows)
+
+
+def repeating(runs: Runs) -> tuple[Block, ...]:
+    """Return the commands that make such runs and this report again."""
+    shown, more = shortened(runs, _COMMANDS)
+    lines = []
+    for number, run in enumerate(shown, 1):
+        out = f"runs/{number}"
+        lines += [f"{_train_command(run)} --out {out}", f"leuknet evaluate {out}/model --data DATA"]
+    lines.append(
+        f"leuknet report {' '.join(f'runs/{number}' for number in range(1, len(shown) + 1))} --out report"
+    )
+    blocks: list[Block] = [
+        Text(
+            "DATA is the folder of the data set. With the same data, software and seed the split is the "
+            "same to the cell."
+        ),
+        Code(tuple(lines)),
+    ]
+    if more:
+        blocks.append(Text(f"And {more} more runs likewise."))
+    return tuple(blocks)
+
+
+def _train_command(run: RunRecord) -> str:
+    recipe = run.card.recipe
+    # Changed settings add to a recipe's name: see `leuknet.recipes.changed`.
+    name = recipe.name.partition(" (changed:")[0]
+    words = ["leuknet", "train", name, "--data", "DATA", "--seed", str(recipe.seed)]
+    if run.card.protocol:
+        words += ["--protocol", run.card.protocol, "--round", run.card.round]
+    for setting in _changed_settings(recipe, RECIPES.get(name)):
+        words += ["--set", setting]
+    return shlex.join(words)
+
+
+def _changed_settings(recipe: Recipe, known: Recipe | None) -> list[str]:
+    """Return FIELD=VALUE for each setting that differs from those of the recipe that LeukNet knows."""
+    if known is None:
+        return []
+    names = [one.name for one in fields(Recipe) if one.name not in ("name", "source", "claim", "seed")]
+    values = {name: getattr(recipe, name) for name in names if getattr(recipe, name) != getattr(known, name)}
+    return [f"{name}={one if isinstance(one, str) else json.dumps(one)}" for name, one in values.items()]

@@ -1,0 +1,125 @@
+"""Facts about a run in words, as several sections and the checklists need them.
+
+Each function takes the runs of a report and returns a text, or None where the runs do not know. Where runs
+differ, the text names each.
+
+Start at `each`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from leuknet.metrics import METRICS
+from leuknet.report.blocks import counted
+from leuknet.report.run_record import RunRecord
+from leuknet.types import Interval, Recipe
+
+Runs = Sequence[RunRecord]
+
+_NAMED = 6
+"""Runs that a text names one by one."""
+
+
+def each(runs: Runs, tell: Callable[[RunRecord], str]) -> str:
+    """Return what is told of the runs: once if it is the same of all, else by name."""
+    texts: dict[str, list[str]] = {}
+    for run in runs:
+        texts.setdefault(tell(run), []).append(run.name)
+    if len(texts) <= 1:
+        return next(iter(texts), "")
+    told = [f"{', '.join(names[:_NAMED])}: {text}" for text, names in list(texts.items())[:_NAMED]]
+    more = len(texts) - len(told)
+    return ". ".join(told) + (f". And {more} more" if more else "")
+
+
+def basis_text(interval: Interval) -> str:
+    """Return what a number rests on: `1,867 cells, 28 subjects`."""
+    cells = counted(interval.cells, "cell")
+    return cells if interval.subjects is None else f"{cells}, {counted(interval.subjects, 'subject')}"
+
+
+def methods_text(metrics: Mapping[str, Interval]) -> str:
+    """Return how intervals were made; where that differs between metrics, of which each was made so."""
+    names: dict[str, list[str]] = {}
+    for name, interval in metrics.items():
+        method = f"{interval.level:.0%}, {interval.method.replace('wilson', 'Wilson')}"
+        names.setdefault(method, []).append(METRICS[name].title)
+    if len(names) == 1:
+        return f"intervals: {next(iter(names))}"
+    return "intervals: " + "; ".join(f"{method} ({', '.join(titles)})" for method, titles in names.items())
+
+
+def tested_text(run: RunRecord) -> str:
+    """Return on what a model was tested: part, numbers and split kind."""
+    evaluation = run.evaluation
+    subjects = "subjects not published"
+    if evaluation.subjects is not None:
+        subjects = f"of {counted(evaluation.subjects, 'subject')}"
+    place = f", protocol {evaluation.protocol}" if evaluation.protocol else ""
+    place += f", round {evaluation.round}" if evaluation.round else ""
+    return (
+        f"{evaluation.dataset}, {evaluation.part or 'all cells'}: {counted(evaluation.cells, 'cell')} "
+        f"{subjects}, {evaluation.split_kind} split{place}"
+    )
+
+
+def network_text(run: RunRecord) -> str:
+    """Return the network with the options that differ from its defaults."""
+    recipe = run.card.recipe
+    options = ", ".join(f"{name} {value}" for name, value in recipe.network_options.items())
+    return f"network {recipe.network}{f' ({options})' if options else ''}, {input_text(run)}"
+
+
+def input_text(run: RunRecord) -> str:
+    """Return how an image becomes the network's input."""
+    card = run.card
+    side = card.recipe.image_size_px
+    canvas = "resized whole"
+    if card.canvas_px is not None:
+        canvas = f"placed at true scale on a black canvas of {card.canvas_px} pixels, then resized"
+    scaled = " and divided by its standard deviation" if card.recipe.standardise else ""
+    return f"RGB images {canvas} to {side} by {side} pixels; each channel less its training mean{scaled}"
+
+
+def optimiser_text(recipe: Recipe) -> str:
+    """Return how a network was trained."""
+    return (
+        f"Adam, rate {recipe.learning_rate:g}, times {recipe.rate_drop_factor:g} after every "
+        f"{recipe.rate_drop_epochs} epochs, L2 {recipe.weight_decay:g} on weights; {recipe.epochs} epochs of "
+        f"batches of {recipe.batch_size}, shuffled {recipe.shuffle.replace('-', ' ')}, no augmentation"
+    )
+
+
+def threshold_text(run: RunRecord) -> str:
+    """Return the threshold and how it was chosen."""
+    evaluation = run.evaluation
+    rule = {
+        "half": "fixed beforehand, the class with the larger probability",
+        "youden": "chosen on the validation side, where sensitivity + specificity is largest",
+    }[evaluation.threshold_rule]
+    return (
+        f"P({evaluation.class_names[1]}) at or above {evaluation.threshold:.3f} is called "
+        f"{evaluation.class_names[1]}; {rule}. No test cell had a part in it"
+    )
+
+
+def undecided_text(run: RunRecord) -> str:
+    """Return the rule by which a model leaves a cell undecided."""
+    calibration = run.evaluation.calibration
+    if calibration is None:
+        return "none: the model was saved without a calibration, and decides on every cell"
+    low, high = calibration.undecided
+    if low >= high:
+        return f"no cell is uncertain: at {calibration.coverage:.0%} coverage every set names one class"
+    return (
+        f"a cell with {low:.3f} ≤ P({run.evaluation.class_names[1]}) < {min(high, 1):.3f} is called "
+        f"uncertain: its conformal set, which shall hold the true class of {calibration.coverage:.0%} of "
+        "new cells, does not name one class, or names another than the threshold does"
+    )
+
+
+def software_text(run: RunRecord) -> str:
+    """Return the code that trained a model."""
+    commit = f", commit {run.card.commit[:12]}" if run.card.commit else ", not from a git checkout"
+    return f"LeukNet {run.card.leuknet_version}{commit}"

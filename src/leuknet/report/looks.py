@@ -1,0 +1,75 @@
+"""What a report says of earlier looks at its test cells.
+
+A test side that is scored, thought about, and scored again is no longer unseen. The ledger of
+`leuknet.looks` cannot forbid the second look; here it is shown, where nobody can miss it.
+
+Start at `look_notices` and `looks`.
+"""
+
+from __future__ import annotations
+
+from leuknet.report.blocks import Block, Heading, Notice, Table, Text, shortened
+from leuknet.report.facts import Runs
+from leuknet.report.render import LISTED
+from leuknet.report.run_record import RunRecord
+from leuknet.types import Look
+
+_RULE = (
+    "The test side is locked: each scoring of its cells is written into a ledger before it starts, under "
+    "this user's name on this machine or in the file that LEUKNET_LEDGER names. Scoring again is not "
+    "forbidden, but it is recorded and shown."
+)
+
+
+def look_notices(runs: Runs) -> list[Block]:
+    """Return a box for each run whose recipe and seed had been scored on these cells before."""
+    notices: list[Block] = []
+    for run in runs:
+        again = _again(run)
+        if again:
+            notices.append(
+                Notice(
+                    f"Not the first look: {run.name}",
+                    (
+                        "This recipe with this seed had been scored on these cells "
+                        f"{_times(len(again))} before, first at {again[0].at}. A choice made after "
+                        "seeing such a score makes the next one optimistic; only the first is free of that.",
+                    ),
+                )
+            )
+    return notices
+
+
+def looks(runs: Runs) -> tuple[Block, ...]:
+    """Return the earlier scorings of each run's test cells."""
+    blocks: list[Block] = [Text(_RULE)]
+    for run in runs:
+        earlier, again = run.evaluation.looks, _again(run)
+        if len(runs) > 1:
+            blocks.append(Heading(run.name))
+        if not earlier:
+            blocks.append(Text("No earlier scoring of these cells by any model is recorded."))
+            continue
+        others = len(earlier) - len(again)
+        blocks.append(
+            Text(
+                f"these cells had been scored {_times(len(earlier))} before: {len(again)} by this recipe "
+                f"with this seed, {others} by other models.",
+                strong="Not the first look:" if again else "The first look of this recipe with this seed:",
+            )
+        )
+        shown, more = shortened(earlier, LISTED)
+        rows = tuple((look.at, look.recipe, str(look.seed), look.model_id) for look in shown)
+        caption = f"Earlier scorings of the test cells of {run.name}, oldest first"
+        blocks.append(Table(caption, ("At", "Recipe", "Seed", "Model"), rows, more))
+    return tuple(blocks)
+
+
+def _again(run: RunRecord) -> list[Look]:
+    """Return the earlier looks of the same recipe and seed."""
+    mine = (run.evaluation.recipe, run.evaluation.seed)
+    return [look for look in run.evaluation.looks if (look.recipe, look.seed) == mine]
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

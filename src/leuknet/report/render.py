@@ -1,0 +1,78 @@
+"""Turns templates into pages that need nothing else: what all pages of LeukNet share.
+
+A page can be mailed, archived and opened without a network: pictures are inside it, and a content security
+policy forbids it to load anything. All texts are escaped by the template; file names and class names are
+whatever a user's disk holds.
+
+Start at `render`; `embedded_file` and `embedded_figure` make the sources of its pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from leuknet.errors import DataError
+from leuknet.figures.frame import house_style
+
+LISTED = 50
+"""Entries of a list that are written out in full; the page says how many more there are."""
+
+_DPI = 144
+"""Dots per inch of figures drawn for a page: sharp on a dense screen and in print, small enough to mail."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def render(template: str, **content: Any) -> str:
+    """Return a page of a template beside this file; a name that the template lacks is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**content)
+
+
+def encoded(html: str) -> bytes:
+    """Return a page as bytes.
+
+    A file name with undecodable bytes holds surrogates, which UTF-8 cannot write: they are spelled out.
+    """
+    return html.encode("utf-8", errors="backslashreplace")
+
+
+def embedded_file(path: Path) -> str:
+    """Return a PNG file as a data URI; a DataError if it cannot be read or is none."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _no_figure(f"{path} cannot be read: {error.strerror}") from error
+    if not content.startswith(_PNG):
+        raise _no_figure(f"{path} is not a PNG file")
+    return _data_uri(content)
+
+
+def embedded_figure(figure: Figure) -> str:
+    """Return a drawn figure as a data URI; the same figure gives the same text."""
+    buffer = io.BytesIO()
+    with house_style():
+        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    return _data_uri(buffer.getvalue())
+
+
+def _data_uri(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _no_figure(why: str) -> DataError:
+    return DataError(
+        "cannot put a figure into the page", why=why, fix="draw the figures again, then build the page"
+    )

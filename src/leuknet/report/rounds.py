@@ -1,0 +1,61 @@
+"""Takes the rounds of one protocol together, where each cell was tested once by a model that had not seen it.
+
+Each round alone tests a part of the people. Their answers together are one test on all of them, and its
+interval resamples these people; a mean of the rounds' scores has no interval worth the name.
+
+Start at `pooled_rounds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from leuknet.metrics import METRICS, bootstrap
+from leuknet.report.blocks import counted
+from leuknet.report.facts import Runs
+from leuknet.types import Evaluation, Interval
+
+
+def pooled_rounds(runs: Runs) -> list[tuple[str, str, Mapping[str, Interval]]]:
+    """Return name, basis and scores of each recipe and seed whose rounds can be taken together.
+
+    They can if there are two or more rounds of one protocol, and no cell was tested twice. Each cell is
+    called at the threshold of the model that scored it. Intervals resample subjects where whole subjects
+    were held out and all are known.
+    """
+    groups: dict[tuple[str, int, str, str], list[Evaluation]] = {}
+    for run in runs:
+        one = run.evaluation
+        if one.protocol and one.round:
+            groups.setdefault((one.recipe, one.seed, one.protocol, one.dataset), []).append(one)
+    return [
+        (f"{recipe} (seed {seed}, all {len(rounds)} rounds)", _basis(rounds), _scores(rounds))
+        for (recipe, seed, *_), rounds in groups.items()
+        if len(rounds) > 1 and _is_disjoint(rounds)
+    ]
+
+
+def _is_disjoint(rounds: list[Evaluation]) -> bool:
+    paths = [path for one in rounds for path in one.paths]
+    return len(set(paths)) == len(paths)
+
+
+def _basis(rounds: list[Evaluation]) -> str:
+    cells = counted(sum(one.cells for one in rounds), "cell")
+    return f"the answers of rounds {', '.join(one.round for one in rounds)} taken together: {cells}"
+
+
+def _scores(rounds: list[Evaluation]) -> Mapping[str, Interval]:
+    subjects = [subject for one in rounds for subject in one.subject_ids]
+    is_held_out = None not in subjects and all(one.split_kind != "image-level" for one in rounds)
+    clusters = np.array(subjects) if is_held_out and len(set(subjects)) > 1 else None
+    metrics = [name for name, one in METRICS.items() if clusters is not None or one.unit == "cell"]
+    return bootstrap(
+        np.array([label for one in rounds for label in one.labels], dtype=np.int64),
+        np.array([probability for one in rounds for probability in one.probabilities]),
+        threshold=np.repeat([one.threshold for one in rounds], [one.cells for one in rounds]),
+        clusters=clusters,
+        metrics=metrics,
+    )

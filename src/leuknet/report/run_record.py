@@ -1,0 +1,198 @@
+"""Reads what a run left on disk: its model, how it was judged, and what stands beside that.
+
+    RUN/model/         model.json, split.json
+    RUN/evaluation/    evaluation.json; where they were made: baselines/, overlap.json, data.json,
+                       galleries.json with their pictures, confusion.png, classified.png
+    RUN/history.csv    where it was kept
+
+Files are not trusted: each is read strictly, and a record that tells of another model is refused. What may
+be missing is None, and the report says so in words.
+
+Start at `read_runs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from leuknet.data.images import hash_file
+from leuknet.data.split_file import Manifest, read_manifest
+from leuknet.errors import DataError, SettingError
+from leuknet.evaluate import read_evaluation
+from leuknet.history import FILE_NAME as HISTORY
+from leuknet.history import read_history
+from leuknet.predict import open_card
+from leuknet.records import read_record
+from leuknet.types import DataCard, Evaluation, Galleries, Gallery, HistoryRow, ModelCard, Overlap
+
+PICTURES = ("confusion", "classified")
+"""Figures that `leuknet evaluate` leaves beside the scores."""
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One trained model and how it was judged.
+
+    Attributes
+    ----------
+    name
+        What the report calls it; no two runs of a report share one.
+    folder
+        The run folder.
+    card, manifest, evaluation
+        The model, the split that trained it, and its scores.
+    baselines
+        By name; empty where the training cells were not at hand.
+    pictures
+        Name in `PICTURES` to file, for those that are there.
+    """
+
+    name: str
+    folder: Path
+    card: ModelCard
+    manifest: Manifest
+    evaluation: Evaluation
+    overlap: Overlap | None
+    data: DataCard | None
+    baselines: Mapping[str, Evaluation]
+    galleries: tuple[tuple[Gallery, Path], ...] | None
+    pictures: Mapping[str, Path]
+    history: tuple[HistoryRow, ...] | None
+
+
+def read_runs(folders: Sequence[Path]) -> tuple[RunRecord, ...]:
+    """Read runs, in the order given, and give each a name of its own.
+
+    Raises
+    ------
+    SettingError
+        If a folder is named twice, or simulated and real cells come together.
+    LeukNetError
+        As `read_run`.
+    """
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise SettingError(
+            "cannot report on a run twice", why="a folder is named twice", fix="name each once"
+        )
+    runs = [read_run(folder) for folder in folders]
+    if len({run.evaluation.simulated for run in runs}) > 1:
+        raise SettingError(
+            "cannot put simulated and real cells into one report",
+            why="some of these runs were tested on simulated cells, some on real ones",
+            fix="make a report of each kind",
+        )
+    return tuple(replace(run, name=_unique_name(run, runs)) for run in runs)
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read one run.
+
+    Parameters
+    ----------
+    folder
+        The run folder, or a folder within it to which `leuknet evaluate --out` wrote.
+
+    Raises
+    ------
+    DataError
+        If the model was not evaluated, or a file is damaged or tells of another model.
+    ModelError, SplitError
+        If the model folder is missing or damaged.
+    """
+    is_evaluation = (folder / "evaluation.json").is_file()
+    run, judged = (folder.absolute().parent, folder) if is_evaluation else (folder, folder / "evaluation")
+    card = open_card(run / "model")
+    manifest = read_manifest(run / "model" / "split.json")
+    if not (judged / "evaluation.json").is_file():
+        raise DataError(
+            f"cannot report on {folder}",
+            why="its model has not been evaluated: there is no evaluation/evaluation.json",
+            fix=f"leuknet evaluate {folder / 'model'} --data ROOT",
+        )
+    evaluation = read_evaluation(judged / "evaluation.json")
+    _check_model(card, evaluation, run / "model")
+    return RunRecord(
+        name=_name(evaluation),
+        folder=run,
+        card=card,
+        manifest=manifest,
+        evaluation=evaluation,
+        overlap=_optional(Overlap, judged / "overlap.json"),
+        data=_optional(DataCard, judged / "data.json"),
+        baselines=_baselines(judged / "baselines", evaluation),
+        galleries=_galleries(judged),
+        pictures={name: judged / f"{name}.png" for name in PICTURES if (judged / f"{name}.png").is_file()},
+        history=read_history(run) if (run / HISTORY).exists() else None,
+    )
+
+
+def _check_model(card: ModelCard, evaluation: Evaluation, folder: Path) -> None:
+    told = (evaluation.recipe, evaluation.seed, evaluation.class_names)
+    why = ""
+    if told != (card.recipe.name, card.recipe.seed, card.class_names):
+        why = f"it tells of {evaluation.recipe} with seed {evaluation.seed}"
+    weights = folder / "weights.safetensors"
+    if weights.is_file() and not hash_file(weights).startswith(evaluation.model_id):
+        why = f"it tells of model {evaluation.model_id}, and the weights are of another"
+    if why:
+        raise DataError(
+            f"the evaluation beside {folder} is not of this model",
+            why=why,
+            fix=f"leuknet evaluate {folder} --data ROOT",
+        )
+
+
+def _optional(kind: type[Record], path: Path) -> Record | None:
+    if not path.is_file():
+        return None
+    return read_record(kind, path, error=DataError, fix="evaluate the model again")
+
+
+def _baselines(folder: Path, evaluation: Evaluation) -> dict[str, Evaluation]:
+    found = {path.stem: read_evaluation(path) for path in sorted(folder.glob("*.json"))}
+    for name, baseline in found.items():
+        if set(baseline.paths) != set(evaluation.paths):
+            raise DataError(
+                f"cannot compare with the baseline {name}",
+                why=f"{folder / name}.json scored other cells than the model",
+                fix="evaluate the model again",
+            )
+    return found
+
+
+def _galleries(folder: Path) -> tuple[tuple[Gallery, Path], ...] | None:
+    found = _optional(Galleries, folder / "galleries.json")
+    if found is None:
+        return None
+    for gallery in found.galleries:
+        # A record names files beside it; anything else could put a file from elsewhere into the page.
+        if Path(gallery.file).name != gallery.file or not gallery.alt:
+            raise DataError(
+                "cannot show a gallery",
+                why=f"{folder / 'galleries.json'} names {gallery.file!r}, or gives no alternative text",
+                fix="evaluate the model again",
+            )
+    return tuple((gallery, folder / gallery.file) for gallery in found.galleries)
+
+
+def _name(evaluation: Evaluation) -> str:
+    tested = f", {evaluation.round}" if evaluation.round else ""
+    return f"{evaluation.recipe} (seed {evaluation.seed}{tested})"
+
+
+def _unique_name(run: RunRecord, runs: Sequence[RunRecord]) -> str:
+    """Add the part, the model or the folder to a name that other runs have too."""
+    alike = [other.evaluation for other in runs if other.name == run.name]
+    mine = run.evaluation
+    if len(alike) == 1:
+        return run.name
+    if len({one.part for one in alike}) == len(alike):
+        return f"{run.name}, {mine.part}"
+    if len({one.model_id for one in alike}) == len(alike):
+        return f"{run.name}, {mine.model_id}"
+    return f"{run.name}, {mine.model_id}, number {runs.index(run) + 1}"

@@ -1,0 +1,41 @@
+"""The sections of a report, in their order: one place to see what it holds, and to add to it.
+
+Start at `SECTIONS`. To add a section, write a function of the runs that returns blocks, and give it a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from leuknet.report.blocks import Block, Section
+from leuknet.report.checklist import checklists
+from leuknet.report.closing import citing, limits, repeating
+from leuknet.report.evidence import calibration, curves, galleries, people
+from leuknet.report.facts import Runs
+from leuknet.report.looks import looks
+from leuknet.report.provenance import data_card, model_card, split
+from leuknet.report.scores import comparison, literature, result
+
+SECTIONS: tuple[tuple[str, str, Callable[[Runs], tuple[Block, ...]]], ...] = (
+    ("result", "Result", result),
+    ("comparison", "Comparison", comparison),
+    ("literature", "Published results", literature),
+    ("curves", "Curves", curves),
+    ("calibration", "Calibration", calibration),
+    ("people", "Subject by subject", people),
+    ("galleries", "Galleries", galleries),
+    ("model", "Model card", model_card),
+    ("data", "Data card", data_card),
+    ("split", "Split", split),
+    ("looks", "Looks at the test side", looks),
+    ("limits", "Limits", limits),
+    ("checklist", "Checklists", checklists),
+    ("citing", "How to cite", citing),
+    ("repeating", "Repeat it", repeating),
+)
+"""Id, title, and the function that fills it."""
+
+
+def make_sections(runs: Runs) -> tuple[Section, ...]:
+    """Return all sections of a report, filled from the runs."""
+    return tuple(Section(name, title, fill(runs)) for name, title, fill in SECTIONS)
