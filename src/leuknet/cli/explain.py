@@ -1,0 +1,138 @@
+"""`leuknet explain`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from leuknet.cli.run import RESEARCH_ONLY, ModelFolder
+from leuknet.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from leuknet.models.explain import Method
+    from leuknet.models.predictor import TorchPredictor
+    from leuknet.types import Prediction
+
+CHECKED = 12
+"""Images on which `--check` measures; it takes several times as long as the maps themselves."""
+
+
+class MethodChoice(StrEnum):
+    """How to find what the network looks at."""
+
+    grad_cam = "grad-cam"
+    occlusion = "occlusion"
+    both = "both"
+
+
+def explain(
+    model: ModelFolder,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGES...", help="Image files, and folders to search for them.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where sheets and the table of scores go.")
+    ],
+    method: Annotated[
+        MethodChoice,
+        typer.Option("--method", help="grad-cam is quick and coarse, occlusion slow and direct."),
+    ] = MethodChoice.both,
+    check: Annotated[
+        bool, typer.Option("--check", help=f"Test the maps themselves, on the first {CHECKED} images.")
+    ] = False,
+) -> None:
+    """Show where in images a model sees what it answers.
+
+    Writes sheets of up to 12 images, explained-1.png and so on (SVG too), and predictions.csv with the
+    probability and outcome of each image. Orange speaks for the positive class, blue for the negative one. A
+    map shows where the network looks, not whether it is right.
+
+    --check asks whether maps say anything of the network: they must change when its weights become random,
+    and its answer must change sooner when the pixels they mark are blackened than when any are.
+
+    A broken image is a line with its error; if there is one, the exit status is 2.
+
+    Example: leuknet explain runs/paper/model my-cells/cell-7.bmp --out why --check
+    """
+    from tqdm import tqdm
+
+    from leuknet.figures.frame import save_figure
+    from leuknet.models.explain import METHODS
+    from leuknet.models.galleries import SHEET, draw_sheet
+    from leuknet.models.predictor import load_model
+    from leuknet.predict import find_images, predict_files
+    from leuknet.prediction_table import write_predictions
+
+    predictor = load_model(model)
+    methods = {
+        name: one for name, one in METHODS.items() if method in (MethodChoice.both, name.lower())
+    }  # their names in figures are those of the choices but for capitals
+    out.mkdir(parents=True, exist_ok=True)
+    predictions = list(predict_files(predictor, find_images(images), reference=predictor.reference))
+    summary = write_predictions(predictions, out / "predictions.csv", class_names=predictor.card.class_names)
+    scored = [one for one in predictions if one.error is None]
+    sheets = range(0, len(scored), SHEET)
+    for number, start in enumerate(tqdm(sheets, desc="explain", unit="sheet"), start=1):
+        shown = scored[start : start + SHEET]
+        title = f"Images {start + 1} to {start + len(shown)} of {len(scored)}, explained"
+        save_figure(draw_sheet(predictor, shown, methods, title=title), out / f"explained-{number}")
+    typer.echo(
+        f"written: {out}: {len(sheets)} sheets of {len(scored):,} images as PNG and SVG, and predictions.csv "
+        f"of {summary.written:,} lines, {summary.failed:,} of them without a score"
+    )
+    if check and scored:
+        _print_checks(predictor, scored[:CHECKED], methods)
+    if predictor.card.simulated:
+        typer.echo("trained on SIMULATED cells: what it looks at means nothing for real ones", err=True)
+    typer.echo(RESEARCH_ONLY)
+    if not predictions:
+        raise SettingError(
+            "no image was found",
+            why="the folders named hold no .bmp, .png, .jpg or .tif file",
+            fix="name image files, or other folders",
+        )
+    if summary.failed:
+        typer.echo("without a score:", err=True)
+        for name in summary.failed_paths:
+            typer.echo(f"  {name!r}", err=True)
+        typer.echo(f"the reason of each is in {out / 'predictions.csv'}", err=True)
+        raise typer.Exit(2)
+
+
+def _print_checks(
+    predictor: TorchPredictor, scored: Sequence[Prediction], methods: Mapping[str, Method]
+) -> None:
+    """Print what both checks of each method find."""
+    from leuknet.models.galleries import read_inputs
+    from leuknet.models.sanity import SAME_ABOVE, deletion_curve, randomisation_check
+
+    inputs = read_inputs(predictor, [Path(one.path) for one in scored])
+    table = Table("check", "result", "found", title=f"Do the maps speak of the network? {len(inputs)} images")
+    for name, method in methods.items():
+        sanity = randomisation_check(predictor, inputs, explain=method.explain)
+        agreement = (
+            f"maps of {sanity.cells} images agree with those of random weights by "
+            f"{sanity.rank_correlation[-1]:.2f} (rank) and {sanity.similarity[-1]:.2f} (structure); "
+            f"passes below {SAME_ABOVE:g}"
+        )
+        deletion = deletion_curve(predictor, inputs, method.explain(predictor, inputs))
+        most, chance, least = deletion.areas
+        areas = (
+            f"area under P(called class) {most:.3f} most important first, {chance:.3f} by chance, {least:.3f} "
+            f"least first; faster than chance in {deletion.faster:.0%} of images, which end, all black, at "
+            f"{deletion.random[-1]:.3f}"
+        )
+        table.add_row(f"{name}: random weights", _word(passes=sanity.passes), agreement)
+        table.add_row(f"{name}: deletion", _word(passes=deletion.passes), areas)
+    Console().print(table)
+
+
+def _word(*, passes: bool) -> str:
+    return "passes" if passes else "FAILS"

@@ -1,0 +1,204 @@
+"""Draws cells with maps of what a network saw in them: galleries of an evaluation, and sheets of any files.
+
+`figures/gallery.py` chooses and draws, `explain.py` computes maps; here is what reads the images and brings
+them together. Maps are computed on the network's input and drawn over the image at full size.
+
+Start at `draw_galleries` or `draw_sheet`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from leuknet.data.images import read_pixels
+from leuknet.data.transform import load_inputs, place_on_canvas, prepare
+from leuknet.figures.frame import save_figure
+from leuknet.figures.gallery import (
+    Choice,
+    choose_certain_wrong,
+    choose_typical,
+    choose_uncertain,
+    describe_calls,
+    draw_gallery,
+)
+from leuknet.models.explain import METHODS, Method
+from leuknet.models.predictor import TorchPredictor
+from leuknet.types import (
+    CellImage,
+    Dataset,
+    Evaluation,
+    Features,
+    Galleries,
+    Gallery,
+    ModelCard,
+    Pixels,
+    Prediction,
+)
+
+SHEET = 12
+"""Images on one sheet."""
+
+_BATCH = 256
+"""Images read at a time while only their features are kept."""
+
+
+def draw_galleries(
+    predictor: TorchPredictor, evaluation: Evaluation, dataset: Dataset, folder: Path
+) -> Galleries:
+    """Draw the most certain wrong calls, the most uncertain and the most typical cells, each with its maps.
+
+    Writes `gallery-<name>.png` and `.svg`. A gallery without cells is a picture that says so.
+
+    Parameters
+    ----------
+    predictor
+        The model that was evaluated.
+    evaluation
+        Its evaluation.
+    dataset
+        Where the scored cells lie.
+    folder
+        Exists; older galleries in it are replaced.
+
+    Raises
+    ------
+    UnreadableImageError
+        If a scored cell cannot be read any more.
+    """
+    by_id = {cell.id: cell for cell in dataset.cells}
+    cells = [by_id[name] for name in evaluation.paths]
+    typical = choose_typical(
+        np.array(evaluation.labels),
+        np.array(evaluation.probabilities),
+        evaluation.threshold,
+        _read_features(predictor, cells, root=dataset.root),
+        class_names=evaluation.class_names,
+    )
+    choices = (choose_certain_wrong(evaluation), choose_uncertain(evaluation), typical)
+    return Galleries(
+        tuple(
+            _draw_choice(predictor, choice, evaluation, cells=cells, root=dataset.root, folder=folder)
+            for choice in choices
+        )
+    )
+
+
+def draw_sheet(
+    predictor: TorchPredictor, predictions: Sequence[Prediction], methods: Mapping[str, Method], *, title: str
+) -> Figure:
+    """Draw image files with their maps and what the model calls them.
+
+    Parameters
+    ----------
+    predictor
+        The model that made the predictions.
+    predictions
+        Of files that have a probability; a few, as all are in memory at once.
+    methods
+        Some of `leuknet.models.explain.METHODS`.
+    title
+        Which files these are.
+
+    Raises
+    ------
+    UnreadableImageError
+        If a file cannot be read any more.
+    """
+    card = predictor.card
+    images = [_read_placed(Path(one.path), card) for one in predictions]
+    inputs = _resized(images, card)
+    return draw_gallery(
+        images,
+        {name: method.explain(predictor, inputs) for name, method in methods.items()},
+        labels=None,
+        probabilities=np.array([one.probability for one in predictions], dtype=np.float64),
+        threshold=card.threshold,
+        undecided=None if card.calibration is None else card.calibration.undecided,
+        class_names=card.class_names,
+        title=title,
+        caption=legend(methods, class_names=card.class_names),
+        simulated=card.simulated,
+        names=[Path(one.path).name for one in predictions],
+    )
+
+
+def read_inputs(predictor: TorchPredictor, paths: Iterable[Path]) -> Pixels:
+    """Read image files as inputs of the network: (N, S, S, 3) uint8, N at least 1."""
+    return _resized([_read_placed(path, predictor.card) for path in paths], predictor.card)
+
+
+def legend(methods: Mapping[str, Method], *, class_names: tuple[str, str]) -> str:
+    """Return what the colours of the maps mean."""
+    units = ", ".join(f"{name} in {method.unit}" for name, method in methods.items())
+    return (
+        f"Orange speaks for {class_names[1]}, blue for {class_names[0]}; {units}. "
+        "A map shows where the network looks, not whether it is right."
+    )
+
+
+def _draw_choice(
+    predictor: TorchPredictor,
+    choice: Choice,
+    evaluation: Evaluation,
+    *,
+    cells: Sequence[CellImage],
+    root: Path,
+    folder: Path,
+) -> Gallery:
+    places = list(choice.places)
+    shown = [cells[place] for place in places]
+    labels = np.array(evaluation.labels, dtype=np.int64)[places]
+    probabilities = np.array(evaluation.probabilities)[places]
+    images = [_read_placed(cell.path, predictor.card, root=root) for cell in shown]
+    inputs = _resized(images, predictor.card) if images else None
+    maps = {} if inputs is None else {name: one.explain(predictor, inputs) for name, one in METHODS.items()}
+    names = evaluation.class_names
+    figure = draw_gallery(
+        images,
+        maps,
+        labels=labels,
+        probabilities=probabilities,
+        threshold=evaluation.threshold,
+        undecided=None if evaluation.calibration is None else evaluation.calibration.undecided,
+        class_names=names,
+        title=choice.title,
+        caption=f"{choice.caption} {legend(METHODS, class_names=names)}" if places else choice.caption,
+        simulated=evaluation.simulated,
+        names=[f"subject {cell.subject or 'unknown'}" for cell in shown],
+    )
+    png, _ = save_figure(figure, folder / f"gallery-{choice.name}")
+    calls = describe_calls(labels, probabilities, class_names=names)
+    alt = f"{len(places)} cells, each with its image and maps of {' and '.join(METHODS)} below it: {calls}."
+    return Gallery(choice.name, png.name, choice.caption, alt if places else choice.caption)
+
+
+def _read_features(predictor: TorchPredictor, cells: Sequence[CellImage], *, root: Path) -> Features:
+    """Return the network's features of each cell (N, F), reading a few images at a time."""
+    features = []
+    for start in range(0, len(cells), _BATCH):
+        loaded = load_inputs(
+            cells[start : start + _BATCH],
+            root=root,
+            canvas_px=predictor.card.canvas_px,
+            image_size_px=predictor.card.recipe.image_size_px,
+        )
+        if loaded.unreadable:
+            raise loaded.unreadable[0][1]
+        features.append(predictor.embed(loaded.inputs)[1])
+    return np.concatenate(features)
+
+
+def _read_placed(path: Path, card: ModelCard, *, root: Path | None = None) -> Pixels:
+    """Read an image and place it on the model's canvas, if it has one."""
+    pixels = read_pixels(path, root=root).pixels
+    return pixels if card.canvas_px is None else place_on_canvas(pixels, card.canvas_px)
+
+
+def _resized(images: Sequence[Pixels], card: ModelCard) -> Pixels:
+    """Resize images, each already on its canvas, to the network's input: (N, S, S, 3) uint8."""
+    size = card.recipe.image_size_px
+    return np.stack([prepare(pixels, canvas_px=None, image_size_px=size) for pixels in images])
