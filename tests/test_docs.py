@@ -111,7 +111,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(1200)  # it draws 800 cells and trains: minutes on a busy machine
 def test_the_tutorial_runs(tmp_path: Path) -> None:
     commands = commands_of(DOCS / "tutorial.md")
-    assert len(commands) >= 8
+    assert len(commands) >= 11
     for command in commands:
         if command.startswith("leuknet reproduce"):
             continue  # `make demo` and test_cli run it

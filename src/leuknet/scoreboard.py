@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leuknet.baselines import PREFIX
 from leuknet.crossed import Answers, crossed_bootstrap
 from leuknet.curves import arrays_of, clusters_of
 from leuknet.data.protocols import PROTOCOLS
@@ -30,9 +31,6 @@ from leuknet.types import Evaluation, Interval, SplitKind
 
 EVALUATIONS = "evaluations"
 """Folder, below that of a protocol, with one file for each cell of the grid."""
-
-BASELINE = "baseline:"
-"""What the model ids of baselines start with."""
 
 SHOWN = ("auroc", "weighted_f1", "balanced_accuracy", "subject_accuracy", "ece")
 """Metrics of the table that people read; table.csv has all."""
@@ -71,7 +69,7 @@ class Row:
     @property
     def is_baseline(self) -> bool:
         """Whether it is no recipe, but something that should not work as well."""
-        return self.name.startswith(BASELINE)
+        return self.name.startswith(PREFIX)
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ def table_rows(rows: Sequence[Row], metrics: Sequence[str]) -> list[tuple[str, .
 
 
 def _name(evaluation: Evaluation) -> str:
-    is_baseline = evaluation.model_id.startswith(BASELINE)
+    is_baseline = evaluation.model_id.startswith(PREFIX)
     return evaluation.model_id if is_baseline else evaluation.recipe
 
 

@@ -16,6 +16,7 @@ import typer
 
 from leuknet import __version__
 from leuknet.cli import audit, benchmark, data, model, run
+from leuknet.cli.explain import explain
 from leuknet.cli.report import report
 from leuknet.errors import LeukNetError
 
@@ -41,6 +42,7 @@ app.command("recipes")(model.recipes)
 app.command("train")(run.train)
 app.command("evaluate")(run.evaluate)
 app.command("predict")(run.predict)
+app.command("explain")(explain)
 app.command("reproduce")(run.reproduce)
 app.command("report")(report)
 app.command("audit")(audit.audit)

@@ -35,7 +35,7 @@ _SIDE_IN, _GAP_IN = 1.5, 0.08
 _LEFT_IN, _RIGHT_IN = 0.5, 1.05
 """Space for the rows' names, and for the colour bars."""
 _NAME_IN, _CALL_IN = 0.22, 0.72
-_OPACITY = 0.8
+_OPACITY = 0.9
 """Of the largest value of a map; 0 is transparent."""
 
 
@@ -221,7 +221,7 @@ def _overlay(axes: Axes, pixels: Pixels, values: NDArray[np.float32], *, limit: 
         values,
         cmap=EVIDENCE,
         norm=Normalize(-limit, limit),
-        alpha=_OPACITY * np.sqrt(np.abs(values) / limit),
+        alpha=_OPACITY * np.abs(values) / limit,
         extent=(-0.5, w - 0.5, h - 0.5, -0.5),
         interpolation="nearest",
     )
