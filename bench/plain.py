@@ -5,6 +5,8 @@ write in an afternoon from PyTorch's own tutorials, in eager fp32, with each par
 `nn.LocalResponseNorm`, `torchvision.transforms`, a `DataLoader` with workers, `optim.Adam`. It is meant to be
 plain, not slow: it computes what LeukNet computes, and nothing that a careful author would leave out.
 
+Intervals are what scikit-learn's scores in a loop give.
+
 Start at `plain_network`, then `plain_loader`. Nothing here imports LeukNet.
 """
 
@@ -13,9 +15,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
+from sklearn import metrics
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -107,3 +112,26 @@ def plain_probabilities(network: nn.Module, images: Tensor) -> Tensor:
     """(N, 3, S, S) to (N,) P(leukaemic)."""
     network.eval()
     return functional.softmax(network(images), dim=1)[:, 1]
+
+
+def plain_intervals(labels: Any, probabilities: Any, subjects: Any, *, resamples: int) -> Any:
+    """Return 95% limits (6, 2) of six scores by scikit-learn, in a loop that resamples people."""
+    generator = np.random.default_rng(0)
+    people = np.unique(subjects)
+    cells_of = [np.flatnonzero(subjects == one) for one in people]
+    scores = []
+    for drawn in generator.integers(len(people), size=(resamples, len(people))):
+        cells = np.concatenate([cells_of[one] for one in drawn])
+        truth, stated = labels[cells], probabilities[cells]
+        called = stated >= 0.5
+        scores.append(
+            (
+                metrics.accuracy_score(truth, called),
+                metrics.balanced_accuracy_score(truth, called),
+                metrics.f1_score(truth, called, average="weighted"),
+                metrics.roc_auc_score(truth, stated),
+                metrics.average_precision_score(truth, stated),
+                metrics.brier_score_loss(truth, stated),
+            )
+        )
+    return np.quantile(scores, (0.025, 0.975), axis=0).T

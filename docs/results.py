@@ -17,17 +17,23 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sklearn.metrics import roc_auc_score
+from familiarity import familiarity_lines, measure_familiarity
 
-from leuknet.data.simulate import read_truth
+from leuknet.audit import Audit, table_rows
+from leuknet.errors import DataError
 from leuknet.evaluate import read_evaluation, summary_rows
 from leuknet.history import read_history
 from leuknet.models import layer_table
+from leuknet.models.explain import METHODS
+from leuknet.models.galleries import read_inputs
+from leuknet.models.predictor import load_model
+from leuknet.models.sanity import deletion_curve, randomisation_check
+from leuknet.records import read_record
 from leuknet.reproduce import describe_machine
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -35,7 +41,9 @@ RESULTS = REPOSITORY / "results"
 BUILD = REPOSITORY / "build"
 PAGE = REPOSITORY / "docs" / "results.md"
 
-SPLIT_EFFECT_SEEDS = (0, 1, 2)
+FOLDS_COMMAND = (
+    "leuknet data simulate build/folds/data --scale 0.15 --part fold_0 --part fold_1 --part fold_2"
+)
 
 FC1_WIDTHS = (64, 128, 256, 512)
 
@@ -160,46 +168,81 @@ def measure_fc1(_: Path) -> dict[str, Any]:
     return {"commands": commands, "rows": rows}
 
 
-def measure_split_effect(_: Path) -> dict[str, Any]:
-    """Train one recipe on the same simulated cells under both kinds of split, over several seeds."""
-    source = BUILD / "split-effect" / "data"
-    commands = [
-        _run(f"data simulate {source} --scale 0.15 --part fold_0 --part fold_1 --part fold_2"),
-    ]
-    known = dict(read_truth(source).select("path", "probability").iter_rows())
+def measure_audit(_: Path) -> dict[str, Any]:
+    """Ask what an image-level split is worth on simulated cells of all folds."""
+    source, out = _draw_folds()
+    settings = "--set 'parts=[]' --set 'fractions=[0.6,0.15,0.25]'"
+    command = _run(
+        f"audit --data {source} --recipe leuknet-demo --seeds 0,1,2 --out {out / 'audit'} {settings}"
+    )
+    found = read_record(Audit, out / "audit" / "audit.json", error=DataError, fix="measure again")
+    return {
+        "commands": [FOLDS_COMMAND, command],
+        "verdict": found.verdict,
+        "cells": found.cells,
+        "subjects": found.subjects,
+        "met_share": found.met_share,
+        "rows": table_rows(found),
+    }
+
+
+def measure_benchmark(_: Path) -> dict[str, Any]:
+    """Judge the demonstration's recipe and the baselines by leaving one fold out."""
+    source, out = _draw_folds()
+    command = _run(
+        f"benchmark --data {source} --recipes leuknet-demo --protocol folds --seeds 0,1 --out {out / 'benchmark'}"
+    )
+    page = (out / "benchmark" / "folds" / "table.md").read_text(encoding="utf-8")
+    return {"commands": [FOLDS_COMMAND, command], "table": page.splitlines()[2:-2]}
+
+
+def measure_explanations(_: Path) -> dict[str, Any]:
+    """Check whether maps of the demonstration's model say anything of it."""
+    evaluation = read_evaluation(BUILD / "demo" / "run" / "evaluation" / "evaluation.json")
+    root = BUILD / "demo" / "data"
+    cells = [next(root.rglob(Path(name).name)) for name in evaluation.paths]
+    predictor = load_model(BUILD / "demo" / "run" / "model")
+    inputs = read_inputs(predictor, cells)
     rows = []
-    for split in ("image-level", "subject-level"):
-        for seed in SPLIT_EFFECT_SEEDS:
-            run = BUILD / "split-effect" / f"{split}-{seed}"
-            commands.append(
-                _run(
-                    f"train leuknet-demo --data {source} --out {run} --split {split} --seed {seed} "
-                    "--set 'parts=[]' --set 'fractions=[0.6,0.15,0.25]'"
-                )
-            )
-            commands.append(_run(f"evaluate {run / 'model'} --data {source}"))
-            evaluation = read_evaluation(run / "evaluation" / "evaluation.json")
-            summary = dict(summary_rows(evaluation))
-            best = [known[path] for path in evaluation.paths]
-            rows.append(
-                {
-                    "split": split,
-                    "seed": seed,
-                    "cells": evaluation.cells,
-                    "subjects": evaluation.subjects,
-                    "accuracy": summary["accuracy"],
-                    "auroc": summary["AUROC"],
-                    "best_auroc": float(roc_auc_score(evaluation.labels, best)),
-                }
-            )
-    return {"commands": commands, "rows": rows}
+    for name, method in METHODS.items():
+        sanity = randomisation_check(predictor, inputs, explain=method.explain)
+        deletion = deletion_curve(predictor, inputs, method.explain(predictor, inputs))
+        rows.append(
+            {
+                "method": name,
+                "cells": sanity.cells,
+                "rank": sanity.rank_correlation[-1],
+                "structure": sanity.similarity[-1],
+                "random_weights": sanity.passes,
+                "areas": deletion.areas,
+                "faster": deletion.faster,
+                "deletion": deletion.passes,
+            }
+        )
+    return {"commands": [], "rows": rows}
+
+
+def measure_unfamiliar(data: Path) -> dict[str, Any]:
+    """Show a reference of real cells what it should know and what it should not."""
+    return {"commands": [], **measure_familiarity(data, BUILD / "demo" / "run" / "model")}
+
+
+def _draw_folds() -> tuple[Path, Path]:
+    """Draw simulated cells of all folds, unless they are there; return them, and where results of them go."""
+    out = BUILD / "folds"
+    if not (out / "data").exists():
+        _run(FOLDS_COMMAND.removeprefix("leuknet ").replace("build/", f"{BUILD}/"))
+    return out / "data", out
 
 
 MEASUREMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "demo": measure_demo,
     "full-size": measure_full_size,
     "fc1-width": measure_fc1,
-    "split-effect": measure_split_effect,
+    "audit": measure_audit,
+    "benchmark": measure_benchmark,
+    "explanations": measure_explanations,
+    "unfamiliar": measure_unfamiliar,
     "real-prediction": measure_real_prediction,
     "wbc-masks": measure_wbc,
 }
@@ -239,7 +282,16 @@ def render() -> str:
         *(_fc1_lines(found["fc1-width"]) if found["fc1-width"] else ["Not measured.", ""]),
         "## What an image-level split is worth, on simulated cells",
         "",
-        *(_split_effect_lines(found["split-effect"]) if found["split-effect"] else ["Not measured.", ""]),
+        *(_audit_lines(found["audit"]) if found["audit"] else ["Not measured.", ""]),
+        "## New people, one fold left out, on simulated cells",
+        "",
+        *(_benchmark_lines(found["benchmark"]) if found["benchmark"] else ["Not measured.", ""]),
+        "## Explanations: do the maps speak of the network?",
+        "",
+        *(_explanation_lines(found["explanations"]) if found["explanations"] else ["Not measured.", ""]),
+        "## Images that a model was not made for",
+        "",
+        *(familiarity_lines(found["unfamiliar"]) if found["unfamiliar"] else ["Not measured.", ""]),
         "## Real C-NMC images, scored by the demonstration's model",
         "",
         *(_real_lines(real) if real else ["Not measured.", ""]),
@@ -273,21 +325,61 @@ def _real_lines(real: dict[str, Any]) -> list[str]:
     ]
 
 
-def _split_effect_lines(found: dict[str, Any]) -> list[str]:
+def _audit_lines(found: dict[str, Any]) -> list[str]:
+    heads = ("learner", "metric", "image-level", "subject-level", "optimism of the image-level split")
     return [
-        "One recipe, the same cells of all three folds, both kinds of split. The generator's own probability, which is the best",
-        "that any model can do on people it has not seen, is scored on the same test cells beside it. Intervals of the",
-        "subject-level rows come from a bootstrap over people, those of the image-level rows take cells as independent.",
+        f"**{found['verdict']}**",
         "",
-        "| split | seed | test cells (people) | accuracy | AUROC | AUROC of the known answer |",
-        "|---|---|---|---|---|---|",
-        *(
-            f"| {row['split']} | {row['seed']} | {row['cells']} ({row['subjects']}) | {row['accuracy']} | {row['auroc']} | {row['best_auroc']:.3f} |"
-            for row in found["rows"]
-        ),
+        "One recipe and the baselines on the same cells, divided once by image and once by person for each of three seeds.",
+        f"{found['cells']:,} cells of {found['subjects']} people; {found['met_share']:.0%} of the image-level test cells are of people who are in training too.",
+        "Means over seeds; intervals resample people and seeds. The known answer is the generator's own probability:",
+        "the best that any model can do on people it has not seen, and a control, since it remembers nobody. Colour bears no",
+        "class by construction: whatever it scores by image is memory of the slide.",
+        "",
+        *_table_lines(heads, found["rows"]),
         "",
         *_command_lines(found),
     ]
+
+
+def _benchmark_lines(found: dict[str, Any]) -> list[str]:
+    return [*found["table"], "", *_command_lines(found)]
+
+
+def _explanation_lines(found: dict[str, Any]) -> list[str]:
+    heads = (
+        "method",
+        "cells",
+        "agreement with maps of random weights: rank / structure",
+        "",
+        "area under P(called class), marked pixels first / by chance / last",
+        "sooner than by chance",
+        "",
+    )
+    rows = [
+        (
+            row["method"],
+            str(row["cells"]),
+            f"{row['rank']:.2f} / {row['structure']:.2f}",
+            "passes" if row["random_weights"] else "**fails**",
+            " / ".join(f"{area:.3f}" for area in row["areas"]),
+            f"{row['faster']:.0%}",
+            "passes" if row["deletion"] else "**fails**",
+        )
+        for row in found["rows"]
+    ]
+    return [
+        "The demonstration's model on its test cells. A map that stays when the weights are replaced by chance shows the image,",
+        "not the network (limit: an agreement of 0.5); blackening what a map marks must change the answer sooner than by chance.",
+        "`leuknet explain MODEL IMAGES --check` measures the same.",
+        "",
+        *_table_lines(heads, rows),
+        "",
+    ]
+
+
+def _table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows)]
 
 
 def _fc1_lines(found: dict[str, Any]) -> list[str]:
@@ -331,7 +423,7 @@ def _read(name: str) -> dict[str, Any]:
 
 def _reproduced(command: str, out: Path) -> dict[str, Any]:
     commands = [_run(f"{command} --out {out}")]
-    return _evaluated(out / "evaluation.json", out / "run", commands)
+    return _evaluated(out / "run" / "evaluation" / "evaluation.json", out / "run", commands)
 
 
 def _evaluated(evaluation: Path, run: Path, commands: list[str]) -> dict[str, Any]:

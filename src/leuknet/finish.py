@@ -84,7 +84,7 @@ def finish(
         split_kind=split.kind,
         split_fingerprint=split.fingerprint,
         leuknet_version=version("leuknet"),
-        commit=_commit(),
+        commit=commit_of_code(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         protocol=split.protocol,
         round=split.round,
@@ -94,7 +94,7 @@ def finish(
     save_model(network, card, split, folder, hashes=hashes, reference=reference)
 
 
-def _commit() -> str | None:
+def commit_of_code() -> str | None:
     """The commit of the checkout that the code runs from, None for an installed package."""
     try:
         answer = subprocess.run(  # noqa: S603
