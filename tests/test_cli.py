@@ -24,13 +24,14 @@ import pytest
 import typer
 from PIL import Image
 
-from leuknet import __version__, reproduce
+from leuknet import __version__, reproduce, runs
 from leuknet.cli import app
 from leuknet.data import verify
 from leuknet.data.simulate import simulate
 from leuknet.errors import SettingError
 from leuknet.evaluate import read_evaluation
-from leuknet.predict import COLUMNS, open_card
+from leuknet.predict import open_card
+from leuknet.prediction_table import COLUMNS
 from leuknet.recipes import RECIPES
 from tests.conftest import Ended, run_cli
 
@@ -150,6 +151,7 @@ def test_all_commands_of_the_issue_are_there() -> None:
     assert leaves >= {
         *("data verify", "data show", "data simulate", "model show", "recipes"),
         *("train", "evaluate", "predict", "reproduce"),
+        *("data split", "audit", "explain", "report", "benchmark"),
     }
 
 
@@ -473,7 +475,7 @@ def test_train_writes_a_model_folder_and_says_how_to_judge_it(
         f"image-level split; judge it with: leuknet evaluate {out / 'model'} --data {simulated_fold}"
     )
     names = {path.name for path in (out / "model").iterdir()}
-    assert names == {"model.json", "weights.safetensors", "split.json", "golden.npz"}
+    assert names == {"model.json", "weights.safetensors", "split.json", "golden.npz", "reference.npz"}
     assert (out / "history.csv").read_text(encoding="utf-8").count("\n") == 1 + 58 // 16
     assert not (out / "checkpoint.safetensors").exists()
 
@@ -568,9 +570,14 @@ def test_evaluate_judges_the_own_test_side_with_intervals_and_figures(
     assert "cells 8 (4 ALL, 4 HEM)" in text
     assert "image-level (optimistic: cells of one person may be on both sides)" in text
     assert "Research software, not a medical device." in text
+    pictures = ("confusion", "classified", "gallery-certain-wrong", "gallery-uncertain", "gallery-typical")
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
-        *("evaluation.json", "confusion.png", "confusion.svg", "classified.png", "classified.svg"),
+        *("evaluation.json", "overlap.json", "data.json", "galleries.json", "baselines"),
+        *(f"{name}.{kind}" for name in pictures for kind in ("png", "svg")),
     }
+    assert [path.name for path in sorted((tmp_path / "results" / "baselines").iterdir())] == [
+        *("area.json", "colour.json", "nearest.json")
+    ]
     evaluation = read_evaluation(tmp_path / "results" / "evaluation.json")
     assert (evaluation.part, evaluation.cells, evaluation.simulated) == ("test side", 8, True)
     (right_normal, _), (_, right_leukaemic) = evaluation.confusion
@@ -832,7 +839,9 @@ def test_predict_scores_all_real_cells(model: Path, shared_data: Path, tmp_path:
 
     lines = read_lines(tmp_path / "scores.csv")
     assert (ended.status, len(lines)) == (0, 129)
-    assert not any(line["warnings"] for line in lines)
+    # To a model of simulated cells real ones may well be unfamiliar; none is mistaken for a raw smear.
+    assert not any("smear" in line["warnings"] or "px, not" in line["warnings"] for line in lines)
+    assert {line["outcome"] for line in lines} <= {"ALL", "HEM", "uncertain"}
 
 
 def test_predict_refuses_a_table_of_another_kind_and_folders_without_images(
@@ -903,8 +912,10 @@ def test_reproduce_wants_c_nmc_2019(tmp_path: Path) -> None:
 
 def test_reproduce_writes_a_page_with_six_figures_and_all_that_is_behind_it(mini_reproduction: Path) -> None:
     page = (mini_reproduction / "index.html").read_text(encoding="utf-8")
-    evaluation = read_evaluation(mini_reproduction / "evaluation.json")
+    evaluation = read_evaluation(mini_reproduction / "run" / "evaluation" / "evaluation.json")
+    report = (mini_reproduction / "report.html").read_text(encoding="utf-8")
 
+    assert evaluation.model_id in report
     assert page.count('<img src="data:image/png;base64,') == page.count("<img") == 6
     figures = ("framework", "samples", "network", "classified", "confusion", "history")
     expected = {f"{name}.{kind}" for name in figures for kind in ("png", "svg")}
@@ -923,19 +934,22 @@ def test_reproduce_again_takes_the_finished_run_and_trains_nothing(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("it was done before")
 
-    before = read_evaluation(mini_reproduction / "evaluation.json")
+    saved = mini_reproduction / "run" / "evaluation" / "evaluation.json"
+    before = read_evaluation(saved)
     (mini_reproduction / "index.html").unlink()
-    monkeypatch.setattr(reproduce, "train", refuse)
+    monkeypatch.setattr(runs, "train", refuse)
+    monkeypatch.setattr(reproduce, "assess", refuse)
     monkeypatch.setattr(reproduce, "simulate", refuse)
 
     ended = run_cli("reproduce", "paper", "--demo", "--out", mini_reproduction)
 
     assert ended.status == 0, ended.err
     assert ended.out == (
-        f"page: {mini_reproduction / 'index.html'}\nResearch software, not a medical device.\n"
+        f"page: {mini_reproduction / 'index.html'}\n"
+        f"full report: {mini_reproduction / 'report.html'}\nResearch software, not a medical device.\n"
     )
     assert (mini_reproduction / "index.html").is_file()
-    assert read_evaluation(mini_reproduction / "evaluation.json") == before
+    assert read_evaluation(saved) == before
 
 
 @pytest.mark.usefixtures("tiny_demo")
@@ -954,7 +968,7 @@ def test_reproduce_with_another_seed_wants_another_folder_and_touches_nothing(
     data = mini_reproduction / "data"
     with pytest.raises(SettingError) as caught:
         reproduce.reproduce_paper(data, out=mini_reproduction, recipe="leuknet-demo", seed=1)
-    assert "a finished run of another recipe or seed" in caught.value.what
+    assert "a finished run of another recipe, seed or cells" in caught.value.what
     assert state() == before
 
 

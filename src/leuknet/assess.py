@@ -77,7 +77,6 @@ def assess(
     overlap = find_overlap(sides)
     evaluation = evaluate(predictor, dataset, side, reference=predictor.reference, progress=progress)
     out.mkdir(parents=True, exist_ok=True)
-    write_evaluation(evaluation, out / "evaluation.json")
     write_record(overlap, out / "overlap.json")
     write_record(describe_data(dataset), out / "data.json")
     if train_cells:
@@ -87,6 +86,8 @@ def assess(
     save_figure(draw_confusion(evaluation, simulated=evaluation.simulated), out / "confusion")
     save_figure(draw_classified_cells(evaluation, dataset)[0], out / "classified")
     write_record(draw_galleries(predictor, evaluation, dataset, out), out / "galleries.json")
+    # Last, so that it stands for all the others.
+    write_evaluation(evaluation, out / "evaluation.json")
     return evaluation
 
 

@@ -25,6 +25,7 @@ from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published import COUNTS
 from leuknet.data.simulate import simulate
 from leuknet.errors import SettingError
+from leuknet.evaluate import read_evaluation
 from leuknet.figures import (
     draw_confusion,
     draw_framework,
@@ -35,6 +36,7 @@ from leuknet.figures import (
 from leuknet.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.metrics import wilson
 from leuknet.models import layer_table
+from leuknet.models.predictor import model_id_of
 from leuknet.recipes import get_recipe
 from leuknet.report import FigureFile, ReproductionContent, reproduction_page, write_report
 from leuknet.runs import trained_run
@@ -75,7 +77,7 @@ def reproduce_paper(
     dataset = open_dataset(data, name="c-nmc-2019", progress=True)
     out.mkdir(parents=True, exist_ok=True)
     run = trained_run(dataset, chosen, out=out / "run", precision=precision, progress=True)
-    evaluation = assess(run.folder / "model", dataset, out=run.folder / "evaluation", progress=True)
+    evaluation = _judged(run, dataset)
     figures = _draw_figures(dataset, run, evaluation, recipe=chosen, folder=out / "figures")
     last = run.history[-1].validation_accuracy
     assert last is not None  # noqa: S101  the last iteration is always validated
@@ -152,6 +154,16 @@ def _processor_name() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _judged(run: TrainedRun, dataset: Dataset) -> Evaluation:
+    """Judge the model, or take what an earlier call found: a second look would tell nothing new."""
+    model, out = run.folder / "model", run.folder / "evaluation"
+    if (out / "evaluation.json").exists():
+        found = read_evaluation(out / "evaluation.json")
+        if found.model_id == model_id_of(model):
+            return found
+    return assess(model, dataset, out=out, progress=True)
 
 
 def _draw_figures(

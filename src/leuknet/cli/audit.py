@@ -47,9 +47,9 @@ def audit(
 
     Trains twice as many networks as there are seeds. Stop with Ctrl-C: the same command goes on.
 
-    Example, on all three folds with a quarter of the cells tested:
+    On all three folds, with a quarter of the cells tested:
 
-    leuknet audit --data C-NMC --set 'parts=[]' --set 'fractions=[0.6,0.15,0.25]'
+    Example: leuknet audit --data C-NMC --set 'parts=[]' --set 'fractions=[0.6,0.15,0.25]'
     """
     from leuknet.audit import COLUMNS, table_rows, usual_learners
     from leuknet.audit import audit as run_audit

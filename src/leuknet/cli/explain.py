@@ -84,8 +84,8 @@ def explain(
         title = f"Images {start + 1} to {start + len(shown)} of {len(scored)}, explained"
         save_figure(draw_sheet(predictor, shown, methods, title=title), out / f"explained-{number}")
     typer.echo(
-        f"written: {out}: {len(sheets)} sheets of {len(scored):,} images as PNG and SVG, and predictions.csv "
-        f"of {summary.written:,} lines, {summary.failed:,} of them without a score"
+        f"written: {out}: sheets of {len(scored):,} explained images (PNG and SVG: {len(sheets)} each) and "
+        f"predictions.csv: {summary.written:,} lines, {summary.failed:,} of them without a score"
     )
     if check and scored:
         _print_checks(predictor, scored[:CHECKED], methods)
@@ -114,20 +114,20 @@ def _print_checks(
     from leuknet.models.sanity import SAME_ABOVE, deletion_curve, randomisation_check
 
     inputs = read_inputs(predictor, [Path(one.path) for one in scored])
-    table = Table("check", "result", "found", title=f"Do the maps speak of the network? {len(inputs)} images")
+    table = Table("check", "result", "found", title=f"Do maps speak of the network? Images: {len(inputs)}")
     for name, method in methods.items():
         sanity = randomisation_check(predictor, inputs, explain=method.explain)
         agreement = (
-            f"maps of {sanity.cells} images agree with those of random weights by "
+            f"{sanity.cells} maps agree with those of random weights by "
             f"{sanity.rank_correlation[-1]:.2f} (rank) and {sanity.similarity[-1]:.2f} (structure); "
             f"passes below {SAME_ABOVE:g}"
         )
         deletion = deletion_curve(predictor, inputs, method.explain(predictor, inputs))
         most, chance, least = deletion.areas
         areas = (
-            f"area under P(called class) {most:.3f} most important first, {chance:.3f} by chance, {least:.3f} "
-            f"least first; faster than chance in {deletion.faster:.0%} of images, which end, all black, at "
-            f"{deletion.random[-1]:.3f}"
+            f"area under P(called class): {most:.3f} most important first, {chance:.3f} by chance, "
+            f"{least:.3f} least first; faster than chance in {deletion.faster:.0%} of images; "
+            f"an all black image has {deletion.random[-1]:.3f}"
         )
         table.add_row(f"{name}: random weights", _word(passes=sanity.passes), agreement)
         table.add_row(f"{name}: deletion", _word(passes=deletion.passes), areas)

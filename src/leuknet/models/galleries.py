@@ -42,6 +42,8 @@ from leuknet.types import (
 SHEET = 12
 """Images on one sheet."""
 
+_OF_SIMULATION = " The model was trained on simulated cells: what it looks at means nothing for real ones."
+
 _BATCH = 256
 """Images read at a time while only their features are kept."""
 
@@ -120,8 +122,8 @@ def draw_sheet(
         undecided=None if card.calibration is None else card.calibration.undecided,
         class_names=card.class_names,
         title=title,
-        caption=legend(methods, class_names=card.class_names),
-        simulated=card.simulated,
+        caption=legend(methods, class_names=card.class_names) + (_OF_SIMULATION if card.simulated else ""),
+        simulated=False,  # nobody knows of these files, and to stamp a person's cells would be untrue
         names=[Path(one.path).name for one in predictions],
     )
 

@@ -33,7 +33,7 @@ from leuknet.models import build
 from leuknet.predict import open_card, write_card
 from leuknet.types import Features, ModelCard, Pixels, Probabilities, Split
 
-REFERENCE = "reference.npz"
+WEIGHTS, REFERENCE = "weights.safetensors", "reference.npz"
 
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference in probability between two machines; kernels round differently by about 1e-6."""
@@ -124,10 +124,10 @@ def load_model(folder: Path) -> TorchPredictor:
     """
     card = open_card(folder)
     network = build(card.recipe.network, card.recipe.image_size_px, card.recipe.network_options)
-    weights = folder / "weights.safetensors"
+    weights = folder / WEIGHTS
     try:
         network.load_state_dict(load_file(weights))
-        model_id = hash_file(weights)[:12]
+        model_id = model_id_of(folder)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(
             f"cannot load the weights of {folder}",
@@ -150,6 +150,11 @@ def load_model(folder: Path) -> TorchPredictor:
             fix=f"{_COPY_AGAIN}; the files do not belong together or were changed",
         )
     return predictor
+
+
+def model_id_of(folder: Path) -> str:
+    """Return the id of the model in a folder: the first 12 hex digits of the sha256 of its weights."""
+    return hash_file(folder / WEIGHTS)[:12]
 
 
 def save_model(
@@ -177,7 +182,7 @@ def save_model(
     staging.mkdir(parents=True)
     try:
         tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-        (staging / "weights.safetensors").write_bytes(save(tensors))
+        (staging / WEIGHTS).write_bytes(save(tensors))
         write_card(card, staging)
         write_split(split, staging / "split.json", hashes=hashes)
         write_reference(reference, staging / REFERENCE)
