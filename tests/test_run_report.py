@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import re
+import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
@@ -485,6 +486,18 @@ def test_the_printer_fetches_nothing() -> None:
         print_pdf(b'<html lang="en"><title>x</title><img src="https://example.org/x.png" alt="x">')
 
     assert "disallowed" in str(caught.value.__cause__)
+
+
+@needs_printer
+def test_printing_leaves_pillow_as_strict_as_it_was() -> None:
+    # In a fresh process: WeasyPrint changes the setting when it is imported.
+    script = (
+        "from leuknet.report.pdf import print_pdf; from PIL import ImageFile; "
+        "print_pdf(b'<html lang=\"en\"><title>x</title><p>x</p>'); print(ImageFile.LOAD_TRUNCATED_IMAGES)"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert answer.stdout == "False\n"
 
 
 def _forbid(patch: pytest.MonkeyPatch, error: Exception) -> None:

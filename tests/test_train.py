@@ -271,14 +271,15 @@ def test_a_model_folder_with_other_weights_is_refused(unbroken: Path, tmp_path: 
         leuknet.load(folder)
 
 
-@pytest.mark.parametrize("name", ["model.json", "weights.safetensors", "golden.npz"])
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors", "golden.npz", "reference.npz"])
 def test_a_missing_or_damaged_file_of_a_model_folder_is_an_error(
     unbroken: Path, tmp_path: Path, name: str
 ) -> None:
     folder = Path(shutil.copytree(unbroken / "model", tmp_path / "model"))
-    (folder / name).write_bytes(b"\x80\x04damaged")
-    with pytest.raises(ModelError):
-        leuknet.load(folder)
+    for content in (b"\x80\x04damaged", b"PK\x03\x04cut off"):
+        (folder / name).write_bytes(content)
+        with pytest.raises(ModelError):
+            leuknet.load(folder)
     (folder / name).unlink()
     with pytest.raises(ModelError):
         leuknet.load(folder)

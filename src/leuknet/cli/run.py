@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -82,8 +83,9 @@ def train(
 
     wanted = list(settings or [])
     wanted += [] if split is None else [f"split={split.value}"]
-    wanted += [] if seed is None else [f"seed={seed}"]
     chosen = changed(get_recipe(recipe), wanted)
+    # Another seed is another try of the same recipe, not another recipe.
+    chosen = chosen if seed is None else replace(chosen, seed=seed)
     opened = options.open_reported(
         data,
         name=dataset,
@@ -157,7 +159,9 @@ def evaluate(
         table.add_row(name, text)
     Console().print(table)
     typer.echo(f"written: {folder}: scores, baselines, proof of no overlap, galleries")
-    typer.echo(f"a report of it: leuknet report {model.parent if out is None else folder}")
+    if folder.resolve().parent == model.resolve().parent:  # where `leuknet report` finds the model too
+        run = model.parent if folder.name == "evaluation" else folder
+        typer.echo(f"a report of it: leuknet report {run}")
     typer.echo(RESEARCH_ONLY)
 
 

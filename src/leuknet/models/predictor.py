@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -239,7 +241,7 @@ def _read_golden(folder: Path, size: int) -> tuple[Pixels, Probabilities]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             inputs, probabilities = stored["inputs"], stored["probabilities"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise ModelError(
             f"cannot check model folder {folder}",
             why=f"{path.name}: {error}",

@@ -12,6 +12,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import cast
 
+from PIL import ImageFile
+
 from leuknet.errors import MissingExtraError
 
 
@@ -37,6 +39,7 @@ def check_printer() -> None:
 
 
 def _weasyprint() -> ModuleType:
+    truncated = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         import weasyprint
     except ImportError as error:
@@ -53,4 +56,8 @@ def _weasyprint() -> ModuleType:
             fix="on Debian or Ubuntu: apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; "
             "or leave the PDF out with --no-pdf",
         ) from error
+    finally:
+        # Importing it lets Pillow make up the missing pixels of cut-off images, in the whole process: our own
+        # reading of cells must not.
+        ImageFile.LOAD_TRUNCATED_IMAGES = truncated
     return cast(ModuleType, weasyprint)

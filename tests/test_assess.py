@@ -1,0 +1,135 @@
+"""One model judged: what lies beside it afterwards, and when nothing does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from leuknet import assess as module
+from leuknet.assess import assess, describe_data
+from leuknet.data import open_dataset
+from leuknet.data.survey import survey
+from leuknet.errors import DataError
+from leuknet.evaluate import read_evaluation
+from leuknet.looks import VARIABLE
+from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+from leuknet.records import read_record
+from leuknet.train import train
+from leuknet.types import DataCard, Dataset, Galleries, Overlap, TestSide
+
+TINY = replace(
+    LEUKNET_DEMO,
+    network_options={"filters": [2, 3, 4], "fc1": 4},
+    image_size_px=16,
+    epochs=1,
+    batch_size=16,
+)
+
+
+@pytest.fixture(scope="module")
+def dataset(simulated_fold: Path) -> Dataset:
+    return open_dataset(simulated_fold)
+
+
+@pytest.fixture(scope="module")
+def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(dataset, TINY, out=tmp_path_factory.mktemp("runs") / "one").folder / "model"
+
+
+@pytest.fixture(scope="module")
+def judged(model: Path, dataset: Dataset) -> Path:
+    out = model.parent / "evaluation"
+    assess(model, dataset, out=out)
+    return out
+
+
+def test_everything_a_report_needs_can_be_read_back(judged: Path, dataset: Dataset) -> None:
+    evaluation = read_evaluation(judged / "evaluation.json")
+    overlap = read_record(Overlap, judged / "overlap.json", error=DataError, fix="")
+    galleries = read_record(Galleries, judged / "galleries.json", error=DataError, fix="")
+
+    assert read_record(DataCard, judged / "data.json", error=DataError, fix="") == describe_data(dataset)
+    assert [pair.first + pair.second for pair in overlap.pairs] == [
+        *("trainvalidation", "traintest", "validationtest")
+    ]
+    # An image-level split: the same people, and yet no picture twice.
+    assert not overlap.is_disjoint
+    assert all(pair.subjects and not pair.contents for pair in overlap.pairs)
+    assert [one.name for one in galleries.galleries] == ["certain-wrong", "uncertain", "typical"]
+    assert all((judged / one.file).stat().st_size for one in galleries.galleries)
+    assert evaluation.calibration is not None
+
+
+def test_baselines_are_scored_on_the_very_cells_of_the_model(judged: Path) -> None:
+    evaluation = read_evaluation(judged / "evaluation.json")
+    for name in ("area", "colour", "nearest"):
+        baseline = read_evaluation(judged / "baselines" / f"{name}.json")
+        assert baseline.paths == evaluation.paths
+        assert baseline.labels == evaluation.labels
+        assert baseline.split_fingerprint == evaluation.split_fingerprint
+        assert baseline.model_id == f"baseline: {name}"
+
+
+def test_a_survey_at_hand_is_taken_instead_of_reading_again(
+    model: Path, dataset: Dataset, judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surveyed = survey(dataset.cells, root=dataset.root, canvas_px=dataset.canvas_px)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("it was surveyed before")
+
+    monkeypatch.setattr(module, "survey", refuse)
+    assess(model, dataset, out=tmp_path, surveyed=surveyed)
+
+    for name in ("overlap.json", "data.json", "baselines/nearest.json"):
+        assert (tmp_path / name).read_text("utf-8") == (judged / name).read_text("utf-8")
+
+
+def test_without_the_training_cells_there_are_no_baselines(
+    model: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    test = read_evaluation(model.parent / "evaluation" / "evaluation.json").paths
+    few = tuple(cell for cell in dataset.cells if cell.id in test)
+    side = TestSide(few, "external", "f" * 64, "elsewhere")
+    assess(model, replace(dataset, cells=few), out=tmp_path / "out", side=side)
+
+    assert not (tmp_path / "out" / "baselines").exists()
+    assert read_evaluation(tmp_path / "out" / "evaluation.json").split_kind == "external"
+
+
+def test_a_model_without_hashes_is_refused_before_its_cells_are_looked_at(
+    model: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "ledger.jsonl"))
+    old = tmp_path / "model"
+    old.mkdir()
+    for path in model.iterdir():
+        (old / path.name).symlink_to(path)
+    content = json.loads((model / "split.json").read_text(encoding="utf-8"))
+    del content["hash_name"]  # as LeukNet 0.1.0 wrote it
+    for side in ("train", "validation", "test"):
+        for cell in content[side]:
+            del cell["hash"]
+    (old / "split.json").unlink()
+    (old / "split.json").write_text(json.dumps(content), encoding="utf-8")
+
+    with pytest.raises(DataError, match="perceptual hash"):
+        assess(old, dataset, out=tmp_path / "out")
+    assert not (tmp_path / "ledger.jsonl").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_evaluation_is_written_last_so_that_it_stands_for_the_others(
+    model: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(module, "draw_galleries", fail)
+    with pytest.raises(OSError, match="no space"):
+        assess(model, dataset, out=tmp_path / "out")
+    assert (tmp_path / "out" / "overlap.json").exists()
+    assert not (tmp_path / "out" / "evaluation.json").exists()
