@@ -26,7 +26,7 @@ from familiarity import familiarity_lines, measure_familiarity
 
 from leuknet.audit import Audit, table_rows
 from leuknet.errors import DataError
-from leuknet.evaluate import read_evaluation, summary_rows
+from leuknet.evaluate import read_evaluation
 from leuknet.history import read_history
 from leuknet.models import layer_table
 from leuknet.models.explain import METHODS
@@ -35,6 +35,7 @@ from leuknet.models.predictor import load_model
 from leuknet.models.sanity import deletion_curve, randomisation_check
 from leuknet.records import read_record
 from leuknet.reproduce import describe_machine
+from leuknet.summary import summary_rows
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "results"

@@ -866,7 +866,14 @@ def test_predict_stopped_by_ctrl_c_ends_with_130_and_keeps_its_lines(
     partial = tmp_path / "scores.csv.partial.csv"
     # 125 cells 400 times over: it would take minutes.
     command = map(str, [SCRIPT, "predict", model, *[simulated_fold] * 400, "--out", tmp_path / "scores.csv"])
-    process = subprocess.Popen([*command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests run as a job in the background, children would ignore Ctrl-C from the start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while not (partial.exists() and partial.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -28,7 +28,7 @@ from leuknet.data.simulate import read_truth
 from leuknet.data.split import make_split
 from leuknet.data.survey import Survey, survey
 from leuknet.errors import DataError, SettingError
-from leuknet.evaluate import evaluate, read_evaluation, score_text, write_evaluation
+from leuknet.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.figures.frame import save_figure
 from leuknet.figures.optimism import draw_optimism
 from leuknet.metrics import METRICS
@@ -36,6 +36,7 @@ from leuknet.models.predictor import load_model
 from leuknet.optimism import KINDS, THRESHOLD, Scored, Worth, measure_worth
 from leuknet.records import write_record, write_whole
 from leuknet.runs import trained_run
+from leuknet.summary import score_text
 from leuknet.train import Precision
 from leuknet.types import Dataset, Probabilities, Recipe, Split, TestSide
 

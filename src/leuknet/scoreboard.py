@@ -22,11 +22,12 @@ from leuknet.crossed import Answers, crossed_bootstrap
 from leuknet.curves import arrays_of, clusters_of
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.errors import DataError
-from leuknet.evaluate import read_evaluation, score_text
+from leuknet.evaluate import read_evaluation
 from leuknet.figures import save_figure
 from leuknet.figures.scores import draw_scores
 from leuknet.metrics import METRICS
 from leuknet.records import write_whole
+from leuknet.summary import score_text
 from leuknet.types import Evaluation, Interval, SplitKind
 
 EVALUATIONS = "evaluations"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from leuknet.evaluate import score_text
 from leuknet.metrics import METRICS
 from leuknet.report import facts
 from leuknet.report.blocks import counted
@@ -19,6 +18,7 @@ from leuknet.report.closing import limit_texts
 from leuknet.report.facts import Runs, each
 from leuknet.report.provenance import metrics_text, training_data_text
 from leuknet.report.run_record import RunRecord
+from leuknet.summary import score_text
 
 Answer = Callable[[Runs], str | None]
 

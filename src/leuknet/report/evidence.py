@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from leuknet.by_subject import SubjectRow, coverage, subject_rows
 from leuknet.curves import arrays_of, clusters_of, net_benefit
-from leuknet.evaluate import score_text
 from leuknet.figures.curves import draw_decision, draw_discrimination, draw_risk_coverage
 from leuknet.figures.reliability import draw_reliability
 from leuknet.figures.subjects import draw_subjects
@@ -23,6 +22,7 @@ from leuknet.report.facts import Runs, each, threshold_text, undecided_text
 from leuknet.report.render import embedded_figure, embedded_file
 from leuknet.report.run_record import RunRecord
 from leuknet.report.scores import baseline_title
+from leuknet.summary import score_text
 from leuknet.types import Evaluation, Interval
 
 _CURVES = 6

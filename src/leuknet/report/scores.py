@@ -10,13 +10,13 @@ from itertools import combinations
 
 from leuknet.compare import SIGNIFICANT, compare
 from leuknet.errors import DataError, ShapeError
-from leuknet.evaluate import score_text
 from leuknet.metrics import METRICS
 from leuknet.report.blocks import Block, Cell, Heading, Notice, Table, Text, Tiles, counted, shortened
 from leuknet.report.facts import Runs, basis_text, methods_text, tested_text
 from leuknet.report.literature import AIM, PUBLISHED
 from leuknet.report.looks import look_notices
 from leuknet.report.rounds import pooled_rounds
+from leuknet.summary import score_text
 from leuknet.types import Evaluation, Interval
 
 HEADLINE = ("weighted_f1", "auroc", "ece", "subject_accuracy")

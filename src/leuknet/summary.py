@@ -1,0 +1,60 @@
+"""Says an evaluation in words, once for the command line, tables and reports.
+
+Start at `summary_rows`.
+"""
+
+from __future__ import annotations
+
+from leuknet.metrics import METRICS
+from leuknet.types import Evaluation, Interval
+
+
+def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Return what a reader must know of an evaluation, as pairs of a name and a text.
+
+    Each metric with its interval comes first, then what these numbers rest on: cells, subjects, split,
+    data, and the kind of interval. Shares are in percent, weighted F1 and AUROC in 0..1.
+    """
+    (right_normal, missed_normal), (missed_leukaemic, right_leukaemic) = evaluation.confusion
+    normal, leukaemic = evaluation.class_names
+    of_class = f"{missed_leukaemic + right_leukaemic} {leukaemic}, {right_normal + missed_normal} {normal}"
+    rows = [(METRICS[name].title, score_text(name, one)) for name, one in evaluation.metrics.items()]
+    rows.append(("cells", f"{evaluation.cells} ({of_class})"))
+    rows.append(("subjects", "not known" if evaluation.subjects is None else str(evaluation.subjects)))
+    optimistic = " (optimistic: cells of one person may be on both sides)"
+    kind = evaluation.split_kind
+    rows.append(("split", kind + optimistic if kind == "image-level" else kind))
+    simulated = "simulated cells" if evaluation.simulated else ""
+    rows.append(("data", ", ".join(filter(None, (evaluation.dataset, evaluation.part, simulated)))))
+    methods: dict[str, list[str]] = {}
+    for name, one in evaluation.metrics.items():
+        methods.setdefault(f"{one.level:.0%}, {one.method}", []).append(METRICS[name].title)
+    rows += [(f"interval ({method})", ", ".join(names)) for method, names in methods.items()]
+    rule = "" if evaluation.threshold_rule == "half" else ", chosen on the validation side"
+    rows.append(("threshold", f"{evaluation.threshold:.3g}{rule}"))
+    rows.append(("earlier looks", _looks_text(evaluation)))
+    if evaluation.warned:
+        rows.append(("warned", f"{len(evaluation.warned)} cells depart from what the model was trained on"))
+    if evaluation.unreadable:
+        rows.append(("unreadable", f"{len(evaluation.unreadable)} cells, in none of these numbers"))
+    return rows
+
+
+def _looks_text(evaluation: Evaluation) -> str:
+    """Say how often these cells were scored before: by anything, by this recipe and seed, by this model."""
+    looks = evaluation.looks
+    if not looks:
+        return "none: these cells are scored for the first time"
+    alike = [one for one in looks if (one.recipe, one.seed) == (evaluation.recipe, evaluation.seed)]
+    same = sum(one.model_id == evaluation.model_id for one in alike)
+    return f"{len(looks)}, of which {len(alike)} by this recipe and seed ({same} by this very model)"
+
+
+def score_text(name: str, interval: Interval) -> str:
+    """Return a metric's estimate and interval as people read it: `80.4% (68.2 to 88.7)`."""
+    numbers = (interval.estimate, interval.low, interval.high)
+    if METRICS[name].is_percent:
+        estimate, low, high = (f"{100 * number:.1f}" for number in numbers)
+        return f"{estimate}% ({low} to {high})"
+    estimate, low, high = (f"{number:.3f}" for number in numbers)
+    return f"{estimate} ({low} to {high})"

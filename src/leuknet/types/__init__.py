@@ -1,0 +1,81 @@
+"""The nouns of LeukNet: what passes from one part to the next.
+
+All are frozen dataclasses. Images are `uint8 (H, W, 3)`, sRGB, row 0 at the top. Lengths in pixels end
+in `_px`, in micrometres in `_um`; times are seconds `_s` or UTC `_at`. A probability is always
+P(leukaemic), in [0, 1].
+
+Start at `CellImage`, then `Split`, `Recipe`, `ModelCard`, `Predictor`, `Evaluation`: that is the way
+from pixels to a score. `cells.py`, `models.py` and `judging.py` hold them. Nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+from leuknet.types.cells import (
+    CLASS_NAMES,
+    CellImage,
+    DataCard,
+    Dataset,
+    Finding,
+    Label,
+    Labels,
+    Overlap,
+    PartSummary,
+    Pixels,
+    Severity,
+    SideOverlap,
+    Split,
+    SplitKind,
+    TestSide,
+)
+from leuknet.types.judging import (
+    Evaluation,
+    Galleries,
+    Gallery,
+    Interval,
+    Look,
+)
+from leuknet.types.models import (
+    Calibration,
+    Features,
+    HistoryRow,
+    LayerRow,
+    ModelCard,
+    Prediction,
+    Predictor,
+    Probabilities,
+    Recipe,
+    ThresholdRule,
+)
+
+__all__ = [
+    "CLASS_NAMES",
+    "Calibration",
+    "CellImage",
+    "DataCard",
+    "Dataset",
+    "Evaluation",
+    "Features",
+    "Finding",
+    "Galleries",
+    "Gallery",
+    "HistoryRow",
+    "Interval",
+    "Label",
+    "Labels",
+    "LayerRow",
+    "Look",
+    "ModelCard",
+    "Overlap",
+    "PartSummary",
+    "Pixels",
+    "Prediction",
+    "Predictor",
+    "Probabilities",
+    "Recipe",
+    "Severity",
+    "SideOverlap",
+    "Split",
+    "SplitKind",
+    "TestSide",
+    "ThresholdRule",
+]

@@ -1,0 +1,139 @@
+"""How a model did: estimates that never travel alone.
+
+Start at `Interval`, then `Evaluation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leuknet.types.cells import SplitKind
+from leuknet.types.models import Calibration, ThresholdRule
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate that never travels alone.
+
+    Attributes
+    ----------
+    method
+        `wilson` (counts, cells taken as independent), `bootstrap over cells` or
+        `bootstrap over subjects`.
+    cells, subjects
+        What the estimate rests on; subjects is None where the data do not name them.
+    resamples
+        0 for a closed form.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+    method: str
+    cells: int
+    subjects: int | None
+    resamples: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """One scoring of a test side, as the ledger of `leuknet.looks` keeps it.
+
+    Attributes
+    ----------
+    at
+        UTC, ISO 8601.
+    test_fingerprint
+        sha256 over ids, contents and labels of the scored cells, whatever split they belong to.
+    recipe, seed, model_id
+        Which model looked.
+    """
+
+    at: str
+    test_fingerprint: str
+    recipe: str
+    seed: int
+    model_id: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model did on cells that it was not trained on. It cannot hold a bare number.
+
+    Attributes
+    ----------
+    model_id, recipe, seed
+        The model. Baselines that are no network have a `model_id` that starts with `baseline:`.
+    protocol, round
+        The protocol whose test side was scored, `""` for a recipe's own split or other cells.
+    threshold, threshold_rule, calibration
+        As on the model's card; calibration is None for baselines and old models.
+    metrics
+        Name to interval, in the order of `leuknet.metrics.METRICS`; those over subjects only where each
+        cell has one.
+    confusion
+        Counts, rows are the true class and columns the called class, class 0 first.
+    paths, labels, probabilities, subject_ids
+        Of each scored cell, in one order; a subject is None where none is published.
+    unreadable
+        Cells that could not be scored: path and reason. They count in no metric.
+    warned
+        Scored cells that depart from what the model was trained on: path and what was noticed. They count.
+    looks
+        Earlier scorings of these very cells by any model, oldest first.
+    """
+
+    model_id: str
+    recipe: str
+    seed: int
+    dataset: str
+    part: str
+    protocol: str
+    round: str
+    simulated: bool
+    split_kind: SplitKind
+    split_fingerprint: str
+    class_names: tuple[str, str]
+    threshold: float
+    threshold_rule: ThresholdRule
+    calibration: Calibration | None
+    cells: int
+    subjects: int | None
+    metrics: Mapping[str, Interval]
+    confusion: tuple[tuple[int, int], tuple[int, int]]
+    paths: tuple[str, ...]
+    labels: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    subject_ids: tuple[str | None, ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
+    warned: tuple[tuple[str, str], ...] = ()
+    looks: tuple[Look, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """One picture of test cells with explanations, kept beside an evaluation.
+
+    Attributes
+    ----------
+    name
+        `certain-wrong`, `uncertain` or `typical`.
+    file
+        PNG beside this record.
+    caption, alt
+        How the cells were chosen; the same for someone who cannot see the picture.
+    """
+
+    name: str
+    file: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Galleries:
+    """All galleries of an evaluation."""
+
+    galleries: tuple[Gallery, ...]
