@@ -106,7 +106,7 @@ def test_a_judged_baseline_says_what_it_is_and_which_cells_it_could_not_read() -
     dataset = Dataset("folder", "1", "none", "", Path(), seen.cells)
     side = TestSide((*seen.cells, broken), "image-level", "0" * 64, "test side")
 
-    judged = judge_baselines(dataset, side, train, test)
+    judged = judge_baselines(dataset, side, train, test, seed=3)
 
     assert [one.model_id for one in judged.values()] == [
         "baseline: area",
@@ -115,6 +115,6 @@ def test_a_judged_baseline_says_what_it_is_and_which_cells_it_could_not_read() -
     ]
     for one in judged.values():
         assert one.unreadable == (("broken.bmp", "zero bytes"),)
-        assert one.threshold == 0.5
+        assert (one.threshold, one.seed) == (0.5, 3)
         assert one.metrics["auroc"].estimate == 1
         assert one.confusion == ((2, 0), (0, 2))

@@ -99,6 +99,9 @@ def test_a_finished_grid_is_not_computed_again_and_a_larger_one_adds_to_it(
     after = files_of(finished)
     assert {name: after[name] for name in before} == before
     assert len(after) == 2 * len(before)
+    page = (finished / "official" / "table.md").read_text(encoding="utf-8")
+    assert page.count("| 2 |") == 1 + 3  # two seeds of the recipe and of each baseline
+    assert "Not in the table" not in page
 
 
 def test_a_cell_whose_file_is_lost_is_judged_again_without_training(

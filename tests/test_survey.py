@@ -68,6 +68,8 @@ def test_cells_are_taken_in_the_order_asked_for_and_missing_ones_left_out(cells:
     assert taken.hashes == (found.hashes[2], found.hashes[0])
     assert (taken.measures == found.measures[[2, 0]]).all()
     assert (taken.thumbnails == found.thumbnails[[2, 0]]).all()
+    assert [cell.id for cell, _ in taken.unreadable] == ["2.bmp"]
+    assert found.take([cells[0]]).unreadable == ()
 
 
 def test_no_cells_are_no_error(tmp_path: Path) -> None:

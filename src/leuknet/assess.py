@@ -80,7 +80,8 @@ def assess(
     write_record(overlap, out / "overlap.json")
     write_record(describe_data(dataset), out / "data.json")
     if train_cells:
-        found = judge_baselines(dataset, side, surveyed.take(train_cells), tested)
+        seed = predictor.card.recipe.seed
+        found = judge_baselines(dataset, side, surveyed.take(train_cells), tested, seed=seed)
         for name, one in found.items():
             write_evaluation(one, out / "baselines" / f"{name}.json")
     save_figure(draw_confusion(evaluation, simulated=evaluation.simulated), out / "confusion")

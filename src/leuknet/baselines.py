@@ -68,7 +68,9 @@ def score_baselines(
     return {name: BASELINES[name](train, labels, test) for name in names}
 
 
-def judge_baselines(dataset: Dataset, side: TestSide, train: Survey, test: Survey) -> dict[str, Evaluation]:
+def judge_baselines(
+    dataset: Dataset, side: TestSide, train: Survey, test: Survey, *, seed: int
+) -> dict[str, Evaluation]:
     """Fit each baseline and judge it by the protocol that judges a model.
 
     Parameters
@@ -77,6 +79,8 @@ def judge_baselines(dataset: Dataset, side: TestSide, train: Survey, test: Surve
         As for `leuknet.evaluate.judge`; `side` holds the cells of `test`.
     train, test
         As for `score_baselines`; test cells that could not be read count as `unreadable`.
+    seed
+        Of the split, for the record: fitting draws nothing.
 
     Raises
     ------
@@ -86,7 +90,12 @@ def judge_baselines(dataset: Dataset, side: TestSide, train: Survey, test: Surve
     return {
         name: judge(
             Judged(
-                PREFIX + name, PREFIX + name, seed=0, threshold=0.5, threshold_rule="half", calibration=None
+                PREFIX + name,
+                PREFIX + name,
+                seed=seed,
+                threshold=0.5,
+                threshold_rule="half",
+                calibration=None,
             ),
             dataset,
             side,

@@ -54,6 +54,7 @@ class Survey:
 
     def take(self, cells: Sequence[CellImage]) -> Survey:
         """Return the survey of some of its cells, in their order; those that it lacks are left out."""
+        asked = {cell.id for cell in cells}
         place = {cell.id: index for index, cell in enumerate(self.cells)}
         kept = [cell for cell in cells if cell.id in place]
         places = [place[cell.id] for cell in kept]
@@ -62,7 +63,7 @@ class Survey:
             tuple(self.hashes[index] for index in places),
             self.measures[places],
             self.thumbnails[places],
-            (),
+            tuple(pair for pair in self.unreadable if pair[0].id in asked),
         )
 
 
