@@ -66,7 +66,9 @@ def audit(
     )
     learners = usual_learners(opened, chosen, precision=precision.value, progress=True)
     result = run_audit(opened, chosen, seeds=numbers, out=out, learners=learners)
-    table = Table(*COLUMNS, title="SIMULATED CELLS" if result.simulated else None)
+    table = Table(title="SIMULATED CELLS" if result.simulated else None)
+    for head in COLUMNS:
+        table.add_column(head, overflow="fold")  # a number that is cut is another number
     for row in table_rows(result):
         table.add_row(*row)
     Console().print(table)

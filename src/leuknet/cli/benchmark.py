@@ -12,6 +12,9 @@ from rich.table import Table
 from leuknet.cli import options
 from leuknet.cli.run import RESEARCH_ONLY, Precision
 
+ON_SCREEN = ("auroc", "weighted_f1", "subject_accuracy")
+"""Metrics that fit into 80 columns; the files have all."""
+
 
 def benchmark(
     data: Annotated[
@@ -50,7 +53,7 @@ def benchmark(
 
     Example: leuknet benchmark --data C-NMC --recipes leuknet-paper --protocol folds --seeds 0,1,2
     """
-    from leuknet.scoreboard import SHOWN, summarise, table_heads, table_rows
+    from leuknet.scoreboard import summarise, table_heads, table_rows
 
     if data is None:
         if recipes or settings:
@@ -79,10 +82,11 @@ def benchmark(
         )
     first = found.rows[0]
     table = Table(
-        *table_heads(SHOWN),
-        title=f"{protocol}, {first.split_kind} split" + (" (SIMULATED CELLS)" if first.simulated else ""),
+        title=f"{protocol}, {first.split_kind} split" + (" (SIMULATED CELLS)" if first.simulated else "")
     )
-    for row in table_rows(found.rows, SHOWN):
+    for head in table_heads(ON_SCREEN):
+        table.add_column(head, overflow="fold")  # a number that is cut is another number
+    for row in table_rows(found.rows, ON_SCREEN):
         table.add_row(*row)
     Console().print(table)
     for text in found.incomplete:
