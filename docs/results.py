@@ -332,7 +332,7 @@ def _audit_lines(found: dict[str, Any]) -> list[str]:
         f"**{found['verdict']}**",
         "",
         "One recipe and the baselines on the same cells, divided once by image and once by person for each of three seeds.",
-        f"{found['cells']:,} cells of {found['subjects']} people; {found['met_share']:.0%} of the image-level test cells are of people who are in training too.",
+        f"{found['cells']:,} cells of {found['subjects']} people; {found['met_share']:.1%} of the image-level test cells are of people who are in training too.",
         "Means over seeds; intervals resample people and seeds. The known answer is the generator's own probability:",
         "the best that any model can do on people it has not seen, and a control, since it remembers nobody. Colour bears no",
         "class by construction: whatever it scores by image is memory of the slide.",

@@ -239,7 +239,8 @@ def last_linear(network: nn.Module) -> nn.Linear:
 def _read_golden(folder: Path, size: int) -> tuple[Pixels, Probabilities]:
     path = folder / "golden.npz"
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: NumPy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             inputs, probabilities = stored["inputs"], stored["probabilities"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise ModelError(
