@@ -146,7 +146,7 @@ def usual_learners(
 ) -> dict[str, Learner]:
     """Return the recipe's network, the baselines and, for simulated cells, the known answer.
 
-    Images are surveyed once for all baselines, when the first of them is called.
+    Images are surveyed once for all of them, when the first is called.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def usual_learners(
         cells = [cell for cell in dataset.cells if not recipe.parts or cell.part in recipe.parts]
         return survey(cells, root=dataset.root, canvas_px=dataset.canvas_px, progress=progress)
 
-    network = functools.partial(_network, recipe=recipe, precision=precision, progress=progress)
+    network = functools.partial(_network, recipe=recipe, look=look, precision=precision, progress=progress)
     learners: dict[str, Learner] = {recipe.network: network}
     learners |= {name: functools.partial(_baseline, name=name, look=look) for name in BASELINES}
     if dataset.simulated:
@@ -183,12 +183,21 @@ COLUMNS = ("learner", "metric", "image-level", "subject-level", "optimism")
 
 
 def _network(
-    dataset: Dataset, split: Split, out: Path, *, recipe: Recipe, precision: Precision, progress: bool
+    dataset: Dataset,
+    split: Split,
+    out: Path,
+    *,
+    recipe: Recipe,
+    look: Callable[[], Survey],
+    precision: Precision,
+    progress: bool,
 ) -> Probabilities:
     """Train on the split, go on with a stopped run, or take a finished one; score the test side."""
     chosen = replace(recipe, split=split.kind, seed=split.seed)
     run = out / "runs" / f"{split.kind}-{split.seed}"
-    trained_run(dataset, chosen, out=run, split=split, precision=precision, progress=progress)
+    trained_run(
+        dataset, chosen, out=run, split=split, surveyed=look(), precision=precision, progress=progress
+    )
     predictor = load_model(run / "model")
     saved = out / "evaluations" / f"{run.name}.json"
     evaluation = read_evaluation(saved) if saved.exists() else None

@@ -23,7 +23,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from leuknet.errors import SettingError
 from leuknet.formulas import checked, require
 from leuknet.metrics import draw_weights, number_clusters, percentile_limits
-from leuknet.types import Evaluation, Interval, Labels, Probabilities
+from leuknet.types import Evaluation, Interval, Labels, Probabilities, SplitKind
 
 Array = NDArray[np.float64]
 Clusters = NDArray[Any] | None
@@ -229,14 +229,19 @@ def risk_coverage(
 
 
 def clusters_of(evaluation: Evaluation) -> NDArray[np.str_] | None:
+    """Return `clusters_for` the cells of an evaluation."""
+    return clusters_for(evaluation.split_kind, evaluation.subject_ids)
+
+
+def clusters_for(split_kind: SplitKind, subject_ids: Sequence[str | None]) -> NDArray[np.str_] | None:
     """Return the subject of each cell (N,) where intervals must resample subjects, else None.
 
     They must where whole subjects were kept apart from training, each cell names its subject, and there are
     at least `MIN_SUBJECTS`. The score of an image-level split makes no claim about new people.
     """
-    subjects = [subject for subject in evaluation.subject_ids if subject is not None]
-    is_known = len(subjects) == len(evaluation.subject_ids)
-    if evaluation.split_kind == "image-level" or not is_known or len(set(subjects)) < MIN_SUBJECTS:
+    subjects = [subject for subject in subject_ids if subject is not None]
+    is_known = len(subjects) == len(subject_ids)
+    if split_kind == "image-level" or not is_known or len(set(subjects)) < MIN_SUBJECTS:
         return None
     return np.array(subjects)
 

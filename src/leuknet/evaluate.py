@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from leuknet.curves import MIN_SUBJECTS
+from leuknet.curves import clusters_for
 from leuknet.errors import DataError, SettingError
 from leuknet.familiar import Reference
 from leuknet.looks import record_look
@@ -36,6 +36,7 @@ from leuknet.types import (
     Look,
     Predictor,
     Probabilities,
+    SplitKind,
     TestSide,
     ThresholdRule,
 )
@@ -146,7 +147,7 @@ def judge(
         The model or baseline.
     dataset, side
         Where the cells come from, and how they were kept apart from training. For `subject-level` and
-        `external`, where every scored cell has a subject and there are at least `MIN_SUBJECTS`, all
+        `external`, where every scored cell has a subject and there are at least `curves.MIN_SUBJECTS`, all
         intervals resample subjects. Otherwise accuracy, sensitivity and specificity have Wilson intervals,
         and the others resample cells, but for those over subjects. `Interval.method` says which it was.
     cells
@@ -187,7 +188,7 @@ def judge(
             probabilities,
             threshold=who.threshold,
             subjects=subjects,
-            by_subject=side.kind != "image-level",
+            split_kind=side.kind,
         ),
         confusion=_confusion(labels, probabilities, who.threshold),
         paths=tuple(cell.id for cell in cells),
@@ -219,12 +220,13 @@ def _intervals(
     *,
     threshold: float,
     subjects: list[str] | None,
-    by_subject: bool,
+    split_kind: SplitKind,
 ) -> Mapping[str, Interval]:
     """Return each metric with the interval that `evaluate` promises for this kind of split."""
+    resampled = clusters_for(split_kind, subjects or [None])
+    if resampled is not None:
+        return bootstrap(labels, probabilities, threshold=threshold, clusters=resampled)
     named = None if subjects is None or len(set(subjects)) < 2 else np.array(subjects)
-    if by_subject and named is not None and len(set(named)) >= MIN_SUBJECTS:
-        return bootstrap(labels, probabilities, threshold=threshold, clusters=named)
     (right_normal, missed_normal), (missed_leukaemic, right_leukaemic) = _confusion(
         labels, probabilities, threshold
     )
