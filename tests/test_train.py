@@ -153,7 +153,7 @@ def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
     script = (
         "import sys; from pathlib import Path; from leuknet.data import open_dataset;"
         "from leuknet.train import train; from leuknet.recipes import checked; import json, time;"
-        "import leuknet.train as t; keep = t._keep;"
+        "import leuknet.train as t; keep = t._keep; t.CHECKPOINT_EVERY_S = 0;"
         "t._keep = lambda *a: (keep(*a), time.sleep(0.3));"  # time to be killed between two checkpoints
         "train(open_dataset(Path(sys.argv[1])), checked(json.loads(sys.argv[2])), out=Path(sys.argv[3]))"
     )

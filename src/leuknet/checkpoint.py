@@ -89,9 +89,13 @@ def read_checkpoint(
         )
     network.load_state_dict(_below(tensors, "network"))
     state = optimizer.state_dict()
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for name, value in _below(tensors, "optimizer").items():
         index, _, field = name.partition(".")
-        state["state"].setdefault(int(index), {})[field] = value
+        of = parameters[int(index)]
+        # The fused step pairs values by their place in memory, so averages must lie there as the weights do.
+        laid_out = torch.empty_like(of).copy_(value) if value.shape == of.shape else value
+        state["state"].setdefault(int(index), {})[field] = laid_out
     optimizer.load_state_dict(state)
     return history
 

@@ -41,12 +41,13 @@ from leuknet.errors import DatasetError, SettingError, StoppedError
 from leuknet.finish import finish
 from leuknet.history import HistoryFiles
 from leuknet.models import build
+from leuknet.models.windowed import windowed
 from leuknet.types import CellImage, Dataset, HistoryRow, Pixels, Recipe, Split
 
 Precision = Literal["no", "bf16"]
 
-CHECKPOINT_EVERY_S = 300.0
-"""A checkpoint is written after each epoch, and within an epoch when so much time has passed."""
+CHECKPOINT_EVERY_S = 60.0
+"""At most so much work is lost when a run is killed. The paper's checkpoint takes a second to write."""
 
 VALIDATION_BATCH_SIZE = 64
 
@@ -140,11 +141,12 @@ def train(
     torch.manual_seed(recipe.seed)
     network = build(recipe.network, size, recipe.network_options)
     _set_input_statistics(network, mean, std if recipe.standardise else (1.0, 1.0, 1.0))
-    network, optimizer = accelerator.prepare(network, _optimizer(network, recipe))
+    form, optimizer = accelerator.prepare(windowed(network), _optimizer(network, recipe))
     fit = _Fit(
         recipe=recipe,
         accelerator=accelerator,
         network=network,
+        form=form,
         optimizer=optimizer,
         train=_dataset(train_inputs, split.train),
         validation=_dataset(validation_inputs, split.validation),
@@ -153,14 +155,13 @@ def train(
         progress=progress,
     )
     resumed = resume and (out / CHECKPOINT).exists()
-    plain = accelerator.unwrap_model(network)
-    history = read_checkpoint(out, plain, optimizer, run=fit.run) if resumed else []
+    history = read_checkpoint(out, network, optimizer, run=fit.run) if resumed else []
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
     _fit(fit, history)
 
     if accelerator.is_main_process:
         finish(
-            plain,
+            network,
             recipe,
             dataset,
             split,
@@ -176,11 +177,15 @@ def train(
 
 @dataclass(frozen=True)
 class _Fit:
-    """What the loop works with; made once by `train`. Network and optimiser are prepared by accelerate."""
+    """What the loop works with; made once by `train`.
+
+    `form` computes what `network` stands for: the same weights, on windows, on the devices of accelerate.
+    """
 
     recipe: Recipe
     accelerator: Accelerator
     network: nn.Module
+    form: nn.Module
     optimizer: torch.optim.Optimizer
     train: TensorDataset
     validation: TensorDataset
@@ -229,8 +234,7 @@ def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
                 bar.update()
                 if validation_accuracy is not None:
                     bar.set_postfix(loss=f"{loss:.3f}", validation_accuracy=f"{validation_accuracy:.3f}")
-                epoch_ends = iteration % per_epoch == 0
-                if stop.is_set() or epoch_ends or time.monotonic() - kept_at > CHECKPOINT_EVERY_S:
+                if stop.is_set() or time.monotonic() - kept_at > CHECKPOINT_EVERY_S:
                     _keep(fit, history)
                     kept_at = time.monotonic()
                 if stop.is_set():
@@ -246,9 +250,9 @@ def _step(fit: _Fit, pixels: Tensor, labels: Tensor, *, iteration: int) -> tuple
     """One step of the optimiser; return loss and accuracy of the mini-batch before it."""
     # Dropout's chance depends on seed, iteration and process, not on what ran before.
     torch.manual_seed(_seed(fit.recipe.seed, iteration, fit.accelerator.process_index))
-    fit.network.train()
+    fit.form.train()
     with fit.accelerator.autocast():
-        logits = fit.network(_as_float(pixels)).float()
+        logits = fit.form(_as_float(pixels)).float()
     loss = functional.cross_entropy(logits, labels)
     if not math.isfinite(loss.item()):
         raise SettingError(
@@ -264,19 +268,18 @@ def _step(fit: _Fit, pixels: Tensor, labels: Tensor, *, iteration: int) -> tuple
 
 def _keep(fit: _Fit, history: list[HistoryRow]) -> None:
     if fit.accelerator.is_main_process:
-        network = fit.accelerator.unwrap_model(fit.network)
-        write_checkpoint(fit.out, network, fit.optimizer, history=history, run=fit.run)
+        write_checkpoint(fit.out, fit.network, fit.optimizer, history=history, run=fit.run)
 
 
 @torch.no_grad()
 def _validate(fit: _Fit) -> tuple[float, float]:
     """Mean loss and accuracy over the validation side, without dropout."""
-    fit.network.eval()
+    fit.form.eval()
     loss, correct = 0.0, 0
     for pixels, labels in DataLoader(fit.validation, VALIDATION_BATCH_SIZE):
         labels = labels.to(fit.accelerator.device)
         with fit.accelerator.autocast():
-            logits = fit.network(_as_float(pixels.to(fit.accelerator.device))).float()
+            logits = fit.form(_as_float(pixels.to(fit.accelerator.device))).float()
         loss += functional.cross_entropy(logits, labels, reduction="sum").item()
         correct += int((logits.argmax(dim=1) == labels).sum())
     return loss / len(fit.validation), correct / len(fit.validation)
@@ -301,7 +304,8 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": weights, "weight_decay": recipe.weight_decay},
         {"params": biases, "weight_decay": 0.0},
     ]
-    return torch.optim.Adam(groups, lr=recipe.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+    # One pass over 24 million weights instead of ten: an eighth of the time.
+    return torch.optim.Adam(groups, lr=recipe.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
 
 def _read_side(cells: tuple[CellImage, ...], dataset: Dataset, size: int, *, progress: bool) -> Pixels:

@@ -18,9 +18,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from leuknet.errors import SettingError
@@ -32,7 +34,7 @@ def leuknet(
     filters: Sequence[int] = (64, 128, 256),
     fc1: int = 128,
     dropout: float = 0.5,
-) -> nn.Sequential:
+) -> LeukNet:
     """Return the network with fresh weights: Glorot uniform, zero bias (MATLAB's defaults).
 
     It takes pixels (N, 3, S, S) in 0..255 of any float type and gives logits (N, 2), class 0 normal.
@@ -67,7 +69,7 @@ def leuknet(
             fix="use an input of at least 15 pixels, three positive numbers of filters and a positive fc1",
         )
     first, second, third = filters
-    network = nn.Sequential(
+    network = LeukNet(
         OrderedDict(
             input=ZeroCenter(),
             conv1=nn.Conv2d(3, first, 3, padding="same"),
@@ -94,6 +96,10 @@ def leuknet(
             nn.init.zeros_(module.bias)
     # Channels last is how the processor's convolution kernels want their maps.
     return network.to(memory_format=torch.channels_last)
+
+
+class LeukNet(nn.Sequential):
+    """The layers one after the other, known by this name to what computes them in another way."""
 
 
 class ZeroCenter(nn.Module):
@@ -141,10 +147,28 @@ class CrossChannelNormalization(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
-        energy = self.k + functional.conv2d(x * x, self.band.to(x.dtype))
-        root = energy.rsqrt()
-        return x * root * root.sqrt()  # energy ** -0.75, without the slow general power
+        return cast("Tensor", _Normalize.apply(x, self.band.to(x.dtype), self.k))
 
     def extra_repr(self) -> str:
         """Text for `print(network)`."""
         return f"window={self.window}, alpha={self.alpha}, beta=0.75, k={self.k}"
+
+
+class _Normalize(torch.autograd.Function):
+    """x * (k + band x^2) ** -0.75, with a derivative that keeps half the maps that autograd would."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, band: Tensor, k: float) -> Tensor:
+        root = functional.conv2d(x * x, band).add_(k).rsqrt_()
+        scale = root.sqrt().mul_(root)  # energy ** -0.75, without the slow general power
+        ctx.save_for_backward(x, root, scale, band)
+        return x * scale
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        # dy_c / dx_j = [c = j] energy_c ** -0.75 - 1.5 x_c x_j band_cj energy_c ** -1.75, the band symmetric.
+        x, root, scale, band = ctx.saved_tensors
+        direct = gradient * scale
+        shared = functional.conv2d((root * root).mul_(direct).mul_(x), band.to(root.dtype))
+        return direct.addcmul_(x, shared, value=-1.5), None, None
