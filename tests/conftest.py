@@ -75,6 +75,18 @@ def run_cli(*arguments: str | int | Path) -> Ended:
     return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
+def without(*packages: str) -> str:
+    """Python code after which these packages are not installed, as far as imports can tell."""
+    return (
+        "import sys\n"
+        "class Hide:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name.partition('.')[0] in {packages!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+    )
+
+
 def _shrink_demo(patch: pytest.MonkeyPatch) -> None:
     """Let `leuknet reproduce paper --demo` take seconds, with a network and cells as few as can be."""
     from leuknet import reproduce

@@ -30,7 +30,7 @@ from leuknet.data import verify
 from leuknet.data.simulate import simulate
 from leuknet.errors import SettingError
 from leuknet.evaluate import read_evaluation
-from leuknet.predict import open_card
+from leuknet.model_folder import open_card
 from leuknet.prediction_table import COLUMNS
 from leuknet.recipes import RECIPES
 from tests.conftest import Ended, run_cli

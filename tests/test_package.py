@@ -10,6 +10,7 @@ import pytest
 
 import leuknet
 from leuknet import errors
+from tests.conftest import without
 
 
 def test_public_names_are_these() -> None:
@@ -37,7 +38,7 @@ def test_judging_and_serving_do_not_load_torch() -> None:
 
 
 def test_without_torch_the_error_names_the_extra() -> None:
-    hide = "import sys; sys.modules['torch'] = None; import leuknet; leuknet.load('x')"
+    hide = without("torch") + "import leuknet; leuknet.load('x')"
     answer = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True)
 
     assert "pip install 'leuknet[train]'" in answer.stderr

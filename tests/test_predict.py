@@ -22,12 +22,8 @@ from leuknet.data.images import read_pixels
 from leuknet.data.measure import measure
 from leuknet.errors import DataError, ModelError, SettingError, ShapeError, StoppedError
 from leuknet.familiar import Reference, fit_reference
-from leuknet.predict import (
-    find_images,
-    open_card,
-    predict_files,
-    write_card,
-)
+from leuknet.model_folder import open_card, write_card
+from leuknet.predict import find_images, predict_files
 from leuknet.prediction_table import COLUMNS, write_predictions
 from leuknet.records import read_record, write_record
 from leuknet.types import (

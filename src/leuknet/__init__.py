@@ -16,31 +16,40 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from leuknet.types import Predictor
+    from leuknet.model_folder import FolderPredictor
 
 __all__ = ["__version__", "load"]
 
 __version__ = version("leuknet")
 
 
-def load(folder: str | Path) -> Predictor:
+def load(folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None) -> FolderPredictor:
     """Open a model folder and check it on its reference images.
 
     Parameters
     ----------
     folder
-        Holds `model.json`, `weights.safetensors` and `golden.npz`; `leuknet train` writes one.
+        As `leuknet train` writes it.
+    engine
+        What computes: ONNX Runtime, or PyTorch, which explanations need too. They agree within 1e-4. None
+        takes ONNX Runtime where the folder has a graph, and PyTorch for models of LeukNet 0.1.0.
 
     Raises
     ------
     ModelError
         If a file is missing or damaged, or the model gives other answers than when it was saved.
     MissingExtraError
-        If PyTorch is not installed.
+        If PyTorch is to compute and is not installed.
     """
+    from leuknet.model_folder import has_graph
+
+    if engine == "onnx" or (engine is None and has_graph(Path(folder))):
+        from leuknet.onnx_predictor import load_onnx_model
+
+        return load_onnx_model(Path(folder))
     from leuknet.models.predictor import load_model
 
     return load_model(Path(folder))

@@ -1,4 +1,4 @@
-"""Scores any number of image files with any model, and keeps the papers of a model folder.
+"""Scores any number of image files with any model.
 
 One broken file among a million must not lose the others, and a million images do not fit into memory.
 So files are decoded a little ahead of the model, in threads, scored in batches, and become one line
@@ -6,8 +6,8 @@ each: a probability, or the reason why there is none. A model answers for any pi
 is not what the model was trained on (a segmented cell on black), its line says so, by the model's
 reference where it has one.
 
-Start at `find_images`, then `predict_files`; `leuknet.prediction_table` writes what it yields. `open_card`
-and `write_card` are `model.json` of a model folder. Nothing here knows what computes a score.
+Start at `find_images`, then `predict_files`; `leuknet.prediction_table` writes what it yields. Nothing here
+knows what computes a score.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from leuknet.data.measure import Measures, measure
 from leuknet.data.transform import N_READERS, place_on_canvas, prepare
 from leuknet.errors import ModelError, SettingError, UnreadableImageError
 from leuknet.familiar import ALL_BLACK, Reference
-from leuknet.records import read_record, write_record
 from leuknet.types import Features, ModelCard, Pixels, Prediction, Predictor, Probabilities
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})
@@ -197,28 +196,3 @@ def _map_ahead(function: Callable[[Path], _Input], paths: Iterable[Path], *, ahe
             yield done
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def open_card(folder: Path) -> ModelCard:
-    """Read `model.json` of a model folder.
-
-    Raises
-    ------
-    ModelError
-        If there is none, or one of its fields is missing, unknown, of another type or out of range.
-    """
-    path = folder / "model.json"
-    card = read_record(ModelCard, path, error=ModelError, fix="use the folder as `leuknet train` wrote it")
-    fits = {
-        "threshold": 0 <= card.threshold <= 1,
-        "canvas_px": card.canvas_px is None or card.canvas_px >= 1,
-        "recipe.image_size_px": card.recipe.image_size_px >= 1,
-    }
-    for name in (name for name, holds in fits.items() if not holds):
-        raise ModelError(f"cannot read {path}", why=f"{name} is out of range", fix="train the model again")
-    return card
-
-
-def write_card(card: ModelCard, folder: Path) -> None:
-    """Write `model.json` of a model folder, whole or not at all."""
-    write_record(card, folder / "model.json")

@@ -12,7 +12,7 @@ from leuknet.data.split_file import read_split
 from leuknet.data.survey import Survey
 from leuknet.errors import SettingError
 from leuknet.history import read_history
-from leuknet.predict import open_card
+from leuknet.model_folder import open_card
 from leuknet.train import Precision, TrainedRun, train
 from leuknet.types import Dataset, Recipe, Split
 

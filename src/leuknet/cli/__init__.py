@@ -17,6 +17,7 @@ import typer
 from leuknet import __version__
 from leuknet.cli import audit, benchmark, data, model, run
 from leuknet.cli.explain import explain
+from leuknet.cli.export import export
 from leuknet.cli.report import report
 from leuknet.errors import LeukNetError
 
@@ -43,6 +44,7 @@ app.command("train")(run.train)
 app.command("evaluate")(run.evaluate)
 app.command("predict")(run.predict)
 app.command("explain")(explain)
+app.command("export")(export)
 app.command("reproduce")(run.reproduce)
 app.command("report")(report)
 app.command("audit")(audit.audit)

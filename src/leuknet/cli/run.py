@@ -25,6 +25,13 @@ class Precision(StrEnum):
     bf16 = "bf16"
 
 
+class Engine(StrEnum):
+    """What computes a prediction; both agree. ONNX Runtime starts in a tenth of the time."""
+
+    onnx = "onnx"
+    torch = "torch"
+
+
 class Experiment(StrEnum):
     """What can be reproduced."""
 
@@ -138,7 +145,7 @@ def evaluate(
     """
     from leuknet.assess import assess
     from leuknet.data.unseen import cells_of_parts
-    from leuknet.predict import open_card
+    from leuknet.model_folder import open_card
     from leuknet.summary import summary_rows
 
     card = open_card(model)
@@ -174,6 +181,9 @@ def predict(
         Path, typer.Option("--out", metavar="TABLE", help="Table to write: .csv or .parquet.")
     ] = Path("predictions.csv"),
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images scored at a time.")] = 32,
+    engine: Annotated[
+        Engine | None, typer.Option("--engine", help="What computes [onnx if the model has a graph].")
+    ] = None,
 ) -> None:
     """Score images, one line each, and go on past broken ones.
 
@@ -184,11 +194,15 @@ def predict(
     """
     from tqdm import tqdm
 
-    from leuknet.models.predictor import load_model
+    import leuknet
+    from leuknet.model_folder import has_graph, open_card
     from leuknet.predict import find_images, predict_files
     from leuknet.prediction_table import write_predictions
 
-    predictor = load_model(model)
+    open_card(model)  # a folder without a model is an error before anything is said of its graph
+    if engine is None and not has_graph(model):
+        typer.echo(f"{model} has no graph: PyTorch computes, `leuknet export {model}` adds one", err=True)
+    predictor = leuknet.load(model, engine=None if engine is None else engine.value)
     predictions = predict_files(
         predictor, find_images(images), batch_size=batch_size, reference=predictor.reference
     )

@@ -75,9 +75,10 @@ def find_cells(inputs: NDArray[np.uint8] | NDArray[np.floating]) -> NDArray[np.i
     (N, 4) int64
         Top, bottom, left and right of each; the pixel in the middle where all is black.
     """
-    n, side = inputs.shape[:2]
+    n, side, _, n_channels = inputs.shape
     # The largest value of a line is much faster to find than whether any is not 0.
-    lines = (inputs.reshape(n, side, -1).max(axis=2) > 0, inputs.max(axis=1).max(axis=2) > 0)
+    rows = inputs.reshape(n, side, side * n_channels).max(axis=2)
+    lines = (rows > 0, inputs.max(axis=1).max(axis=2) > 0)
     found = np.empty((n, 4), dtype=np.int64)
     for column, lit in zip((0, 2), lines, strict=True):
         found[:, column] = lit.argmax(axis=1)

@@ -25,7 +25,7 @@ from leuknet.data.windows import Window, find_cells, in_chunks, plan_stages
 from leuknet.models.leuknet import LeukNet
 
 # ReLU and pooling may change places, and a pooled map has a quarter of the values.
-_STAGES = (("conv1", "relu1", "norm1", "pool1"), ("conv2", "pool2", "relu2"), ("conv3", "pool3", "relu3"))
+STAGES = (("conv1", "relu1", "norm1", "pool1"), ("conv2", "pool2", "relu2"), ("conv3", "pool3", "relu3"))
 
 
 def windowed(network: nn.Module) -> nn.Module:
@@ -54,7 +54,7 @@ class Windowed(nn.Module):
             return cast("Tensor", self.network(pixels.float()))
         side = pixels.shape[-1]
         cells = find_cells(pixels.detach().permute(0, 2, 3, 1).numpy())
-        black = self._black_maps(pixels)
+        black = self.black_maps(pixels)
         maps, order = [], []
         for chosen, window in in_chunks(cells, side, size=torch.get_num_threads()):
             maps.append(self._maps(pixels[torch.from_numpy(chosen)], window, black))
@@ -65,11 +65,11 @@ class Windowed(nn.Module):
             values = self.network.get_submodule(name)(values)
         return cast("Tensor", values)
 
-    def _black_maps(self, pixels: Tensor) -> list[Tensor]:
+    def black_maps(self, pixels: Tensor) -> list[Tensor]:
         """What each stage is given, and what the last one gives, for a black image: (1, C, H, W) each."""
         black = torch.zeros_like(pixels[:1], dtype=torch.float32)
         maps = [self.network.get_submodule("input")(black)]
-        for names in _STAGES:
+        for names in STAGES:
             latest = maps[-1]
             for name in names:
                 latest = self.network.get_submodule(name)(latest)
@@ -81,7 +81,7 @@ class Windowed(nn.Module):
         side = pixels.shape[-1]
         rows, columns = window.within(Window.whole(side))
         maps = self.network.get_submodule("input")(pixels[..., rows, columns].float())
-        for names, stage, around in zip(_STAGES, plan_stages(window, side), black[:-1], strict=True):
+        for names, stage, around in zip(STAGES, plan_stages(window, side), black[:-1], strict=True):
             maps = self._run_stage(names, _paste(maps, window, around, stage.read))
             window = stage.write
         return _paste(maps, window, black[-1], Window.whole(black[-1].shape[-1]))

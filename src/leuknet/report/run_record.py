@@ -24,7 +24,7 @@ from leuknet.errors import DataError, SettingError
 from leuknet.evaluate import read_evaluation
 from leuknet.history import FILE_NAME as HISTORY
 from leuknet.history import read_history
-from leuknet.predict import open_card
+from leuknet.model_folder import open_card
 from leuknet.records import read_record
 from leuknet.types import DataCard, Evaluation, Galleries, Gallery, HistoryRow, ModelCard, Overlap
 

@@ -1,0 +1,284 @@
+"""Writes a trained model as one ONNX file for other programs, refused unless it gives the same answers.
+
+The file holds the network, its weights, the calibration, and in its metadata what a user must know to read
+its answers. It takes pixels as `leuknet.data.transform.prepare` gives them; `leuknet.models.onnx_graph` names
+inputs and outputs. As int8 it is a third of the size, and rounds: then both forms score the validation side,
+which chose the model's settings anyway, and a loss of accuracy beyond a bound is refused.
+
+Start at `export_model`; `add_graph` gives a graph to a model folder that was saved before there were any.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from onnx import helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+from sklearn.metrics import roc_auc_score
+
+from leuknet.data.split_file import read_split
+from leuknet.data.transform import load_inputs
+from leuknet.errors import ModelError, SettingError
+from leuknet.model_folder import GOLDEN_TOLERANCE, GRAPH, read_golden
+from leuknet.models.leuknet import LeukNet
+from leuknet.models.onnx_graph import build_graph, write_graph
+from leuknet.models.predictor import TorchPredictor, load_model
+from leuknet.onnx_predictor import OnnxPredictor, load_onnx_model, open_graph
+from leuknet.records import write_whole
+from leuknet.types import CellImage, Dataset, Pixels
+
+Precision = Literal["fp32", "int8"]
+
+N_CALIBRATION = 64
+"""Training cells that show the range of each map."""
+
+_WEIGHTED = [
+    "conv1",
+    "conv2",
+    "conv3",
+    "fc1",
+]  # fc2 decides, and has 256 weights; normalisation needs its range
+
+
+@dataclass(frozen=True)
+class Side:
+    """How one form of the model does on the validation side."""
+
+    accuracy: float
+    auroc: float
+    size_mb: float
+    ms_per_image: float
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes
+    ----------
+    path
+        The file.
+    largest_difference
+        From PyTorch's probabilities: on the golden images for fp32, on the validation side for int8.
+    cells
+        Number of validation cells that both were scored on; 0 for fp32.
+    fp32, int8
+        How both do on these; None for fp32, which is equal.
+    """
+
+    path: Path
+    largest_difference: float
+    cells: int = 0
+    fp32: Side | None = None
+    int8: Side | None = None
+
+
+def add_graph(folder: Path) -> Path:
+    """Write `model.onnx` into a model folder.
+
+    Raises
+    ------
+    ModelError
+        If the folder cannot be loaded, or the graph does not agree with PyTorch. Then none is left there.
+    """
+    model = load_model(folder)
+    write_graph(_network(model), model.card, folder)
+    try:
+        load_onnx_model(folder)
+    except ModelError:
+        (folder / GRAPH).unlink()
+        raise
+    return folder / GRAPH
+
+
+def export_model(
+    folder: Path,
+    out: Path,
+    *,
+    precision: Precision = "fp32",
+    dataset: Dataset | None = None,
+    max_accuracy_loss: float = 0.01,
+) -> Exported:
+    """Write a model as one self-contained ONNX file.
+
+    Parameters
+    ----------
+    folder
+        The model folder.
+    out
+        The file to write.
+    precision
+        `int8` stores and computes the convolutions and the first fully connected layer in 8 bits.
+    dataset
+        The data set that the model was trained on; needed for int8.
+    max_accuracy_loss
+        For int8: how much accuracy on the validation side may be lost, as a share of cells in [0, 1].
+
+    Raises
+    ------
+    ModelError
+        If the file would not agree with PyTorch, or loses more accuracy than allowed. Nothing is written.
+    SettingError
+        If int8 is asked for without a data set, or the bound is not a share.
+    SplitError
+        If the data set does not hold the cells of the model's split.
+    """
+    if not 0 <= max_accuracy_loss <= 1:
+        raise SettingError(
+            "cannot export", why=f"an accuracy loss of {max_accuracy_loss:g}", fix="give a share from 0 to 1"
+        )
+    if precision == "int8" and dataset is None:
+        raise SettingError(
+            "cannot export as int8",
+            why="8 bits round, and without cells nobody can say what that costs",
+            fix="name the data that the model was trained on with --data ROOT",
+        )
+    model = load_model(folder)
+    card = model.card
+    temperature = 1.0 if card.calibration is None else card.calibration.temperature
+    graph = build_graph(_network(model), card.recipe.image_size_px, temperature=temperature)
+    helper.set_model_props(graph, _metadata(model))
+    with tempfile.TemporaryDirectory(prefix="leuknet-export-") as name:
+        exact = Path(name, "fp32.onnx")
+        exact.write_bytes(graph.SerializeToString(deterministic=True))
+        difference = _check(exact, folder, model)
+        if precision == "fp32" or dataset is None:
+            write_whole(out, exact.read_bytes())
+            return Exported(out, difference)
+        split = read_split(folder / "split.json", dataset)
+        small = Path(name, "int8.onnx")
+        _quantize(exact, small, _read(split.train, dataset, model, limit=N_CALIBRATION))
+        found = _compare(exact, small, split.validation, dataset, model)
+        _refuse_loss(found, max_accuracy_loss)
+        write_whole(out, small.read_bytes())
+        return Exported(out, *found)
+
+
+def _network(model: TorchPredictor) -> LeukNet:
+    if not isinstance(model.network, LeukNet):
+        raise ModelError(
+            "cannot make a graph of this network",
+            why=f"only the paper's network has one, and this is {model.card.recipe.network!r}",
+            fix="export it with torch.onnx.export",
+        )
+    return model.network.cpu()
+
+
+def _metadata(model: TorchPredictor) -> dict[str, str]:
+    """What travels in the file; ONNX knows text only."""
+    card = model.card
+    canvas = "" if card.canvas_px is None else f"on a black {card.canvas_px} px canvas at true scale, "
+    size = card.recipe.image_size_px
+    return {
+        "notice": "Research software, not a medical device."
+        + (" Trained on SIMULATED cells: its scores mean nothing for real ones." if card.simulated else ""),
+        "model_id": model.model_id,
+        "pixels": f"sRGB, 0 to 255; {canvas}resized to {size} px, bilinear with antialiasing",
+        "probability": f"of {card.class_names[1]} (leukaemic), against {card.class_names[0]}",
+        "threshold": repr(card.threshold),
+        "trained_on": f"{card.dataset}, {card.split_kind} split {card.split_fingerprint}",
+        "leuknet_version": card.leuknet_version,
+    }
+
+
+def _check(graph: Path, folder: Path, model: TorchPredictor) -> float:
+    inputs, expected = read_golden(folder, model.card.recipe.image_size_px)
+    (found,) = open_graph(graph).run(["probability"], {"pixels": inputs})
+    difference = float(np.abs(found - expected).max())
+    if not difference <= GOLDEN_TOLERANCE:  # also if it is nan
+        raise ModelError(
+            "the graph does not agree with PyTorch; nothing is written",
+            why=f"golden images score {difference:.2g} away, over the tolerance of {GOLDEN_TOLERANCE:g}",
+            fix="report it as a bug, with your version of onnxruntime",
+        )
+    return difference
+
+
+def _read(
+    cells: tuple[CellImage, ...], dataset: Dataset, model: TorchPredictor, *, limit: int | None = None
+) -> tuple[Pixels, tuple[CellImage, ...]]:
+    """Inputs of the cells that can be read; with a limit, of so many drawn at random."""
+    if limit is not None:
+        order = np.random.default_rng(model.card.recipe.seed).permutation(len(cells))[:limit]
+        cells = tuple(cells[index] for index in order)
+    size, canvas = model.card.recipe.image_size_px, model.card.canvas_px
+    loaded = load_inputs(cells, root=dataset.root, canvas_px=canvas, image_size_px=size)
+    if not loaded.cells:
+        raise ModelError(
+            "cannot export as int8",
+            why="none of the cells of the model's split can be read",
+            fix="run `leuknet data verify` on the data set",
+        )
+    return loaded.inputs, loaded.cells
+
+
+class _Images(CalibrationDataReader):  # type: ignore[misc]
+    """Hands out one image after the other, as ONNX Runtime's quantisation asks for them."""
+
+    def __init__(self, inputs: Pixels) -> None:
+        self._each: Iterator[Pixels] = iter(inputs)
+
+    def get_next(self) -> dict[str, Pixels] | None:
+        image = next(self._each, None)
+        return None if image is None else {"pixels": image[None]}
+
+
+def _quantize(exact: Path, small: Path, read: tuple[Pixels, tuple[CellImage, ...]]) -> None:
+    with _without_advice():
+        quantize_static(
+            exact,
+            small,
+            _Images(read[0]),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,  # 7 bits: processors without VNNI would overflow in 16
+            nodes_to_quantize=_WEIGHTED,
+        )
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """ONNX Runtime advises, on the root logger, to simplify the graph first; this one has nothing to gain."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _compare(
+    exact: Path, small: Path, cells: tuple[CellImage, ...], dataset: Dataset, model: TorchPredictor
+) -> tuple[float, int, Side, Side]:
+    inputs, read = _read(cells, dataset, model)
+    labels = np.array([cell.label for cell in read], dtype=np.int64)
+    sides, scores = [], []
+    for graph in (exact, small):
+        predictor = OnnxPredictor(open_graph(graph), model.card, model.model_id, model.reference)
+        predictor.score(inputs[:4])  # the first call prepares its kernels
+        started = time.perf_counter()
+        probabilities = predictor.score(inputs)
+        took = time.perf_counter() - started
+        accuracy = float(((probabilities >= model.card.threshold) == labels).mean())
+        auroc = float(roc_auc_score(labels, probabilities)) if len(set(labels)) == 2 else float("nan")
+        sides.append(Side(accuracy, auroc, graph.stat().st_size / 1e6, 1000 * took / len(inputs)))
+        scores.append(probabilities)
+    return float(np.abs(scores[0] - scores[1]).max()), len(read), sides[0], sides[1]
+
+
+def _refuse_loss(found: tuple[float, int, Side, Side], bound: float) -> None:
+    _, n, fp32, int8 = found
+    if fp32.accuracy - int8.accuracy > bound:
+        raise ModelError(
+            "int8 loses too much accuracy; nothing is written",
+            why=f"{int8.accuracy:.1%} instead of {fp32.accuracy:.1%} of {n} validation cells, "
+            f"more than {bound:.1%} lost",
+            fix="export as fp32, or allow more with --max-accuracy-loss",
+        )

@@ -1,0 +1,215 @@
+"""A model folder, and what all that open one have in common; nothing here computes a score.
+
+    model.json            what the model says of itself, a `ModelCard`
+    weights.safetensors   its weights
+    model.onnx            its network as a graph, which takes the weights from the file above
+    split.json            which cells trained it
+    reference.npz         what these cells look like
+    golden.npz            images with the probabilities they had when the model was saved
+
+Opening a folder scores the golden images again, and refuses a folder that gives other answers. No pickle is
+ever read.
+
+Start at `FolderPredictor`; `leuknet.onnx_predictor` and `leuknet.models.predictor` are its two kinds.
+"""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from leuknet.data.images import hash_file
+from leuknet.data.transform import prepare
+from leuknet.errors import ModelError, ShapeError
+from leuknet.familiar import Reference, read_reference
+from leuknet.records import read_record, write_record
+from leuknet.types import Features, ModelCard, Pixels, Probabilities
+
+WEIGHTS, GRAPH, REFERENCE, GOLDEN = "weights.safetensors", "model.onnx", "reference.npz", "golden.npz"
+
+GOLDEN_TOLERANCE = 1e-4
+"""Largest difference in probability between two machines; kernels round differently by about 1e-6."""
+
+COPY_AGAIN = "copy the whole folder again"
+
+
+class FolderPredictor(ABC):
+    """Scores pixels with the model of a folder; `leuknet.types.Predictor` describes its methods.
+
+    Attributes
+    ----------
+    card
+        What the model says of itself.
+    model_id
+        First 12 hex digits of the sha256 of the weights file.
+    reference
+        What its training cells look like; None in models of LeukNet 0.1.0.
+    """
+
+    def __init__(self, card: ModelCard, model_id: str, reference: Reference | None) -> None:
+        self.card = card
+        self.model_id = model_id
+        self.reference = reference
+
+    @abstractmethod
+    def run(self, inputs: Pixels) -> tuple[NDArray[np.float64], Features]:
+        """(N, S, S, 3) uint8 to log odds before calibration (N,) and features (N, F)."""
+
+    def predict(self, pixels: Pixels) -> Probabilities:
+        """Score images as they are read from disk; see `leuknet.types.Predictor`.
+
+        Raises
+        ------
+        ShapeError
+            If the array is not (N, H, W, 3) uint8.
+        """
+        _check_images(pixels)
+        size = self.card.recipe.image_size_px
+        inputs = np.empty((len(pixels), size, size, 3), dtype=np.uint8)
+        for index, image in enumerate(pixels):
+            inputs[index] = prepare(image, canvas_px=self.card.canvas_px, image_size_px=size)
+        return self.score(inputs)
+
+    def score(self, inputs: Pixels) -> Probabilities:
+        """Score images that have the network's input size; see `leuknet.types.Predictor`.
+
+        Raises
+        ------
+        ShapeError
+            If the array is not (N, S, S, 3) uint8.
+        """
+        return self.embed(inputs)[0]
+
+    def embed(self, inputs: Pixels) -> tuple[Probabilities, Features]:
+        """Score inputs and return their features too; see `leuknet.types.Predictor`.
+
+        Raises
+        ------
+        ShapeError
+            If the array is not (N, S, S, 3) uint8.
+        """
+        _check_images(inputs)
+        size = self.card.recipe.image_size_px
+        if inputs.shape[1:3] != (size, size):
+            raise ShapeError(
+                "cannot score these inputs",
+                why=f"the network takes {size}x{size} pixels, not {inputs.shape[1]}x{inputs.shape[2]}",
+                fix="call .predict(pixels), which resizes",
+            )
+        temperature = 1.0 if self.card.calibration is None else self.card.calibration.temperature
+        log_odds, features = self.run(inputs)
+        return np.asarray(expit(log_odds / temperature)), features
+
+
+def prove(predictor: FolderPredictor, folder: Path) -> None:
+    """Let a predictor score the golden images of its folder.
+
+    Raises
+    ------
+    ModelError
+        If they are missing or damaged, or score otherwise than when the model was saved.
+    """
+    inputs, expected = read_golden(folder, predictor.card.recipe.image_size_px)
+    difference = float(np.abs(predictor.score(inputs) - expected).max())
+    if not difference <= GOLDEN_TOLERANCE:  # also if it is nan
+        raise ModelError(
+            f"model folder {folder} does not prove itself",
+            why=f"its reference images score {difference:.2g} away from the recorded probabilities, "
+            f"over the tolerance of {GOLDEN_TOLERANCE:g}",
+            fix=f"{COPY_AGAIN}; the files do not belong together or were changed",
+        )
+
+
+def read_golden(folder: Path, image_size_px: int) -> tuple[Pixels, Probabilities]:
+    """Return the golden images of a folder (N, S, S, 3) and the probabilities (N,) recorded for them.
+
+    Raises
+    ------
+    ModelError
+        If they are missing, damaged, or of another size.
+    """
+    path = folder / GOLDEN
+    try:
+        # Opened here: NumPy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            inputs, probabilities = stored["inputs"], stored["probabilities"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise ModelError(
+            f"cannot check model folder {folder}", why=f"{path.name}: {error}", fix=COPY_AGAIN
+        ) from error
+    expected = (len(probabilities), image_size_px, image_size_px, 3)
+    if inputs.shape != expected or inputs.dtype != np.uint8 or not len(inputs):
+        raise ModelError(
+            f"cannot check model folder {folder}",
+            why=f"{path.name} holds images of shape {inputs.shape}, not of {image_size_px}x{image_size_px} "
+            "pixels",
+            fix=COPY_AGAIN,
+        )
+    return inputs, probabilities
+
+
+def has_graph(folder: Path) -> bool:
+    """Whether a model can be run without PyTorch: models of LeukNet 0.1.0 have no graph."""
+    return (folder / GRAPH).exists()
+
+
+def model_id_of(folder: Path) -> str:
+    """Return the id of the model in a folder: the first 12 hex digits of the sha256 of its weights."""
+    return hash_file(folder / WEIGHTS)[:12]
+
+
+def open_reference(folder: Path, card: ModelCard) -> Reference | None:
+    """Read what a model's training cells look like; None in models that were saved before it existed.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged, or missing from a model that had one.
+    """
+    if (folder / REFERENCE).exists():
+        return read_reference(folder / REFERENCE)
+    if card.calibration is not None:  # both came with LeukNet 0.2.0
+        raise ModelError(
+            f"cannot load the model folder {folder}", why=f"{REFERENCE} is missing", fix=COPY_AGAIN
+        )
+    return None
+
+
+def open_card(folder: Path) -> ModelCard:
+    """Read `model.json` of a model folder.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or one of its fields is missing, unknown, of another type or out of range.
+    """
+    path = folder / "model.json"
+    card = read_record(ModelCard, path, error=ModelError, fix="use the folder as `leuknet train` wrote it")
+    fits = {
+        "threshold": 0 <= card.threshold <= 1,
+        "canvas_px": card.canvas_px is None or card.canvas_px >= 1,
+        "recipe.image_size_px": card.recipe.image_size_px >= 1,
+    }
+    for name in (name for name, holds in fits.items() if not holds):
+        raise ModelError(f"cannot read {path}", why=f"{name} is out of range", fix="train the model again")
+    return card
+
+
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Write `model.json` of a model folder, whole or not at all."""
+    write_record(card, folder / "model.json")
+
+
+def _check_images(pixels: Pixels) -> None:
+    if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
+        raise ShapeError(
+            "these are not images",
+            why=f"expected (N, H, W, 3) uint8, got {pixels.shape} {pixels.dtype}",
+            fix="pass one image as pixels[None]; values are 0..255",
+        )

@@ -1,0 +1,90 @@
+"""A model folder as a predictor, computed by ONNX Runtime: no PyTorch, and ready in half a second.
+
+Start at `load_onnx_model`. The graph is made by `leuknet.models.onnx_graph` when a model is saved.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from leuknet.data.windows import find_cells, in_chunks
+from leuknet.errors import ModelError
+from leuknet.familiar import Reference
+from leuknet.model_folder import (
+    COPY_AGAIN,
+    GRAPH,
+    FolderPredictor,
+    model_id_of,
+    open_card,
+    open_reference,
+    prove,
+)
+from leuknet.types import Features, ModelCard, Pixels
+
+CHUNK_SIZE = 4
+"""Images that go through the graph at once. More share a wider window and leave the processor's cache."""
+
+
+class OnnxPredictor(FolderPredictor):
+    """Scores pixels with the graph of a model folder; made by `load_onnx_model`."""
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        card: ModelCard,
+        model_id: str,
+        reference: Reference | None,
+    ) -> None:
+        super().__init__(card, model_id, reference)
+        self._session = session
+
+    def run(self, inputs: Pixels) -> tuple[NDArray[np.float64], Features]:
+        """(N, S, S, 3) uint8 to log odds before calibration (N,) and features (N, F)."""
+        n_features = self._session.get_outputs()[-1].shape[1]
+        log_odds, features = np.empty(len(inputs)), np.empty((len(inputs), n_features), np.float32)
+        # Cells of like size share a chunk, since the graph computes a window that holds all of a chunk.
+        for chosen, _ in in_chunks(find_cells(inputs), inputs.shape[1], size=CHUNK_SIZE):
+            given = {"pixels": inputs[chosen]}
+            log_odds[chosen], features[chosen] = self._session.run(["log_odds", "features"], given)
+        return log_odds, features
+
+
+def load_onnx_model(folder: Path) -> OnnxPredictor:
+    """Open a model folder and let it prove itself on its golden images.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or damaged, or the answers differ from those at the time of saving.
+    """
+    card = open_card(folder)
+    session = open_graph(folder / GRAPH)
+    expected = ["N", card.recipe.image_size_px, card.recipe.image_size_px, 3]
+    if [(one.name, one.shape) for one in session.get_inputs()] != [("pixels", expected)]:
+        raise ModelError(
+            f"cannot load the graph of {folder}",
+            why=f"{GRAPH} does not take pixels of shape {expected}",
+            fix=COPY_AGAIN,
+        )
+    predictor = OnnxPredictor(session, card, model_id_of(folder), open_reference(folder, card))
+    prove(predictor, folder)
+    return predictor
+
+
+def open_graph(path: Path) -> onnxruntime.InferenceSession:
+    """Open an ONNX file for the processor.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, damaged, or its weights do not lie beside it.
+    """
+    try:
+        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no common base but this
+        reason = " ".join(str(error).split())
+        raise ModelError(f"cannot load the graph {path}", why=reason, fix=COPY_AGAIN) from error
