@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from leuknet.cli import main
+from leuknet.data import cache
 from leuknet.data.simulate import simulate
 from leuknet.looks import VARIABLE
 from leuknet.recipes import RECIPES
@@ -48,6 +49,14 @@ def _ledger_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """Keep the looks of tests out of the ledger of whoever runs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("ledger") / "looks.jsonl"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the prepared images of tests out of the cache of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
         yield
 
 

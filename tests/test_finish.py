@@ -50,7 +50,7 @@ def folder(dataset: Dataset, split: Split, tmp_path_factory: pytest.TempPathFact
 
 
 def model_of(folder: Path) -> TorchPredictor:
-    model = leuknet.load(folder)
+    model = leuknet.load(folder, engine="torch")
     assert isinstance(model, TorchPredictor)
     return model
 

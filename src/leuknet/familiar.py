@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf
 
 from leuknet.data.measure import Measures
 from leuknet.errors import ModelError, ShapeError
@@ -179,6 +178,8 @@ def fit_reference(
             why=f"there are {len(features)} training cells and {len(held_out_features)} held-out cells",
             fix="give at least 2 training cells and 1 held-out cell",
         )
+    from sklearn.covariance import LedoitWolf  # takes a second to load, which predicting need not spend
+
     estimate = LedoitWolf().fit(features.astype(np.float64))
     variances, axes = np.linalg.eigh(estimate.covariance_)
     scaled = _on_scale(measures)

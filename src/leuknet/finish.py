@@ -18,10 +18,11 @@ import numpy as np
 from torch import nn
 
 from leuknet.calibrate import calibrate
+from leuknet.data.cache import MappedInputs
 from leuknet.data.survey import Survey
 from leuknet.familiar import fit_reference
 from leuknet.models.predictor import run_network, save_model
-from leuknet.types import Dataset, ModelCard, Pixels, Recipe, Split
+from leuknet.types import Dataset, ModelCard, Recipe, Split
 
 N_FAMILIAR = 2000
 """Training cells, at most, that show a model what is familiar; drawn by the recipe's seed."""
@@ -33,8 +34,8 @@ def finish(
     dataset: Dataset,
     split: Split,
     *,
-    train_inputs: Pixels,
-    validation_inputs: Pixels,
+    train_inputs: MappedInputs,
+    validation_inputs: MappedInputs,
     statistics: tuple[tuple[float, float, float], tuple[float, float, float]],
     surveyed: Survey,
     folder: Path,
@@ -56,7 +57,7 @@ def finish(
     folder
         The model folder to write.
     """
-    log_odds, held_out = run_network(network, validation_inputs)
+    log_odds, held_out = run_network(network, validation_inputs[:])
     subjects = {cell.subject for cell in split.validation}
     threshold, calibration = calibrate(
         np.array([cell.label for cell in split.validation], dtype=np.int64),

@@ -28,21 +28,22 @@ from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
+from leuknet.data.cache import MappedInputs, cached_inputs
 from leuknet.data.split import make_split
 from leuknet.data.survey import Survey, survey
-from leuknet.data.transform import channel_statistics, load_inputs
+from leuknet.data.transform import channel_statistics
 from leuknet.errors import DatasetError, SettingError, StoppedError
 from leuknet.finish import finish
 from leuknet.history import HistoryFiles
 from leuknet.models import build
 from leuknet.models.windowed import windowed
-from leuknet.types import CellImage, Dataset, HistoryRow, Pixels, Recipe, Split
+from leuknet.types import CellImage, Dataset, HistoryRow, Recipe, Split
 
 Precision = Literal["no", "bf16"]
 
@@ -148,8 +149,8 @@ def train(
         network=network,
         form=form,
         optimizer=optimizer,
-        train=_dataset(train_inputs, split.train),
-        validation=_dataset(validation_inputs, split.validation),
+        train=_Cells(train_inputs, split.train),
+        validation=_Cells(validation_inputs, split.validation),
         out=out,
         run={"recipe": json.dumps(asdict(recipe)), "split": split.fingerprint, "precision": precision},
         progress=progress,
@@ -187,8 +188,8 @@ class _Fit:
     network: nn.Module
     form: nn.Module
     optimizer: torch.optim.Optimizer
-    train: TensorDataset
-    validation: TensorDataset
+    train: _Cells
+    validation: _Cells
     out: Path
     run: dict[str, str]
     progress: bool
@@ -285,7 +286,7 @@ def _validate(fit: _Fit) -> tuple[float, float]:
     return loss / len(fit.validation), correct / len(fit.validation)
 
 
-def _batches(train: TensorDataset, recipe: Recipe, epoch: int) -> DataLoader[tuple[Tensor, ...]]:
+def _batches(train: _Cells, recipe: Recipe, epoch: int) -> DataLoader[tuple[Tensor, int]]:
     """The batches of one epoch. MATLAB's default shuffles once and takes the same batches each epoch."""
     stream = (recipe.seed, 0 if recipe.shuffle == "once" else epoch)
     order = np.random.default_rng(stream).permutation(len(train))
@@ -308,9 +309,14 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.Adam(groups, lr=recipe.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
 
-def _read_side(cells: tuple[CellImage, ...], dataset: Dataset, size: int, *, progress: bool) -> Pixels:
-    loaded = load_inputs(
-        cells, root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=size, progress=progress
+def _read_side(cells: tuple[CellImage, ...], dataset: Dataset, size: int, *, progress: bool) -> MappedInputs:
+    loaded = cached_inputs(
+        cells,
+        pool=dataset.cells,
+        root=dataset.root,
+        canvas_px=dataset.canvas_px,
+        image_size_px=size,
+        progress=progress,
     )
     if loaded.unreadable:
         cell, error = loaded.unreadable[0]
@@ -322,14 +328,23 @@ def _read_side(cells: tuple[CellImage, ...], dataset: Dataset, size: int, *, pro
     return loaded.inputs
 
 
-def _dataset(inputs: Pixels, cells: tuple[CellImage, ...]) -> TensorDataset:
-    labels = torch.tensor([int(cell.label) for cell in cells if cell.label is not None])
-    # (N, S, S, 3) in memory seen as (N, 3, S, S): the layout that convolutions want, with no copy.
-    return TensorDataset(torch.from_numpy(inputs).permute(0, 3, 1, 2), labels)
+class _Cells(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    """Images (S, S, 3) uint8 with their labels, read from the cache as they are asked for."""
+
+    def __init__(self, inputs: MappedInputs, cells: tuple[CellImage, ...]) -> None:
+        self.inputs = inputs
+        self.labels = [int(cell.label) for cell in cells if cell.label is not None]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return torch.from_numpy(self.inputs[index].copy()), self.labels[index]
 
 
-def _as_float(pixels: Tensor) -> Tensor:
-    return pixels.float().contiguous(memory_format=torch.channels_last)
+def _as_float(images: Tensor) -> Tensor:
+    """(N, S, S, 3) uint8 to (N, 3, S, S) float32; they stay in memory as convolutions want them."""
+    return images.permute(0, 3, 1, 2).float()
 
 
 def _set_input_statistics(network: nn.Module, mean: Any, std: Any) -> None:

@@ -236,3 +236,25 @@ def simulate(
 
     written = draw(out, seed=seed, scale=scale, parts=tuple(part or FOLDERS), progress=True)
     typer.echo(f"written: {written}")
+
+
+@app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False,
+) -> None:
+    """Show where prepared images are kept, and how much space they take.
+
+    Training keeps each image at the network's size, so that the next one does not decode the files again.
+    These are pictures of the data set's patients: the folder is closed to other users, and --clear removes
+    all. The variable LEUKNET_CACHE names another folder.
+
+    Example: leuknet data cache --clear
+    """
+    from leuknet.data.cache import cache_folder, clear_cache, list_cache
+
+    files = list_cache()
+    done = "removed " if clear else ""
+    counted = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+    typer.echo(f"{cache_folder()}: {done}{counted}, {sum(size for _, size in files) / 1e6:,.1f} MB")
+    if clear:
+        clear_cache()

@@ -23,10 +23,13 @@ from leuknet.data.images import read_pixels
 from leuknet.errors import SettingError, ShapeError, UnreadableImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from leuknet.types import CellImage, Pixels
+
+TRANSFORM_VERSION = 1
+"""To be raised with every change of `prepare` that changes a pixel: prepared images may have been kept."""
 
 N_READERS = min(8, os.cpu_count() or 1)
 """Threads that decode at once, which is also the number of images held at full size.
@@ -192,7 +195,7 @@ def load_inputs(
 
 
 def channel_statistics(
-    inputs: Pixels,
+    inputs: Iterable[Pixels],
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Return mean and standard deviation of each channel over all pixels of all images.
 
@@ -202,7 +205,7 @@ def channel_statistics(
     Parameters
     ----------
     inputs : (N, H, W, 3) uint8
-        At least one image with at least one pixel.
+        At least one image with at least one pixel; an array, or one image after the other.
 
     Returns
     -------
@@ -212,23 +215,22 @@ def channel_statistics(
     Raises
     ------
     ShapeError
-        If the array is not as above.
+        If an image is not as above, or there is none.
 
     Examples
     --------
     >>> channel_statistics(np.array([[[[0, 10, 7], [255, 20, 7]]]], dtype=np.uint8))
     ((127.5, 15.0, 7.0), (127.5, 5.0, 0.0))
     """
-    if inputs.ndim != 4 or inputs.shape[-1] != 3 or inputs.dtype != np.uint8 or inputs.size == 0:
-        raise ShapeError(
-            "cannot compute the channels' mean",
-            why=f"the images are an array of {inputs.shape} {inputs.dtype}, not of (N, H, W, 3) uint8",
-            fix="give at least one 8-bit colour image",
-        )
     counts = np.zeros(3 * 256, dtype=np.int64)
     for image in inputs:
+        _check_image(image)
         counts += np.array(Image.fromarray(image).histogram(), dtype=np.int64)
-    shares = counts.reshape(3, 256) / (inputs.size // 3)
+    if not counts.any():
+        raise ShapeError(
+            "cannot compute the channels' mean", why="there are no images", fix="give at least one"
+        )
+    shares = counts.reshape(3, 256) / (counts.sum() // 3)
     levels = np.arange(256, dtype=np.float64)
     means = shares @ levels
     deviations = np.sqrt((shares * (levels - means[:, None]) ** 2).sum(axis=1))

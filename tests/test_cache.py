@@ -1,0 +1,243 @@
+"""The cache of prepared images: right pixels after a kill, beside another builder, and on a full disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leuknet.data import cache, open_dataset
+from leuknet.data.cache import Cached, cached_inputs, clear_cache, list_cache
+from leuknet.data.transform import load_inputs
+from leuknet.types import CellImage, Dataset, Pixels
+from tests.conftest import run_cli
+
+
+@pytest.fixture(scope="module")
+def dataset(simulated_fold: Path) -> Dataset:
+    """Read only."""
+    return open_dataset(simulated_fold)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own for each test."""
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def read(dataset: Dataset, cells: Sequence[CellImage] | None = None, *, side: int = 32) -> Cached:
+    return cached_inputs(
+        dataset.cells if cells is None else cells,
+        pool=dataset.cells,
+        root=dataset.root,
+        canvas_px=dataset.canvas_px,
+        image_size_px=side,
+    )
+
+
+def decoded(dataset: Dataset, cells: Sequence[CellImage] | None = None, *, side: int = 32) -> Pixels:
+    return load_inputs(
+        dataset.cells if cells is None else cells,
+        root=dataset.root,
+        canvas_px=dataset.canvas_px,
+        image_size_px=side,
+    ).inputs
+
+
+def refuse_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("an image was decoded")
+
+    monkeypatch.setattr(cache, "load_inputs", refuse)
+
+
+def test_the_second_reading_decodes_nothing_and_gives_the_same_pixels(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = read(dataset)
+    refuse_decoding(monkeypatch)
+    second = read(dataset, dataset.cells[::-2])
+
+    assert (first.inputs[:] == decoded(dataset)).all()
+    assert (second.inputs[:] == decoded(dataset, dataset.cells[::-2])).all()
+    assert second.cells == dataset.cells[::-2]
+    assert (second.inputs[3] == first.inputs[:][::-2][3]).all()
+    assert len(list(second.inputs)) == len(second.inputs) == second.inputs.shape[0]
+
+
+def test_other_sizes_and_versions_are_other_files(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(dataset).inputs.shape[1:] == (32, 32, 3)
+    assert (read(dataset, side=24).inputs[:] == decoded(dataset, side=24)).all()
+    assert len(list_cache()) == 2
+    monkeypatch.setattr(cache, "TRANSFORM_VERSION", 99)
+    read(dataset)
+    assert len(list_cache()) == 3
+
+
+def test_only_the_owner_may_look(dataset: Dataset, folder: Path) -> None:
+    read(dataset)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path, _ in list_cache()} == {0o600}
+
+
+def test_a_changed_image_is_read_anew(dataset: Dataset, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(dataset.root, tmp_path / "copy"))
+    before = open_dataset(root)
+    read(before)
+    changed, other = before.cells[0].path, before.cells[1].path
+    status = changed.stat()
+    changed.write_bytes(other.read_bytes())
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))  # not even the clock shows it
+
+    after = open_dataset(root)
+
+    assert (read(after).inputs[0] == decoded(after)[1]).all()
+
+
+def test_an_image_that_changes_under_our_hands_is_not_kept(dataset: Dataset, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(dataset.root, tmp_path / "copy"))
+    opened = open_dataset(root)
+    opened.cells[0].path.write_bytes(opened.cells[1].path.read_bytes())
+
+    found = read(opened)
+
+    ((cell, error),) = found.unreadable
+    assert cell == opened.cells[0]
+    assert "changed while" in error.why
+    assert found.cells == opened.cells[1:]
+
+
+def test_a_broken_image_is_reported_and_the_others_are_kept(dataset: Dataset, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(dataset.root, tmp_path / "copy"))
+    broken = open_dataset(root).cells[2].path
+    broken.write_bytes(broken.read_bytes()[:3000])
+    opened = open_dataset(root)
+    for _ in range(2):
+        found = read(opened)
+        assert [cell.path for cell, _ in found.unreadable] == [
+            cell.path for cell in opened.cells if cell.path == broken
+        ]
+        assert (found.inputs[:] == decoded(opened)).all()
+
+
+BUILD = (
+    "import sys, time; from pathlib import Path; from leuknet.data import cache, open_dataset;"
+    "dataset = open_dataset(Path(sys.argv[1])); write = cache._File.write;"
+    "cache._BLOCK = 4;"
+    "cache._File.write = lambda *a: (write(*a), time.sleep(float(sys.argv[2])));"
+    "cache.cached_inputs(dataset.cells, pool=dataset.cells, root=dataset.root,"
+    " canvas_px=dataset.canvas_px, image_size_px=32)"
+)
+
+
+def test_builders_that_are_killed_leave_a_cache_that_can_be_trusted(dataset: Dataset, folder: Path) -> None:
+    for _ in range(3):
+        builder = subprocess.Popen([sys.executable, "-c", BUILD, str(dataset.root), "0.02"])
+        deadline, before = time.monotonic() + 60, _filled(folder)
+        while _filled(folder) < before + 5:
+            assert builder.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        builder.send_signal(signal.SIGKILL)
+        builder.wait()
+    assert 15 <= _filled(folder) < len(dataset.cells)
+
+    assert (read(dataset).inputs[:] == decoded(dataset)).all()
+    assert _filled(folder) == len(dataset.cells)
+
+
+def _filled(folder: Path) -> int:
+    """Rows that the file says are filled."""
+    files = list(folder.glob("*.inputs"))
+    if not files or files[0].stat().st_size < 4096:
+        return 0
+    n = (files[0].stat().st_size - 4096) // (32 * 32 * 3)
+    return int((np.fromfile(files[0], np.uint32, count=2 * n)[::2] == 1).sum())
+
+
+def test_two_builders_at_once_make_one_good_file(dataset: Dataset) -> None:
+    command = [sys.executable, "-c", BUILD, str(dataset.root), "0.002"]
+    builders = [subprocess.Popen(command) for _ in range(2)]
+    assert [builder.wait() for builder in builders] == [0, 0]
+
+    assert len(list_cache()) == 1
+    assert (read(dataset).inputs[:] == decoded(dataset)).all()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "index without rows"])
+def test_a_damaged_file_is_mended_and_never_served(dataset: Dataset, damage: str) -> None:
+    read(dataset)
+    ((path, _),) = list_cache()
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    elif damage == "flipped":
+        content[4096 + 5 * 3072 + 100] ^= 1
+    elif damage == "emptied":
+        content = bytearray()
+    else:  # what a power cut may leave
+        content[4096:] = bytes(len(content) - 4096)
+    path.write_bytes(content)
+
+    assert (read(dataset).inputs[:] == decoded(dataset)).all()
+
+
+@pytest.mark.parametrize("call", ["ftruncate", "pwrite"])
+def test_a_full_disk_is_a_warning_and_all_images_are_there(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.warns(UserWarning, match="No space left on device.*LEUKNET_CACHE"):
+        found = read(dataset)
+    assert (found.inputs[:] == decoded(dataset)).all()
+    assert found.cells == dataset.cells
+
+
+def test_a_folder_that_cannot_be_made_is_a_warning(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file" / "cache"))
+    with pytest.warns(UserWarning, match="prepared images are not kept"):
+        assert len(read(dataset).inputs) == len(dataset.cells)
+
+
+def test_the_files_used_longest_ago_make_room(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, middle = read(dataset, side=30), read(dataset, side=31)
+    (second, _), (first, size) = list_cache()
+    os.utime(first, (1, 1))
+    os.utime(second, (2, 2))
+    monkeypatch.setattr(cache, "MAX_BYTES", 2.5 * size)
+    read(dataset, side=32)
+
+    assert not first.exists()
+    assert second.exists()
+    assert (old.inputs[:] == decoded(dataset, side=30)).all()  # who has it open can go on
+    assert len(middle.inputs) == len(dataset.cells)
+
+
+def test_the_command_shows_and_clears(dataset: Dataset, folder: Path) -> None:
+    read(dataset)
+    shown = run_cli("data", "cache")
+    assert str(folder) in shown.out
+    assert "1 file" in shown.out
+
+    cleared = run_cli("data", "cache", "--clear")
+
+    assert cleared.status == 0
+    assert "removed 1 file" in cleared.out
+    assert list_cache() == ()
+    assert clear_cache() == 0
