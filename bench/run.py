@@ -1,66 +1,56 @@
-"""Times LeukNet side by side with a named peer, and writes `bench/results.json`.
+"""Times LeukNet side by side with named peers, and writes `bench/results.json`.
 
-A timing depends on the machine and on what else it does. So each figure is a ratio: LeukNet and the peer of
-`bench/plain.py` take turns in one process, with the same weights and the same files, and each pair of
-neighbouring timings gives one ratio. In every round both must also give the same answer; where they do
-not, the run ends with an error and reports nothing, since a wrong answer is easily fast.
+A timing depends on the machine and on what else it does. So each figure is a ratio: LeukNet and its peers,
+each in a process of its own, take turns with the same files and the same weights, and the timings of one
+round give one ratio. Peers that run the same network must also give the same answers in every round; where
+they do not, the run ends with an error, since a wrong answer is easily fast.
 
 `make bench` runs it on simulated cells, on the processor alone; `--quick` is a trial. Start at `main`, then
-`CONTESTS`. bench/README.md says how to read the result.
+bench/contests.py. bench/README.md says how to read the result; docs/performance.py draws it.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import platform
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
-from plain import plain_intervals, plain_loader, plain_network, plain_probabilities, plain_step
+from arithmetic import executed_gflop, nominal_gflop
+from contests import CONTESTS, KERAS, PEAK, PLAIN, Contest
+from intervals import time_intervals
+from peers import BATCH_SIZE, EPOCHS, Setup
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from scipy.special import expit
-from torch import Tensor, nn
-from torch.nn import functional
 
 from leuknet.data import open_dataset
 from leuknet.data.simulate import simulate
-from leuknet.data.transform import channel_statistics, load_inputs
+from leuknet.data.transform import load_inputs
 from leuknet.errors import ModelError
 from leuknet.finish import commit_of_code
-from leuknet.metrics import bootstrap
-from leuknet.models import build
-from leuknet.models.predictor import TorchPredictor, run_network
-from leuknet.predict import predict_files
+from leuknet.onnx_predictor import CHUNK_SIZE
 from leuknet.recipes import changed, get_recipe
 from leuknet.reproduce import describe_machine
-
-# Private, since the loop has no public step: the benchmark must time the step that ships, not a copy of it.
-from leuknet.train import _as_float, _optimizer
-from leuknet.types import CellImage, Dataset, ModelCard, Pixels, Recipe
+from leuknet.train import train
 
 BENCH = Path(__file__).resolve().parent
-PEER = "plain PyTorch"
-N_CELLS = 80
-"""Files that are decoded in one repeat: whole batches, of the 84 cells of the smallest simulated fold_0."""
-
-
-N_RESAMPLES = 500
+BUILD = BENCH.parent / "build"
+KERAS_HOME = BUILD / "bench-keras"
+console = Console()
 
 
 @dataclass(frozen=True)
@@ -69,328 +59,387 @@ class Sizes:
 
     image_size_px: int
     rounds: int
-    n_predicted: int
-    batch_size: int = 16
+    growth: tuple[int, ...]
 
 
-FULL = Sizes(image_size_px=224, rounds=5, n_predicted=48)
-QUICK = Sizes(image_size_px=112, rounds=2, n_predicted=32)
+FULL = Sizes(image_size_px=224, rounds=5, growth=(100, 1_000, 10_000, 100_000))
+QUICK = Sizes(image_size_px=64, rounds=2, growth=(100, 1_000))
+GROWTH_PX = 32
+"""Side of the network for the cost of many images: 100,000 of them then take minutes, not an hour."""
+
+BF16_SIDE, FP32_SIDE = 512, 2048
+"""Sides of the matrices that show the peak; a processor without units for bfloat16 takes long for little."""
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What both sides work with: the same cells and, in two renderings, the same weights."""
+class Worker:
+    """One peer in its process; see bench/worker.py."""
 
-    sizes: Sizes
-    dataset: Dataset
-    cells: tuple[CellImage, ...]
-    inputs: Pixels  # (N_CELLS, S, S, 3)
-    recipe: Recipe
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    ours: nn.Module
-    plain: nn.Module
+    def __init__(self, peer: str, setup: Path) -> None:
+        self.peer = peer
+        python = KERAS_HOME / "bin" / "python" if peer == KERAS else Path(sys.executable)
+        self.process = subprocess.Popen(  # noqa: S603 - our own program
+            [python, BENCH / "worker.py", peer, setup],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.error: str | None = self._read().get("error")
 
+    def ask(self, job: str, **arguments: Any) -> dict[str, Any]:
+        """Let it do a job and return what it says."""
+        assert self.process.stdin is not None  # noqa: S101
+        self.process.stdin.write(json.dumps({"job": job, **arguments}) + "\n")
+        self.process.stdin.flush()
+        return self._read()
 
-class Contest(NamedTuple):
-    """One figure: two callables that do the same work and return its answer.
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None  # noqa: S101
+        self.process.stdin.close()
+        self.process.wait()
 
-    `difference` compares the answers, as a share of the values' size; above `tolerance` the run ends.
-    """
-
-    name: str
-    unit: str
-    images: int
-    ours: Callable[[], Any]
-    plain: Callable[[], Any]
-    difference: Callable[[Any, Any], float]
-    tolerance: float
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None  # noqa: S101
+        line = self.process.stdout.readline()
+        if not line:
+            return {"error": f"its process ended with status {self.process.wait()}"}
+        content: dict[str, Any] = json.loads(line)
+        return content
 
 
 def main() -> None:
-    """Measure everything, print the table, write the file."""
+    """Measure everything, print the tables, write the file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds at 112 px; writes below build/")
-    sizes, out = FULL, BENCH / "results.json"
-    if parser.parse_args().quick:
-        sizes, out = QUICK, BENCH.parent / "build" / "bench-quick.json"
-    # Both sides on the processor: LeukNet would take a GPU by itself, and the peer has none.
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    console = Console()
-    conditions = _conditions(sizes)
-    figures = []
-    with tempfile.TemporaryDirectory() as folder:
-        bench = _prepare(Path(folder), sizes)
-        for make in CONTESTS:
-            contest = make(bench)
-            console.print(f"measuring: {contest.name}")
-            figures.append(measure(contest, rounds=sizes.rounds))
-    console.print("measuring: start-up")
-    figures += [start_up(name, rounds=sizes.rounds) for name in START_UP]
-
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(conditions | {"figures": figures}, indent=1) + "\n", encoding="utf-8")
-    console.print(_table(figures))
-    console.print(f"{conditions['machine']}; load before the run: {conditions['load_average_before']}")
+    parser.add_argument("--quick", action="store_true", help="a trial at 64 px; writes below build/")
+    parser.add_argument("--resume", action="store_true", help="keep what an unfinished run has measured")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only figures whose name has this in it")
+    wanted = parser.parse_args()
+    sizes, out = (QUICK, BUILD / "bench-quick.json") if wanted.quick else (FULL, BENCH / "results.json")
+    keras_missing = _make_keras_home()
+    results = _conditions(sizes, keras_missing)
+    if wanted.resume and out.exists():
+        kept = json.loads(out.read_text(encoding="utf-8"))
+        results["figures"] = [one for one in kept["figures"] if kept["commit"] == results["commit"]]
+    done = {figure["name"] for figure in results["figures"]}
+    with tempfile.TemporaryDirectory(prefix="leuknet-bench-") as home:
+        os.environ["LEUKNET_CACHE"] = str(Path(home, "cache"))
+        console.print("preparing: cells, and a model to start from")
+        setups = _prepare(Path(home), sizes)
+        others = {"start-up": _start_up, "intervals": _intervals, "many images": _grow}
+        for task in (*CONTESTS, *others):
+            name = task if isinstance(task, str) else task.name
+            if name in done or wanted.only not in name:
+                continue
+            console.print(f"measuring: {name}")
+            found = others[task](setups, sizes) if isinstance(task, str) else _measure(task, setups, sizes)
+            results["figures"].append(found)
+            _write(results, out)
+    for table in tables(results):
+        console.print(table)
+    console.print(f"{results['machine']}; load before the run: {results['load_average_before']}")
     console.print(f"written: {out}")
 
 
-def measure(contest: Contest, *, rounds: int) -> dict[str, Any]:
-    """Let both sides take turns and return the figure, as `results.json` holds it.
-
-    The first round warms caches and workers and is not counted, but its answers are checked too.
-
-    Raises
-    ------
-    ModelError
-        If the answers differ in any round.
-    """
-    sides = {"leuknet": contest.ours, "plain": contest.plain}
-    seconds: dict[str, list[float]] = {side: [] for side in sides}
-    for number in range(rounds + 1):
-        answers = {}
-        # Who goes first changes every round, so that neither always finds what the other left in the caches.
-        for side in sorted(sides, reverse=number % 2 == 1):
-            started = time.perf_counter()
-            answers[side] = sides[side]()
-            seconds[side].append(time.perf_counter() - started)
-        _refuse_unequal(contest, answers, number=number)
-    counted = {side: times[1:] for side, times in seconds.items()}
-    figure: dict[str, Any] = {"name": contest.name, "unit": contest.unit, "images": contest.images}
-    figure |= {
-        side: _spread([_in_unit(one, contest.unit, images=contest.images) for one in times])
-        for side, times in counted.items()
-    }
-    pairs = zip(counted["plain"], counted["leuknet"], strict=True)
-    return figure | {"times_as_fast": _spread([plain / ours for plain, ours in pairs])}
+def _write(results: dict[str, Any], out: Path) -> None:
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
-def _refuse_unequal(contest: Contest, answers: dict[str, Any], *, number: int) -> None:
-    difference = contest.difference(answers["leuknet"], answers["plain"])
-    if not difference <= contest.tolerance:  # also if it is nan
+def _make_keras_home() -> str | None:
+    """Make the environment of the Keras peer; return why there is none."""
+    if (KERAS_HOME / "ready").exists():
+        return None
+    console.print("preparing: an environment for Keras, once")
+    BUILD.mkdir(exist_ok=True)
+    requirements = BENCH / "keras-requirements.txt"
+    try:
+        for command in (
+            [sys.executable, "-m", "venv", KERAS_HOME],
+            [KERAS_HOME / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", requirements],
+        ):
+            subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own
+    except subprocess.CalledProcessError as error:
+        return f"not installed: {error.stderr.strip().splitlines()[-1]}"
+    (KERAS_HOME / "ready").touch()
+    return None
+
+
+def _prepare(folder: Path, sizes: Sizes) -> dict[str, Path]:
+    """Draw cells and train a model on them; return the setup of each kind of images."""
+    simulate(folder / "data", scale=0.04, parts=["fold_0"])
+    setups = {}
+    for kind, side in (("cells", sizes.image_size_px), ("growth", GROWTH_PX)):
+        home = folder if kind == "cells" else folder / "growth"
+        settings = [f"image_size_px={side}", "batch_size=16", "epochs=1", "balance=false"]
+        home.mkdir(exist_ok=True)
+        dataset = open_dataset(folder / "data")
+        run = train(dataset, changed(get_recipe("leuknet-paper"), settings), out=home / "run")
+        mean = json.loads((run.folder / "model" / "model.json").read_text())["channel_mean"]
+        order = np.random.default_rng(0).permutation(len(dataset.cells))
+        cells = tuple(dataset.cells[index] for index in order)
+        inputs = load_inputs(cells, root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=side).inputs
+        np.save(home / "cells.npy", inputs)
+        np.save(home / "frames.npy", _without_margin(inputs))
+        labels = [int(cell.label) for cell in cells if cell.label is not None]
+        setup = Setup(home, "cells", side, tuple(cell.path for cell in cells), tuple(labels), tuple(mean))
+        for images in ("cells", "frames"):
+            name = kind if images == "cells" else images
+            if kind == "growth" and images == "frames":
+                continue
+            setups[name] = home / f"setup-{name}.json"
+            content = asdict(replace(setup, images=images))
+            setups[name].write_text(json.dumps(content, default=str), encoding="utf-8")
+    if not (folder / "growth" / "data").exists():
+        (folder / "growth" / "data").symlink_to(folder / "data")
+    return setups
+
+
+def _without_margin(inputs: np.ndarray) -> np.ndarray:
+    """The middle of each cell, as wide as the image: no pixel is black."""
+    side = inputs.shape[1]
+    fifth = side // 5
+    middle = [Image.fromarray(one[2 * fifth : 3 * fifth, 2 * fifth : 3 * fifth]) for one in inputs]
+    return np.stack([np.maximum(np.asarray(one.resize((side, side))), 1) for one in middle])
+
+
+def _measure(contest: Contest, setups: dict[str, Path], sizes: Sizes) -> dict[str, Any]:
+    """Let all peers take turns; return the figure as `results.json` holds it."""
+    setup = setups[contest.images]
+    peak = (PEAK,) if contest.flop else ()
+    jobs = dict.fromkeys((contest.ours, *contest.peers), contest.job)
+    if contest.job == "training":
+        jobs["leuknet, again"] = "training_again"
+    workers = {peer: Worker(peer.removesuffix(", again"), setup) for peer in (*jobs, *peak)}
+    sides: dict[str, dict[str, Any]] = {peer: {"seconds": []} for peer in jobs}
+    sides |= {peer: {"error": one.error} for peer, one in workers.items() if one.error is not None}
+    peaks: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+    try:
+        rounds = (contest.rounds or sizes.rounds) + contest.warm_up
+        for number in range(rounds):
+            counted = number >= contest.warm_up
+            running = [peer for peer in workers if "error" not in sides.get(peer, {})]
+            # Who goes first changes every round, so that none always finds what another left in the caches.
+            for peer in running[number % len(running) :] + running[: number % len(running)]:
+                if peer == PEAK:
+                    for kind, n in (("float32", FP32_SIDE), ("bfloat16", BF16_SIDE)):
+                        took = workers[peer].ask("product", n=n, kind=kind)["seconds"]
+                        peaks[kind] += [2 * n**3 / took / 1e9] if counted else []
+                    continue
+                arguments = {} if contest.job == "training" else {"n": contest.n}
+                said = workers[peer].ask(jobs[peer], **arguments)
+                if "error" in said:
+                    sides[peer] = said
+                    continue
+                sides[peer]["answer"] = said["answer"]
+                sides[peer]["peak_rss_mb"] = round(said["peak_rss_mb"])
+                sides[peer]["seconds"] += [said["seconds"]] if counted else []
+            _refuse_unequal(contest, sides, number=number)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    return _figure(contest, sides, peaks, Setup.read(setup))
+
+
+def _refuse_unequal(contest: Contest, sides: dict[str, dict[str, Any]], *, number: int) -> None:
+    if contest.tolerance is None or "answer" not in sides[PLAIN]:
+        return
+    expected = np.asarray(sides[PLAIN]["answer"])
+    for peer, side in sides.items():
+        if "answer" not in side or peer.startswith("timm"):
+            continue  # another network
+        if peer == KERAS and contest.job == "training_step":
+            continue  # it drops other values
+        found = np.asarray(side["answer"])
+        if contest.job in ("forward", "predicting"):
+            difference = np.abs(expit(found) - expit(expected)).max()
+        else:
+            difference = abs(found - expected) / max(1.0, abs(expected))
+        # Other libraries' kernels round otherwise than PyTorch's.
+        tolerance = contest.tolerance * (1 if peer.startswith("leuknet") else 10)
+        if not difference <= tolerance:  # also if it is nan
+            raise ModelError(
+                f"{peer} and {PLAIN} give different answers: no timing is reported",
+                why=f"{contest.name}, round {number}: {difference:.2g} apart, over {tolerance:g}",
+                fix="compare the layers and the pixels of bench/peers with those of src/leuknet",
+            )
+
+
+def _figure(
+    contest: Contest, sides: dict[str, dict[str, Any]], peaks: dict[str, list[float]], setup: Setup
+) -> dict[str, Any]:
+    if "error" in sides[contest.ours]:
         raise ModelError(
-            f"LeukNet and {PEER} give different answers: no timing is reported",
-            why=f"{contest.name}, round {number}: {difference:.2g} apart, over {contest.tolerance:g}",
-            fix="compare the layers and the pixels of bench/plain.py with those of src/leuknet",
+            f"{contest.ours} cannot do its job: no timing is reported",
+            why=f"{contest.name}: {sides[contest.ours]['error']}",
+            fix="run bench/worker.py by itself to see more",
         )
+    learning, validating = setup.sides()
+    mine = sides[contest.ours]["seconds"]
+    n = contest.n or EPOCHS * (len(setup.paths[learning]) // BATCH_SIZE) * BATCH_SIZE
+    figure: dict[str, Any] = {
+        "name": contest.name,
+        "unit": contest.unit,
+        "images": n,
+        "ours": contest.ours,
+        "sides": {},
+    }
+    if contest.job == "training":
+        figure["validation_cells"] = len(setup.paths[validating])
+    for peer, side in sides.items():
+        if "error" in side:
+            figure["sides"][peer] = {"error": side["error"]}
+            continue
+        values = [_in_unit(one, contest.unit, images=n) for one in side["seconds"]]
+        ratios = [theirs / ours for theirs, ours in zip(side["seconds"], mine, strict=True)]
+        figure["sides"][peer] = {
+            **spread(values),
+            "peak_rss_mb": side["peak_rss_mb"],
+            "ours_times_as_fast": spread(ratios),
+        }
+    if contest.flop:
+        figure |= _arithmetic(contest, figure, peaks, setup)
+    return figure
 
 
-def training_step(bench: Bench) -> Contest:
-    """Forward, backward and Adam on one batch of prepared images, dropout included."""
-    ours, plain = copy.deepcopy(bench.ours), copy.deepcopy(bench.plain)
-    ours_adam = _optimizer(ours, bench.recipe)
-    rate, decay = bench.recipe.learning_rate, bench.recipe.weight_decay
-    plain_adam = torch.optim.Adam(plain.parameters(), lr=rate, weight_decay=decay)
-    n = bench.sizes.batch_size
-    pixels, images = torch.from_numpy(bench.inputs[:n]).permute(0, 3, 1, 2), _plain_images(bench, n)
-    labels = torch.tensor([int(cell.label) for cell in bench.cells[:n] if cell.label is not None])
-
-    def our_step() -> float:
-        torch.manual_seed(0)  # both sides drop the same values
-        ours.train()
-        loss = functional.cross_entropy(ours(_as_float(pixels)), labels)
-        ours_adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        ours_adam.step()
-        return loss.item()
-
-    def their_step() -> float:
-        torch.manual_seed(0)
-        return plain_step(plain, plain_adam, images, labels)
-
-    # The loss after k steps also shows whether gradients and updates agree. Rounding adds up on the way,
-    # to some 1e-4; a step left out makes 3.
-    return Contest(
-        "training step", "ms/image", n, our_step, their_step, lambda a, b: abs(a - b) / max(1.0, b), 0.01
-    )
+def _arithmetic(
+    contest: Contest, figure: dict[str, Any], peaks: dict[str, list[float]], setup: Setup
+) -> dict[str, Any]:
+    """Operations, and what share of the rate of matrix products each form of the paper's network reaches."""
+    inputs, backward = setup.inputs(contest.n), contest.flop == "training"
+    nominal = nominal_gflop(contest.n, setup.image_size_px, backward=backward) / contest.n
+    peak = statistics.median(peaks["float32"])
+    for peer, side in figure["sides"].items():
+        if "error" in side or peer.startswith("timm"):
+            continue
+        executed = nominal
+        if peer.startswith("leuknet"):
+            chunk = CHUNK_SIZE if "onnx" in peer else os.cpu_count() or 1
+            executed = executed_gflop(inputs, chunk_size=chunk, backward=backward) / contest.n
+        rate = 1000 / side["median"]
+        side |= {
+            "gflop_per_image": executed,
+            "share_of_peak": executed * rate / peak,
+            "share_of_peak_if_whole": nominal * rate / peak,
+        }
+    return {"peak_gflops": {kind: spread(values) for kind, values in peaks.items()}}
 
 
-def forward(bench: Bench) -> Contest:
-    """One batch of prepared images to probabilities."""
-    n = bench.sizes.batch_size
-    images = _plain_images(bench, n)
-
-    def our_pass() -> Tensor:
-        return torch.from_numpy(expit(run_network(bench.ours, bench.inputs[:n])[0]))
-
-    def their_pass() -> Tensor:
-        return plain_probabilities(bench.plain, images)
-
-    return Contest("forward", "ms/image", n, our_pass, their_pass, _largest, 1e-4)
+def _grow(setups: dict[str, Path], sizes: Sizes) -> dict[str, Any]:
+    """Predict more and more files, each number in a fresh process."""
+    rows = []
+    for n in sizes.growth:
+        worker = Worker("leuknet (onnx)", setups["growth"])
+        said = worker.ask("predicting", n=n)
+        worker.close()
+        rows.append({"images": n, "seconds": said["seconds"], "peak_rss_mb": round(said["peak_rss_mb"])})
+        console.print(f"  {n:,} images: {said['seconds']:.1f} s, {said['peak_rss_mb']:.0f} MB")
+    return {"name": "many images", "image_size_px": GROWTH_PX, "rows": rows}
 
 
-def decoding(bench: Bench) -> Contest:
-    """BMP files to arrays of the network's input size."""
-    paths = [cell.path for cell in bench.cells]
-    loader = _plain_loader(bench, paths)
-
-    def our_reading() -> Pixels:
-        loaded = load_inputs(
-            bench.cells,
-            root=bench.dataset.root,
-            canvas_px=bench.dataset.canvas_px,
-            image_size_px=bench.sizes.image_size_px,
-        )
-        return loaded.inputs
-
-    def difference(ours: Pixels, plain: list[Tensor]) -> float:
-        pixels = torch.cat(plain) + torch.tensor(bench.mean).view(3, 1, 1)
-        return _largest(torch.from_numpy(ours).permute(0, 3, 1, 2) / 255, pixels / 255)
-
-    return Contest(
-        "decoding and resizing", "ms/image", len(paths), our_reading, lambda: list(loader), difference, 1e-5
-    )
+PLAIN_PREDICTION = (
+    "import sys; from pathlib import Path; from peers import Setup; from peers.plain import open_peer;"
+    "print(open_peer(Setup.read(Path(sys.argv[1]))).predicting(1))"
+)
 
 
-def predicting(bench: Bench) -> Contest:
-    """BMP files to probabilities, from end to end."""
-    paths = [cell.path for cell in bench.cells[: bench.sizes.n_predicted]]
-    loader = _plain_loader(bench, paths)
-    predictor = TorchPredictor(bench.ours, _card(bench), "benchmark", None)
-
-    def our_files() -> Tensor:
-        batch = bench.sizes.batch_size
-        lines = predict_files(predictor, paths, batch_size=batch, root=bench.dataset.root)
-        # A file without a probability becomes nan, which no tolerance lets pass.
-        return torch.tensor([float("nan") if one.probability is None else one.probability for one in lines])
-
-    def their_files() -> Tensor:
-        return torch.cat([plain_probabilities(bench.plain, images) for images in loader])
-
-    return Contest("predicting from files", "images/s", len(paths), our_files, their_files, _largest, 1e-4)
-
-
-def intervals(_: Bench) -> Contest:
-    """Intervals of six scores from a bootstrap over people: 2,000 cells of 28, as in the preliminary set."""
-    generator = np.random.default_rng(0)
-    subjects = generator.integers(28, size=2000)
-    labels = subjects % 2
-    probabilities = expit(generator.normal(labels - 0.5 + 0.5 * np.sin(subjects), 1))
-    names = ("accuracy", "balanced_accuracy", "weighted_f1", "auroc", "auprc", "brier")
-
-    def ours() -> Tensor:
-        found = bootstrap(
-            labels, probabilities, threshold=0.5, clusters=subjects, metrics=names, resamples=N_RESAMPLES
-        )
-        return torch.tensor([[one.low, one.high] for one in found.values()])
-
-    def theirs() -> Tensor:
-        return torch.from_numpy(plain_intervals(labels, probabilities, subjects, resamples=N_RESAMPLES))
-
-    # Both draw the same people, so that the limits are equal but for rounding.
-    return Contest("intervals of six scores", "ms/resample", N_RESAMPLES, ours, theirs, _largest, 1e-6)
+def _start_up(setups: dict[str, Path], sizes: Sizes) -> dict[str, Any]:
+    """Time whole processes, from their start to their end."""
+    setup = Setup.read(setups["cells"])
+    image, out = str(setup.paths[0]), str(setup.folder / "scores.csv")
+    leuknet = [sys.executable, "-m", "leuknet"]
+    predict = [*leuknet, "predict", str(setup.folder / "run" / "model"), image, "--out", out]
+    commands: dict[str, list[str]] = {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "import leuknet": [sys.executable, "-c", "import leuknet"],
+        "leuknet --help": [*leuknet, "--help"],
+        "leuknet predict, one image": predict,
+        "leuknet predict --engine torch, one image": [*predict, "--engine", "torch"],
+        "plain PyTorch, one image": [sys.executable, "-c", PLAIN_PREDICTION, str(setups["cells"])],
+    }
+    rows: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(sizes.rounds + 1):
+        for name, command in commands.items():
+            started = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True, cwd=BENCH)  # noqa: S603 - our own
+            if number:
+                rows[name].append(time.perf_counter() - started)
+    return {"name": "start-up", "unit": "s", "rows": {name: spread(one) for name, one in rows.items()}}
 
 
-CONTESTS: tuple[Callable[[Bench], Contest], ...] = (training_step, forward, decoding, predicting, intervals)
-
-START_UP = {
-    "python -c pass": [sys.executable, "-c", "pass"],
-    "import leuknet": [sys.executable, "-c", "import leuknet"],
-    "leuknet --help": [sys.executable, "-m", "leuknet", "--help"],
-}
-"""Commands timed from their start to their end. They have no peer; the first is what Python itself takes."""
-
-
-def start_up(name: str, *, rounds: int) -> dict[str, Any]:
-    """Time a command of `START_UP` in fresh processes, after one that is not counted."""
-    seconds = []
-    for _ in range(rounds + 1):
-        started = time.perf_counter()
-        subprocess.run(START_UP[name], check=True, capture_output=True)  # noqa: S603 - our own commands
-        seconds.append(time.perf_counter() - started)
-    return {"name": name, "unit": "s", "leuknet": _spread(seconds[1:])}
+def _intervals(_: dict[str, Path], sizes: Sizes) -> dict[str, Any]:
+    """Intervals of six scores, against scikit-learn's scores in a loop."""
+    ours, theirs, n = time_intervals(rounds=sizes.rounds)
+    ratios = [plain / fast for plain, fast in zip(theirs, ours, strict=True)]
+    sides = {
+        "leuknet": spread([1000 * one / n for one in ours]),
+        "scikit-learn in a loop": spread([1000 * one / n for one in theirs])
+        | {"ours_times_as_fast": spread(ratios)},
+    }
+    return {"name": "intervals", "unit": "ms/resample", "ours": "leuknet", "sides": sides}
 
 
-def _prepare(folder: Path, sizes: Sizes) -> Bench:
-    """Draw the cells, and give both networks the same weights."""
-    simulate(folder, scale=0.001, parts=["fold_0"])
-    dataset = open_dataset(folder)
-    cells = tuple(random.Random(0).sample(dataset.cells, N_CELLS))  # noqa: S311 - mixes classes, no secret
-    size = sizes.image_size_px
-    inputs = load_inputs(cells, root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=size).inputs
-    mean, std = channel_statistics(inputs)
-    recipe = changed(get_recipe("leuknet-paper"), [f"image_size_px={size}", f"batch_size={sizes.batch_size}"])
-    torch.manual_seed(0)
-    ours, plain = build("leuknet", size).eval(), plain_network(size).eval()
-    ours.get_buffer("input.mean").copy_(torch.tensor(mean).view(3, 1, 1))
-    weights = zip(plain.state_dict(), ours.parameters(), strict=True)
-    plain.load_state_dict({name: weight.detach() for name, weight in weights})
-    return Bench(sizes, dataset, cells, inputs, recipe, mean, std, ours, plain)
-
-
-def _card(bench: Bench) -> ModelCard:
-    return ModelCard(
-        recipe=bench.recipe,
-        class_names=bench.dataset.class_names,
-        canvas_px=bench.dataset.canvas_px,
-        channel_mean=bench.mean,
-        channel_std=bench.std,
-        threshold=0.5,
-        dataset=bench.dataset.name,
-        simulated=True,
-        split_kind=bench.recipe.split,
-        split_fingerprint="none: fresh weights",
-        leuknet_version=version("leuknet"),
-        commit=None,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _plain_loader(bench: Bench, paths: Sequence[Path]) -> Iterable[Tensor]:
-    size, batch = bench.sizes.image_size_px, bench.sizes.batch_size
-    return plain_loader(paths, image_size_px=size, channel_mean=bench.mean, batch_size=batch)
-
-
-def _plain_images(bench: Bench, n: int) -> Tensor:
-    """(n, 3, S, S) as the peer's own loader gives them."""
-    return torch.cat(list(_plain_loader(bench, [cell.path for cell in bench.cells[:n]])))
-
-
-def _largest(ours: Tensor, plain: Tensor) -> float:
-    """Largest difference between values of size 1, such as probabilities; nan where one is missing."""
-    return float((ours.double() - plain.double()).abs().max())
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Median and range, with all values in the order of the rounds."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "all": list(values)}
 
 
 def _in_unit(seconds: float, unit: str, *, images: int) -> float:
     return images / seconds if unit == "images/s" else 1000 * seconds / images
 
 
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "all": list(values)}
-
-
-def _conditions(sizes: Sizes) -> dict[str, Any]:
-    libraries = ("leuknet", "torch", "torchvision", "numpy", "pillow")
+def _conditions(sizes: Sizes, keras_missing: str | None) -> dict[str, Any]:
+    libraries = (
+        "leuknet", "torch", "torchvision", "timm", "onnx", "onnxruntime", "openvino", "numpy", "pillow"
+    )  # fmt: skip
+    versions = {"python": platform.python_version()} | {name: version(name) for name in libraries}
+    for line in (BENCH / "keras-requirements.txt").read_text(encoding="utf-8").splitlines():
+        name, _, number = line.partition("==")
+        if name in ("keras", "tensorflow-cpu"):
+            versions[name] = keras_missing or number
     return {
-        "peer": f"{PEER}: bench/plain.py",
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit_of_code(),
         "machine": describe_machine(),
+        "cores": os.cpu_count(),
         "load_average_before": round(os.getloadavg()[0], 2),
-        "threads": torch.get_num_threads(),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in libraries},
+        "versions": versions,
         "sizes": asdict(sizes),
+        "figures": [],
     }
 
 
-def _table(figures: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title="median, and below it smallest to largest", show_lines=True)
-    for column in ("figure", "unit", "LeukNet", PEER, "times as fast"):
-        table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
-    for figure in figures:
-        sides = (figure.get(side) for side in ("leuknet", "plain", "times_as_fast"))
-        table.add_row(
-            figure["name"], figure["unit"], *("" if one is None else _in_words(one) for one in sides)
-        )
-    return table
+def tables(results: dict[str, Any]) -> list[Table]:
+    """The figures as tables for a terminal."""
+    made = []
+    for figure in results["figures"]:
+        if "sides" not in figure:
+            continue
+        table = Table(title=f"{figure['name']}: median, smallest to largest")
+        for heading in ("", figure["unit"], "times LeukNet's time", "peak RSS, MB", "share of peak"):
+            table.add_column(heading, justify="left" if not heading else "right")
+        for peer, side in figure["sides"].items():
+            if "error" in side:
+                table.add_row(peer, side["error"][:60])
+                continue
+            ratio = side.get("ours_times_as_fast")
+            table.add_row(
+                peer,
+                in_words(side),
+                "" if ratio is None else in_words(ratio),
+                str(side.get("peak_rss_mb", "")),
+                f"{side['share_of_peak']:.0%}" if "share_of_peak" in side else "",
+            )
+        made.append(table)
+    return made
 
 
-def _in_words(spread: dict[str, Any]) -> str:
-    return f"{spread['median']:.3g}\n[dim]{spread['min']:.3g} to {spread['max']:.3g}[/dim]"
+def in_words(values: dict[str, Any]) -> str:
+    """Median and range with three digits."""
+    return f"{values['median']:.3g} ({values['min']:.3g} to {values['max']:.3g})"
 
 
-# Drawing cells may start processes that import this file.
 if __name__ == "__main__":
     main()

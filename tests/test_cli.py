@@ -475,7 +475,14 @@ def test_train_writes_a_model_folder_and_says_how_to_judge_it(
         f"image-level split; judge it with: leuknet evaluate {out / 'model'} --data {simulated_fold}"
     )
     names = {path.name for path in (out / "model").iterdir()}
-    assert names == {"model.json", "weights.safetensors", "split.json", "golden.npz", "reference.npz"}
+    assert names == {
+        "model.json",
+        "weights.safetensors",
+        "split.json",
+        "golden.npz",
+        "reference.npz",
+        "model.onnx",
+    }
     assert (out / "history.csv").read_text(encoding="utf-8").count("\n") == 1 + 58 // 16
     assert not (out / "checkpoint.safetensors").exists()
 

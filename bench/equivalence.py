@@ -1,0 +1,123 @@
+"""Whether training on windows changes results: gradients at 224 px, and accuracy over seeds.
+
+    .venv/bin/python bench/equivalence.py      # 8 minutes; writes bench/equivalence.json
+
+`leuknet.models.windowed` computes only what a cell can reach, which is exact but for rounding. Rounding can
+still send a training elsewhere, so this trains the paper's recipe both ways from the same start, seed by
+seed, and states the differences with their interval. Start at `main`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+import leuknet.train
+from leuknet.data import open_dataset
+from leuknet.data.simulate import simulate
+from leuknet.data.transform import load_inputs
+from leuknet.models import build
+from leuknet.models.leuknet import LeukNet
+from leuknet.models.predictor import load_model
+from leuknet.models.windowed import Windowed
+from leuknet.recipes import changed, get_recipe
+from leuknet.types import Dataset
+
+N_SEEDS = 8
+RESULTS = Path(__file__).with_name("equivalence.json")
+
+
+def compare_gradients(dataset: Dataset, *, n: int = 8) -> dict[str, dict[str, float]]:
+    """Distance of the two gradients of each parameter at 224 px, as a share of the gradient's length."""
+    loaded = load_inputs(dataset.cells[:n], root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=224)
+    pixels = torch.from_numpy(loaded.inputs).permute(0, 3, 1, 2)
+    labels = torch.tensor([int(cell.label) for cell in loaded.cells if cell.label is not None])
+    torch.manual_seed(0)
+    network = build("leuknet", 224)
+    assert isinstance(network, LeukNet)  # noqa: S101  for the reader and mypy
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        network = network.to(dtype)
+        network.get_buffer("input.mean").fill_(30)
+        whole = _gradients(network, network, pixels.to(dtype), labels)
+        fast = _gradients(network, Windowed(network), pixels.to(dtype), labels)
+        found[str(dtype).removeprefix("torch.")] = {
+            name: float((fast[name] - whole[name]).norm() / whole[name].norm()) for name in whole
+        }
+    return found
+
+
+def _gradients(network: LeukNet, form: nn.Module, pixels: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    network.zero_grad()
+    torch.manual_seed(1)  # both drop the same values
+    loss = functional.cross_entropy(form.train()(pixels), labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return {name: value.grad.clone() for name, value in network.named_parameters() if value.grad is not None}
+
+
+def compare_trainings(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
+    """Train each seed both ways; return accuracy on the test side and the mean difference in probability."""
+    recipe = changed(get_recipe("leuknet-paper"), ["image_size_px=64", "batch_size=16"])
+    rows = []
+    for seed in tqdm(range(N_SEEDS), desc="seeds", unit="seed"):
+        probabilities = {}
+        for form in ("whole", "windowed"):
+            with mock.patch.object(
+                leuknet.train, "windowed", Windowed if form == "windowed" else lambda network: network
+            ):
+                run = leuknet.train.train(
+                    dataset, dataclasses.replace(recipe, seed=seed), out=folder / f"{seed}-{form}"
+                )
+            test = load_inputs(
+                run.split.test, root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=64
+            )
+            probabilities[form] = load_model(run.folder / "model").score(test.inputs)
+            labels = np.array([int(cell.label) for cell in test.cells if cell.label is not None])
+        accuracy = {form: float(((p > 0.5) == labels).mean()) for form, p in probabilities.items()}
+        apart = float(np.abs(probabilities["whole"] - probabilities["windowed"]).mean())
+        rows.append({"seed": seed, "test_cells": len(labels), **accuracy, "probabilities_apart": apart})
+    return rows
+
+
+def main() -> None:
+    """Measure, print and write."""
+    with tempfile.TemporaryDirectory() as name:
+        simulate(Path(name) / "cells", scale=0.1, parts=["fold_0"])
+        dataset = open_dataset(Path(name) / "cells")
+        gradients = compare_gradients(dataset)
+        rows = compare_trainings(dataset, Path(name) / "runs")
+    differences = np.array([row["windowed"] - row["whole"] for row in rows])
+    spread = stats.sem(differences)
+    # All differences may be the same; then there is no spread to make an interval of.
+    low, high = (
+        stats.t.interval(0.95, len(rows) - 1, differences.mean(), spread)
+        if spread
+        else (
+            differences.mean(),
+            differences.mean(),
+        )
+    )
+    summary = {
+        "accuracy_whole": float(np.mean([row["whole"] for row in rows])),
+        "accuracy_windowed": float(np.mean([row["windowed"] for row in rows])),
+        "difference": float(differences.mean()),
+        "interval_95": [float(low), float(high)],
+    }
+    result = {"gradients_apart": gradients, "seeds": rows, "summary": summary}
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""LeukNet: PyTorch for training, and both engines for predicting."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+import leuknet
+from leuknet.data import open_dataset
+from leuknet.data.split import fingerprint
+from leuknet.data.transform import load_inputs
+from leuknet.predict import predict_files
+from leuknet.recipes import get_recipe
+from leuknet.types import Split
+from peers import BATCH_SIZE, EPOCHS, VALIDATE_EVERY, Setup
+
+
+class Ours:
+    """The calls that users make; only the optimiser's step is taken out of the loop."""
+
+    def __init__(self, setup: Setup, engine: Any) -> None:
+        self.setup, self.engine = setup, engine
+        self.model = leuknet.load(setup.folder / "run" / "model", engine=engine)
+        self.dataset = open_dataset(setup.folder / "data")
+        place = {cell.path: cell for cell in self.dataset.cells}
+        self.cells = [place[path] for path in setup.paths]
+        self.learner: tuple[Any, ...] | None = None
+
+    def training_step(self, n: int) -> float:
+        """Forward, backward and Adam of `leuknet.train`."""
+        import torch
+        from torch.nn import functional
+
+        from leuknet.models.windowed import windowed
+
+        # Private, since the loop has no public step: what is timed must be the step that ships.
+        from leuknet.train import _as_float, _optimizer
+
+        if self.learner is None:
+            network: Any = self.model
+            network = network.network
+            self.learner = (
+                windowed(network),
+                _optimizer(network, get_recipe("leuknet-paper")),
+                torch.from_numpy(self.setup.inputs(n)),
+                torch.from_numpy(self.setup.first_labels(n)),
+            )
+        form, adam, images, labels = self.learner
+        torch.manual_seed(0)  # all sides drop the same values
+        loss = functional.cross_entropy(form.train()(_as_float(images)), labels)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        return float(loss.item())
+
+    def forward(self, n: int) -> NDArray[np.float64]:
+        """Prepared images to log odds."""
+        return self.model.run(self.setup.inputs(n))[0]
+
+    def predicting(self, n: int) -> NDArray[np.float64]:
+        """What `leuknet predict` does, its checks for unfamiliar images included."""
+        paths = (self.setup.paths * -(-n // len(self.setup.paths)))[:n]
+        lines = predict_files(self.model, paths, reference=self.model.reference)
+        # A file without a probability becomes nan, which no tolerance lets pass.
+        found = np.array([np.nan if line.probability is None else line.probability for line in lines])
+        calibration = self.model.card.calibration
+        return np.asarray(logit(found) * (1.0 if calibration is None else calibration.temperature))
+
+    def decoding(self, n: int) -> float:
+        """Files to inputs, by the reader that training uses where its cache is empty."""
+        loaded = load_inputs(
+            self.cells[:n],
+            root=self.dataset.root,
+            canvas_px=self.dataset.canvas_px,
+            image_size_px=self.setup.image_size_px,
+        )
+        return float(loaded.inputs.mean())
+
+    def training(self) -> float:
+        """`leuknet.train.train` with an empty cache; survey, calibration and saving included."""
+        shutil.rmtree(os.environ["LEUKNET_CACHE"], ignore_errors=True)
+        return self.training_again()
+
+    def training_again(self) -> float:
+        """The same with the cache that an earlier training left."""
+        from leuknet.train import train
+
+        learning, validating = self.setup.sides()
+        sides = tuple(self.cells[learning]), tuple(self.cells[validating]), tuple(self.cells[-1:])
+        split = Split(*sides, kind="image-level", seed=0, fingerprint=fingerprint(*sides))
+        recipe = dataclasses.replace(
+            get_recipe("leuknet-paper"),
+            epochs=EPOCHS,
+            batch_size=BATCH_SIZE,
+            validate_every=VALIDATE_EVERY,
+            image_size_px=self.setup.image_size_px,
+        )
+        out = self.setup.folder / f"trained-{os.getpid()}"
+        shutil.rmtree(out, ignore_errors=True)
+        return train(self.dataset, recipe, out=out, split=split).history[-1].loss
+
+
+def open_peer(setup: Setup, *, engine: str) -> Ours:
+    """Return LeukNet with one of its engines."""
+    return Ours(setup, engine)

@@ -1,0 +1,275 @@
+"""The benchmark's arithmetic, its refusal of unequal answers, its workers, and the page made of its figures."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leuknet.errors import ModelError
+from leuknet.models import layer_table
+
+REPOSITORY = Path(__file__).parents[1]
+PLAIN = "plain PyTorch"
+
+
+@pytest.fixture(scope="module")
+def bench() -> Any:
+    """bench/run.py as a module, with its neighbours importable as for a script that is run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REPOSITORY / "bench"))
+        yield load_script(patch, REPOSITORY / "bench" / "run.py")
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "docs"))
+    return load_script(monkeypatch, REPOSITORY / "docs" / "performance.py")
+
+
+def load_script(patch: pytest.MonkeyPatch, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    patch.setitem(sys.modules, spec.name, module)  # its dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def values(median: float, low: float, high: float) -> dict[str, float]:
+    return {"median": median, "min": low, "max": high}
+
+
+def made_up_results() -> dict[str, Any]:
+    """A run with one figure of each form; one peer is missing, one is faster than LeukNet."""
+    files = {
+        "leuknet (onnx)": values(100, 90, 110) | {"peak_rss_mb": 300, "ours_times_as_fast": values(1, 1, 1)},
+        PLAIN: values(12.5, 12, 13) | {"peak_rss_mb": 1234, "ours_times_as_fast": values(8, 7.5, 8.5)},
+        "ONNX Runtime": values(80, 78, 81)
+        | {"peak_rss_mb": 410, "ours_times_as_fast": values(1.25, 1.1, 1.4)},
+        "OpenVINO": values(125, 120, 130) | {"peak_rss_mb": 500, "ours_times_as_fast": values(0.8, 0.7, 0.9)},
+        "Keras": {"error": "not installed:\n no | network"},
+    }
+    step = {
+        "leuknet": values(50, 49, 51)
+        | {
+            "gflop_per_image": 3.1,
+            "share_of_peak": 0.61,
+            "share_of_peak_if_whole": 2.28,
+            "ours_times_as_fast": values(1, 1, 1),
+        },
+        PLAIN: values(500, 490, 510)
+        | {
+            "gflop_per_image": 11.6,
+            "share_of_peak": 0.23,
+            "share_of_peak_if_whole": 0.23,
+            "ours_times_as_fast": values(10, 9.8, 10.2),
+        },
+    }
+    growth = [
+        {"images": 100, "seconds": 1.5, "peak_rss_mb": 201},
+        {"images": 100_000, "seconds": 1500.0, "peak_rss_mb": 230},
+    ]
+    return {
+        "measured_at": "2026-01-02T03:04:05+00:00",
+        "commit": "0123abc",
+        "machine": "Some CPU, 2 cores",
+        "cores": 2,
+        "load_average_before": 0.1,
+        "versions": {"python": "3.11.7", "torch": "2.14.1"},
+        "sizes": {"image_size_px": 224, "rounds": 5, "growth": [100, 100_000]},
+        "figures": [
+            {
+                "name": "training step, 16 images",
+                "unit": "ms/image",
+                "images": 16,
+                "ours": "leuknet",
+                "sides": step,
+                "peak_gflops": values(150, 140, 155),
+            },
+            {
+                "name": "predicting from files",
+                "unit": "images/s",
+                "images": 64,
+                "ours": "leuknet (onnx)",
+                "sides": files,
+            },
+            {"name": "many images", "image_size_px": 64, "rows": growth},
+            {"name": "start-up", "unit": "s", "rows": {"import leuknet": values(0.31, 0.3, 0.4)}},
+        ],
+    }
+
+
+def test_median_and_range_keep_the_order_of_the_rounds(bench: Any) -> None:
+    assert bench.spread([3.0, 1.0, 2.5]) == {"median": 2.5, "min": 1.0, "max": 3.0, "all": [3.0, 1.0, 2.5]}
+
+
+def test_a_ratio_pairs_the_times_of_one_round_and_is_not_the_ratio_of_medians(
+    bench: Any, tmp_path: Path
+) -> None:
+    contest = bench.Contest("decoding", "decoding", "leuknet", (PLAIN,), 10)
+    sides = {
+        "leuknet": {"seconds": [1.0, 2.0, 4.0], "peak_rss_mb": 1},
+        PLAIN: {"seconds": [9.0, 6.0, 8.0], "peak_rss_mb": 2},
+        "Keras": {"error": "no"},
+    }
+
+    figure = bench._figure(contest, sides, [], bench.Setup(tmp_path, "cells", 32, (), (), (0, 0, 0)))
+
+    # 9/1, 6/2 and 8/4 have the median 3; the medians 8 and 2 would give 4.
+    assert figure["sides"][PLAIN]["ours_times_as_fast"]["all"] == [9, 3, 2]
+    assert figure["sides"][PLAIN]["ours_times_as_fast"]["median"] == 3
+    assert figure["sides"]["leuknet"]["median"] == 200  # ms for each of 10 images
+    assert figure["sides"]["Keras"] == {"error": "no"}
+
+
+@pytest.mark.parametrize(
+    ("peer", "answer", "refused"),
+    [
+        ("ONNX Runtime", [0.0004, 2.0], False),  # 0.0001 of probability at 0
+        ("ONNX Runtime", [0.0005, 2.0], True),
+        ("ONNX Runtime", [float("nan"), 2.0], True),
+        ("timm resnet18", [5.0, 2.0], False),  # another network
+    ],
+)
+def test_peers_that_answer_otherwise_end_the_run(
+    bench: Any, peer: str, answer: list[float], refused: bool
+) -> None:
+    contest = bench.Contest("forward", "forward", "leuknet", (PLAIN, peer), 2, tolerance=1.001e-4)
+    sides = {PLAIN: {"answer": [0.0, 2.0]}, peer: {"answer": answer}}
+
+    if not refused:
+        bench._refuse_unequal(contest, sides, number=0)
+        return
+    with pytest.raises(ModelError, match="no timing is reported"):
+        bench._refuse_unequal(contest, sides, number=0)
+
+
+def test_operations_of_whole_images_are_those_of_the_layers_and_windows_leave_fewer(bench: Any) -> None:
+    # Outputs x inputs of each (9 weights for each channel), two operations each: 224, 111 and 55 px wide maps.
+    by_hand = 2 * (
+        224**2 * 64 * 27 + 111**2 * 128 * 64 * 9 + 55**2 * 256 * 128 * 9 + 27**2 * 256 * 128 + 128 * 2
+    )
+    assert len(layer_table("leuknet", 224)) == 17
+    assert bench.nominal_gflop(1, 224, backward=False) == pytest.approx(by_hand / 1e9)
+    # Backward costs twice as much again, but no gradient goes to the image.
+    assert bench.nominal_gflop(1, 224, backward=True) == pytest.approx(
+        (3 * by_hand - 2 * 224**2 * 64 * 27) / 1e9
+    )
+
+    inputs = np.zeros((8, 224, 224, 3), dtype=np.uint8)
+    inputs[:, 100:124, 100:124] = 90
+    assert bench.executed_gflop(inputs, chunk_size=2, backward=False) < bench.nominal_gflop(
+        8, 224, backward=False
+    )
+    # Without a margin all of them are computed, and the black image too, which has no dense layers.
+    frames = bench.executed_gflop(np.full_like(inputs, 90), chunk_size=2, backward=False)
+    dense = 2 * (27**2 * 256 * 128 + 128 * 2) / 1e9
+    assert frames == pytest.approx(9 * by_hand / 1e9 - dense, rel=0.02)
+
+
+def test_a_worker_answers_lines_and_says_why_it_cannot(bench: Any, tmp_path: Path) -> None:
+    path = tmp_path / "setup.json"
+    setup = bench.Setup(tmp_path, "cells", 32, (), (), (0.0, 0.0, 0.0))
+    path.write_text(json.dumps(asdict(setup), default=str), encoding="utf-8")
+    np.save(tmp_path / "cells.npy", np.zeros((1, 32, 32, 3), dtype=np.uint8))
+
+    worker = bench.Worker("matrix product", path)
+    try:
+        assert worker.error is None
+        said = worker.ask("product", n=4, kind="float32")
+        assert said["seconds"] > 0
+        assert 0 <= said["answer"] <= 4  # four products of numbers in [0, 1)
+        assert worker.ask("product", n=4, kind="no such")["error"].startswith("AttributeError")
+    finally:
+        worker.close()
+    broken = bench.Worker("plain PyTorch", path)  # there are no weights in that folder
+    broken.close()
+    assert broken.error is not None
+
+
+def test_peak_memory_is_the_workers_own_and_not_that_of_its_parent(bench: Any, tmp_path: Path) -> None:
+    path = tmp_path / "setup.json"
+    setup = bench.Setup(tmp_path, "cells", 32, (), (), (0.0, 0.0, 0.0))
+    path.write_text(json.dumps(asdict(setup), default=str), encoding="utf-8")
+    large = np.ones(200_000_000)  # 1,600 MB; a process starts as a copy of its parent
+
+    worker = bench.Worker("matrix product", path)
+    said = worker.ask("product", n=4, kind="float32")
+    worker.close()
+
+    assert large.nbytes / 2**20 > said["peak_rss_mb"] > 20
+
+
+def test_goals_are_met_or_missed_by_the_median(page: Any) -> None:
+    found = {figure["name"]: figure for figure in made_up_results()["figures"]}
+
+    verdicts = [(measured, verdict) for _, measured, verdict in page.goal_rows(found)]
+
+    assert verdicts == [
+        ("not measured", ""),
+        ("61%", "met"),
+        ("8 (7.5 to 8.5) times", "met"),
+        # OpenVINO is the better of the two, and LeukNet takes 1 / 0.8 = 1.25 times its time.
+        ("0.8 (0.7 to 0.9) times", "**not met**"),
+        ("0.31 (0.3 to 0.4) s", "**not met**"),
+        ("not measured", ""),
+    ]
+
+
+def test_the_page_holds_every_figure_and_the_reason_where_there_is_none(page: Any) -> None:
+    text = page.render(made_up_results(), None)
+
+    assert "| LeukNet (PyTorch) | 50 (49 to 51) | 1 | 3.1 | 61% | 228% |" in text
+    assert "| plain PyTorch | 12.5 (12 to 13) | 8 (7.5 to 8.5) |" in text
+    assert "| Keras | not measured: not installed: no / network |  |" in text
+    assert "| plain PyTorch | 1,234 |" in text
+    assert "| 100,000 | 1,500 | 15 | 230 |" in text
+    assert "Not measured: `python bench/equivalence.py` trains both ways." in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(tables) > 20
+    assert all(line.endswith("|") for line in tables)
+
+
+def test_the_page_states_the_differences_between_both_trainings(page: Any) -> None:
+    seeds = [{"probabilities_apart": 0.002}, {"probabilities_apart": 0.004}]
+    summary = {
+        "accuracy_whole": 0.81,
+        "accuracy_windowed": 0.8125,
+        "difference": 0.0025,
+        "interval_95": [-0.01, 0.015],
+    }
+    gradients = {"float32": {"conv1.weight": 2e-6, "fc1.bias": 1e-7}, "float64": {"conv1.weight": 3e-15}}
+
+    text = page.render(made_up_results(), {"gradients_apart": gradients, "seeds": seeds, "summary": summary})
+
+    assert "2.0e-06 in float32, 3.0e-15 in float64." in text
+    assert "difference +0.25 percentage points (95% interval -1.00 to +1.50, over seeds)" in text
+    assert "Probabilities lie 0.003 apart on average." in text
+
+
+def test_pictures_are_drawn_for_what_was_measured(page: Any) -> None:
+    results = made_up_results()
+
+    drawn = page.pictures(results)
+
+    assert list(drawn) == ["ratios", "growth", "memory"]
+    bars = [patch.get_width() for axes in all_axes(drawn["ratios"]) for patch in axes.patches]
+    # From 1 to the ratio: plain step; plain, ONNX Runtime and OpenVINO from files. The left is where peers win.
+    assert bars == pytest.approx([9, 7, 0.25, -0.2])
+    assert [patch.get_width() for patch in all_axes(drawn["memory"])[0].patches] == [300, 1234, 410, 500]
+    results["figures"] = []
+    assert page.pictures(results) == {}
+
+
+def all_axes(figure: Any) -> list[Any]:
+    return list(figure.get_axes())
