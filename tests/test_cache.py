@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -10,22 +11,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from leuknet.data import cache, open_dataset
+from leuknet.data import cache, open_dataset, survey
 from leuknet.data.cache import Cached, cached_inputs, clear_cache, list_cache
-from leuknet.data.transform import load_inputs
+from leuknet.data.survey import Survey, cached_survey
+from leuknet.data.transform import LoadedInputs, load_inputs
 from leuknet.types import CellImage, Dataset, Pixels
 from tests.conftest import run_cli
 
 
 @pytest.fixture(scope="module")
-def dataset(simulated_fold: Path) -> Dataset:
-    """Read only."""
-    return open_dataset(simulated_fold)
+def dataset(simulated_fold: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Thirty cells, to be read only."""
+    root = tmp_path_factory.mktemp("dataset") / "few"
+    shutil.copytree(simulated_fold, root)
+    for cell in open_dataset(root).cells[30:]:
+        cell.path.unlink()
+    return open_dataset(root)
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +62,16 @@ def decoded(dataset: Dataset, cells: Sequence[CellImage] | None = None, *, side:
     ).inputs
 
 
+def look(dataset: Dataset, cells: Sequence[CellImage]) -> Survey:
+    return cached_survey(cells, pool=dataset.cells, root=dataset.root, canvas_px=dataset.canvas_px)
+
+
 def refuse_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("an image was decoded")
 
     monkeypatch.setattr(cache, "load_inputs", refuse)
+    monkeypatch.setattr(survey, "survey", refuse)
 
 
 def test_the_second_reading_decodes_nothing_and_gives_the_same_pixels(
@@ -82,6 +95,55 @@ def test_other_sizes_and_versions_are_other_files(dataset: Dataset, monkeypatch:
     monkeypatch.setattr(cache, "TRANSFORM_VERSION", 99)
     read(dataset)
     assert len(list_cache()) == 3
+
+
+def test_each_canvas_has_its_own_pixels(dataset: Dataset) -> None:
+    # The cells fill more of a smaller canvas, so that pixels of the one cannot stand for the other.
+    for canvas_px in (450, 300, None):
+        asked = replace(dataset, canvas_px=canvas_px)
+        for _ in range(2):
+            assert (read(asked).inputs[:] == decoded(asked)).all()
+    assert (decoded(replace(dataset, canvas_px=300)) != decoded(dataset)).any()
+
+
+def test_no_cells_are_no_error(dataset: Dataset) -> None:
+    assert len(read(replace(dataset, cells=())).inputs) == 0
+    assert len(read(dataset, ()).inputs) == 0
+    assert look(dataset, ()).measures.shape == (0, 8)
+
+
+def test_a_survey_is_kept_to_the_last_bit(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = dataset.cells[:12]
+    fresh = survey.survey(cells, root=dataset.root, canvas_px=dataset.canvas_px)
+    look(dataset, cells)
+    refuse_decoding(monkeypatch)
+
+    kept = look(dataset, cells[::-1])
+
+    assert kept.cells == cells[::-1]
+    assert kept.hashes == fresh.hashes[::-1]
+    assert (kept.measures == fresh.measures[::-1]).all()
+    assert (kept.thumbnails == fresh.thumbnails[::-1]).all()
+    assert kept.unreadable == ()
+
+
+def test_a_survey_names_a_broken_image_each_time(dataset: Dataset, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(dataset.root, tmp_path / "copy"))
+    broken = open_dataset(root).cells[2].path
+    broken.write_bytes(broken.read_bytes()[:3000])
+    opened = open_dataset(root)
+    for _ in range(2):
+        found = look(opened, opened.cells[:5])
+        assert [cell.path for cell, _ in found.unreadable] == [broken]
+        assert len(found.hashes) == len(found.cells) == 4
+
+
+def test_a_survey_of_another_version_is_made_anew(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    look(dataset, dataset.cells[:3])
+    monkeypatch.setattr(survey, "SURVEY_VERSION", 99)
+    refuse_decoding(monkeypatch)
+    with pytest.raises(AssertionError, match="decoded"):
+        look(dataset, dataset.cells[:3])
 
 
 def test_only_the_owner_may_look(dataset: Dataset, folder: Path) -> None:
@@ -115,6 +177,38 @@ def test_an_image_that_changes_under_our_hands_is_not_kept(dataset: Dataset, tmp
     assert cell == opened.cells[0]
     assert "changed while" in error.why
     assert found.cells == opened.cells[1:]
+
+
+def test_an_image_that_vanishes_under_our_hands_is_reported(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_dataset(Path(shutil.copytree(dataset.root, tmp_path / "copy")))
+    monkeypatch.setattr(cache, "load_inputs", lambda *a, **k: _then_remove(opened.cells[0], *a, **k))
+
+    found = read(opened)
+
+    assert [cell for cell, _ in found.unreadable] == [opened.cells[0]]
+    assert found.cells == opened.cells[1:]
+
+
+def _then_remove(cell: CellImage, *arguments: Any, **options: Any) -> LoadedInputs:
+    loaded = load_inputs(*arguments, **options)
+    cell.path.unlink(missing_ok=True)
+    return loaded
+
+
+def test_a_copy_is_served_where_its_twin_has_changed(dataset: Dataset, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(dataset.root, tmp_path / "copy"))
+    cells = open_dataset(root).cells
+    cells[1].path.write_bytes(cells[0].path.read_bytes())
+    opened = open_dataset(root)
+    assert opened.cells[0].sha256 == opened.cells[1].sha256
+    opened.cells[0].path.write_bytes(cells[2].path.read_bytes())
+
+    found = read(opened, opened.cells[:2])
+
+    assert found.cells == (opened.cells[1],)
+    assert (found.inputs[0] == decoded(dataset)[0]).all()
 
 
 def test_a_broken_image_is_reported_and_the_others_are_kept(dataset: Dataset, tmp_path: Path) -> None:
@@ -158,7 +252,7 @@ def test_builders_that_are_killed_leave_a_cache_that_can_be_trusted(dataset: Dat
 
 def _filled(folder: Path) -> int:
     """Rows that the file says are filled."""
-    files = list(folder.glob("*.inputs"))
+    files = list(folder.glob("*.rows"))
     if not files or files[0].stat().st_size < 4096:
         return 0
     n = (files[0].stat().st_size - 4096) // (32 * 32 * 3)
@@ -166,7 +260,7 @@ def _filled(folder: Path) -> int:
 
 
 def test_two_builders_at_once_make_one_good_file(dataset: Dataset) -> None:
-    command = [sys.executable, "-c", BUILD, str(dataset.root), "0.002"]
+    command = [sys.executable, "-c", BUILD, str(dataset.root), "0.02"]
     builders = [subprocess.Popen(command) for _ in range(2)]
     assert [builder.wait() for builder in builders] == [0, 0]
 
@@ -174,8 +268,8 @@ def test_two_builders_at_once_make_one_good_file(dataset: Dataset) -> None:
     assert (read(dataset).inputs[:] == decoded(dataset)).all()
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "index without rows"])
-def test_a_damaged_file_is_mended_and_never_served(dataset: Dataset, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["cut", "flipped", "nonsense", "index without rows"])
+def test_a_damaged_file_is_mended_with_a_warning_and_never_served(dataset: Dataset, damage: str) -> None:
     read(dataset)
     ((path, _),) = list_cache()
     content = bytearray(path.read_bytes())
@@ -183,27 +277,80 @@ def test_a_damaged_file_is_mended_and_never_served(dataset: Dataset, damage: str
         content = content[: len(content) // 2]
     elif damage == "flipped":
         content[4096 + 5 * 3072 + 100] ^= 1
-    elif damage == "emptied":
-        content = bytearray()
+    elif damage == "nonsense":
+        content = bytearray(np.random.default_rng(0).bytes(len(content)))
     else:  # what a power cut may leave
         content[4096:] = bytes(len(content) - 4096)
     path.write_bytes(content)
 
-    assert (read(dataset).inputs[:] == decoded(dataset)).all()
-
-
-@pytest.mark.parametrize("call", ["ftruncate", "pwrite"])
-def test_a_full_disk_is_a_warning_and_all_images_are_there(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
-    def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, call, full)
-    with pytest.warns(UserWarning, match="No space left on device.*LEUKNET_CACHE"):
+    with pytest.warns(UserWarning, match="cut off or damaged"):
         found = read(dataset)
     assert (found.inputs[:] == decoded(dataset)).all()
+    assert (read(dataset).inputs[:] == decoded(dataset)).all()  # mended: no second warning
+
+
+def test_a_good_file_under_a_wrong_name_is_never_served(dataset: Dataset) -> None:
+    # Of equal size and with right checksums, but of other images.
+    sides = [replace(dataset, cells=dataset.cells[:10]), replace(dataset, cells=dataset.cells[10:20])]
+    read(sides[0])
+    ((path, _),) = list_cache()
+    read(sides[1])
+    (other,) = {found for found, _ in list_cache()} - {path}
+    shutil.copy(path, other)
+
+    with pytest.warns(UserWarning, match="cut off or damaged"):
+        found = read(sides[1])
+    assert (found.inputs[:] == decoded(sides[1])).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "number"), [("open", errno.EROFS), ("ftruncate", errno.ENOSPC), ("pwrite", errno.ENOSPC)]
+)
+def test_a_full_or_read_only_disk_is_a_warning_and_all_images_are_there(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refuse)
+        with pytest.warns(UserWarning, match=f"{os.strerror(number)}.*LEUKNET_CACHE"):
+            found = read(dataset)
+    assert (found.inputs[:] == decoded(dataset)).all()
     assert found.cells == dataset.cells
+
+
+def test_what_could_not_be_kept_gives_its_space_back(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, n_left = os.pwrite, 20
+
+    def until_full(*arguments: Any) -> int:
+        nonlocal n_left
+        n_left -= 1
+        if n_left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(*arguments)
+
+    monkeypatch.setattr(os, "pwrite", until_full)
+    with pytest.warns(UserWarning, match="not kept"):
+        read(dataset)
+    assert list_cache() == ()
+
+
+def test_nothing_is_kept_that_leaves_no_room_for_checkpoints(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(dataset.cells) * 32 * 32 * 3
+    usage = shutil.disk_usage("/")._replace(free=cache.LEFT_FREE_BYTES + size - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.warns(UserWarning, match="No space left"):
+        found = read(dataset)
+    assert (found.inputs[:] == decoded(dataset)).all()
+    assert sum(taken for _, taken in list_cache()) < size
+
+    usage = usage._replace(free=usage.free + 1)
+    read(dataset)  # one byte more is enough
 
 
 def test_a_folder_that_cannot_be_made_is_a_warning(
@@ -227,6 +374,22 @@ def test_the_files_used_longest_ago_make_room(dataset: Dataset, monkeypatch: pyt
     assert second.exists()
     assert (old.inputs[:] == decoded(dataset, side=30)).all()  # who has it open can go on
     assert len(middle.inputs) == len(dataset.cells)
+
+
+def test_a_file_that_is_read_counts_as_used(dataset: Dataset) -> None:
+    for side in (30, 31):
+        read(dataset, side=side)
+    (_, _), (first, _) = list_cache()
+    os.utime(first, (1, 1))
+    read(dataset, side=30)
+    assert list_cache()[0][0] == first
+
+
+def test_the_file_in_hand_stays_however_large(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "MAX_BYTES", 0)
+    read(dataset)
+    refuse_decoding(monkeypatch)
+    assert len(read(dataset).inputs) == len(dataset.cells)
 
 
 def test_the_command_shows_and_clears(dataset: Dataset, folder: Path) -> None:

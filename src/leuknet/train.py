@@ -36,7 +36,7 @@ from leuknet.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
 from leuknet.data.cache import MappedInputs, cached_inputs
 from leuknet.data.split import make_split
-from leuknet.data.survey import Survey, survey
+from leuknet.data.survey import Survey, cached_survey
 from leuknet.data.transform import channel_statistics
 from leuknet.errors import DatasetError, SettingError, StoppedError
 from leuknet.finish import finish
@@ -129,8 +129,9 @@ def train(
     size = recipe.image_size_px
     train_inputs = _read_side(split.train, dataset, size, progress=progress)
     validation_inputs = _read_side(split.validation, dataset, size, progress=progress)
-    surveyed = surveyed or survey(
+    surveyed = surveyed or cached_survey(
         [*split.train, *split.validation, *split.test],
+        pool=dataset.cells,
         root=dataset.root,
         canvas_px=dataset.canvas_px,
         progress=progress,

@@ -1,28 +1,37 @@
-"""Keeps prepared images on disk, so that only the first training on a data set decodes its files.
+"""Keeps what was read from images on disk, so that only the first training on a data set decodes its files.
 
-One file holds the network inputs of one data set at one size, a row for each different image:
+One file holds one kind of fact about the images of one data set, such as the network inputs at one size, in a
+row of bytes for each different image:
 
     index    (M,) of two uint32: 1 where the row is filled, and its CRC-32
-    rows     (M, S, S, 3) uint8, from the next multiple of 4,096 bytes
+    rows     (M, B) uint8, from a multiple of 4,096 bytes
 
-Its name is a hash over what decides the pixels: the sha256 of each image's bytes, as `open_dataset` has just
-read them, the canvas, the size, and the versions of the transform and of Pillow. A changed image is thus
-another file, and nothing has to be invalidated. A row is written before its index entry and checked against
-its CRC whenever it is opened, so that a builder may be killed at any moment; several may build at once, since
-they write the same bytes to the same places. Reading maps the file into memory: processes share its pages,
-and a data set may be larger than the memory.
+Its name is a hash over what decides the rows: the sha256 of each image's bytes, as `open_dataset` has just
+read them (all of them each time: no clock is trusted), the canvas, the size, and the versions of our code and
+of the libraries. A changed image is thus another file, and nothing has to be invalidated.
 
-The cache holds pictures of patients: its folder is closed to other users. Start at `cached_inputs`.
+A row is written before its index entry and checked whenever it is opened against its CRC, which covers the
+file's name and the row's place too: a builder may be killed at any moment, and what was cut off, damaged or
+copied from elsewhere is read anew, with a warning. What is damaged after the file was opened goes unnoticed,
+and so does one fault in four thousand million. Several may build at once, since they write the same bytes to
+the same places, and there are no temporary files to clear up. Reading maps the file into memory: processes
+share its pages, and a data set may be larger than the memory.
+
+The cache holds pictures of patients: its folder is closed to other users. Start at `cached_inputs`; other
+facts, as those of `leuknet.data.survey`, come through `cached_rows`.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +42,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from leuknet.data.images import hash_file
-from leuknet.data.transform import TRANSFORM_VERSION, load_inputs
+from leuknet.data.transform import N_READERS, TRANSFORM_VERSION, load_inputs
 from leuknet.errors import UnreadableImageError
 from leuknet.types import CellImage, Pixels
 
@@ -43,8 +52,61 @@ VARIABLE = "LEUKNET_CACHE"
 MAX_BYTES = 20 * 10**9
 """When a file has grown, the ones used longest ago are removed until the rest takes no more than this."""
 
+LEFT_FREE_BYTES = 10**9
+"""Nothing is kept that would leave less of the disk: a training must still find room for its checkpoints."""
+
+SUFFIX = ".rows"
+
 _PAGE = 4096
 _BLOCK = 64  # images that are decoded before they are written
+
+Unreadable = tuple[tuple[CellImage, UnreadableImageError], ...]
+ReadRows = tuple[NDArray[np.uint8], tuple[CellImage, ...], Unreadable]
+"""Rows (n, B) uint8 of images just read, the cells that these belong to, and the other ones."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What was read of cells, as bytes.
+
+    Attributes
+    ----------
+    rows : (M, B) uint8
+        In a file that is mapped into memory, or in memory.
+    places : (N,) int64
+        The row of each entry of `cells`.
+    cells
+        The cells that could be read, in the order in which they were asked for.
+    unreadable
+        Each cell that could not be read, with the reason.
+    """
+
+    rows: NDArray[np.uint8]
+    places: NDArray[np.int64]
+    cells: tuple[CellImage, ...]
+    unreadable: Unreadable
+
+
+@dataclass(frozen=True)
+class RowKind:
+    """A kind of fact about images.
+
+    Attributes
+    ----------
+    doing
+        What a bar says while images are read.
+    decides
+        What decides a row's bytes besides the image: a name, settings, versions.
+    row_bytes
+        B, the same for all images.
+    read
+        Reads images anew: takes cells, and whether to draw a bar.
+    """
+
+    doing: str
+    decides: tuple[str | int | None, ...]
+    row_bytes: int
+    read: Callable[[Sequence[CellImage], bool], ReadRows]
 
 
 class MappedInputs:
@@ -73,21 +135,13 @@ class Cached:
     ----------
     inputs
         (N, S, S, 3) uint8, one per entry of `cells`.
-    cells
-        The cells that could be read, in the order in which they were asked for.
-    unreadable
-        Each cell that could not be read, with the reason.
+    cells, unreadable
+        As for `Rows`.
     """
 
     inputs: MappedInputs
     cells: tuple[CellImage, ...]
-    unreadable: tuple[tuple[CellImage, UnreadableImageError], ...]
-
-
-def cache_folder() -> Path:
-    """Return where the cache lies: what `LEUKNET_CACHE` says, or the user's folder for such files."""
-    named = os.environ.get(VARIABLE)
-    return Path(named) if named else platformdirs.user_cache_path("leuknet") / "inputs"
+    unreadable: Unreadable
 
 
 def cached_inputs(
@@ -101,7 +155,7 @@ def cached_inputs(
 ) -> Cached:
     """Read and prepare the images of cells, from the cache where they are in it.
 
-    Where the cache cannot be written, such as on a full disk, a warning says so and all images are read.
+    What `load_inputs` finds odd about an image is not kept; `leuknet data verify` tells it.
 
     Parameters
     ----------
@@ -111,28 +165,68 @@ def cached_inputs(
         All cells of the data set: its file has a place for each, so that all splits share it.
     root, canvas_px, image_size_px, progress
         As for `leuknet.data.transform.load_inputs`.
+
+    Warns
+    -----
+    UserWarning
+        As for `cached_rows`.
+    """
+
+    def read(some: Sequence[CellImage], progress: bool) -> ReadRows:
+        loaded = load_inputs(
+            some, root=root, canvas_px=canvas_px, image_size_px=image_size_px, progress=progress
+        )
+        return loaded.inputs.reshape(len(loaded.cells), row_bytes), loaded.cells, loaded.unreadable
+
+    row_bytes = image_size_px**2 * 3
+    decides = ("inputs", canvas_px, image_size_px, TRANSFORM_VERSION, PIL.__version__)
+    kind = RowKind("reading images", decides, row_bytes, read)
+    found = cached_rows(cells, pool=pool, kind=kind, progress=progress)
+    images = found.rows.reshape(-1, image_size_px, image_size_px, 3)
+    return Cached(MappedInputs(images, found.places), found.cells, found.unreadable)
+
+
+def cached_rows(
+    cells: Sequence[CellImage], *, pool: Sequence[CellImage], kind: RowKind, progress: bool = False
+) -> Rows:
+    """Return one kind of fact about cells, from the cache where it is in it.
+
+    Parameters
+    ----------
+    cells, pool, progress
+        As for `cached_inputs`.
+    kind
+        What to read, and how.
+
+    Warns
+    -----
+    UserWarning
+        Where rows were damaged, and are read anew; where the cache cannot be written, such as on a full disk,
+        and all images are read.
     """
     contents = sorted({cell.sha256 for cell in (*pool, *cells)})
-    place_of = {content: place for place, content in enumerate(contents)}
-    try:
-        file = _File(cache_folder(), contents, canvas_px=canvas_px, side=image_size_px)
-        return _read(file, cells, place_of, root=root, canvas_px=canvas_px, progress=progress)
-    except OSError as error:
-        warnings.warn(
-            f"prepared images are not kept: {error}; free space, or name another folder with {VARIABLE}",
-            stacklevel=2,
-        )
-    loaded = load_inputs(
-        cells, root=root, canvas_px=canvas_px, image_size_px=image_size_px, progress=progress
-    )
-    everything = np.arange(len(loaded.cells))
-    return Cached(MappedInputs(loaded.inputs, everything), loaded.cells, loaded.unreadable)
+    if contents:
+        try:
+            return _read_through(_File(cache_folder(), contents, kind), cells, kind, progress=progress)
+        except OSError as error:
+            warnings.warn(
+                f"prepared images are not kept: {error}; free space, or name another folder with {VARIABLE}",
+                stacklevel=3,
+            )
+    rows, readable, unreadable = kind.read(cells, progress)
+    return Rows(rows, np.arange(len(readable)), readable, unreadable)
+
+
+def cache_folder() -> Path:
+    """Return where the cache lies: what `LEUKNET_CACHE` says, or the user's folder for such files."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else platformdirs.user_cache_path("leuknet") / "inputs"
 
 
 def list_cache() -> tuple[tuple[Path, int], ...]:
     """Return each file of the cache with the bytes it takes on disk, the one used last first."""
     found = []
-    for path in cache_folder().glob("*.inputs"):
+    for path in cache_folder().glob(f"*{SUFFIX}"):
         try:
             status = path.stat()
         except FileNotFoundError:  # another process removed it just now
@@ -165,42 +259,51 @@ def clear_cache(*, keep_bytes: int = 0, but: Path | None = None) -> int:
 class _File:
     """One file of the cache, made if there is none."""
 
-    def __init__(self, folder: Path, contents: Sequence[str], *, canvas_px: int | None, side: int) -> None:
-        decides = [contents, canvas_px, side, TRANSFORM_VERSION, PIL.__version__]
-        name = hashlib.sha256(json.dumps(decides).encode("ascii")).hexdigest()
+    def __init__(self, folder: Path, contents: Sequence[str], kind: RowKind) -> None:
+        key = hashlib.sha256(json.dumps([contents, kind.decides]).encode("ascii")).hexdigest()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path = folder / f"{name[:32]}.inputs"
-        self.side = side
-        self.row_bytes = side * side * 3
-        self.start = -(-len(contents) * 8 // _PAGE) * _PAGE
-        size = self.start + len(contents) * self.row_bytes
-        self.file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        self.path = folder / f"{key[:32]}{SUFFIX}"
+        self.place_of = {content: place for place, content in enumerate(contents)}
+        self.is_damaged = False
+        self._key, self._row_bytes = key, kind.row_bytes
+        self._start = -(-len(contents) * 8 // _PAGE) * _PAGE
+        size = self._start + len(contents) * kind.row_bytes
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if os.fstat(self.file).st_size != size:
-                os.ftruncate(self.file, size)  # new or cut off; a row without its bytes fails its check
+            if os.fstat(self._file).st_size != size:
+                os.ftruncate(self._file, size)  # new or cut off; a row without its bytes fails its check
             os.utime(self.path)  # used just now
-            self.index = np.memmap(self.path, np.uint32, mode="r", shape=(len(contents), 2))
-            shape = (len(contents), side, side, 3)
-            self.rows: Pixels = np.memmap(self.path, np.uint8, mode="r", offset=self.start, shape=shape)
+            self._index = np.memmap(self.path, np.uint32, mode="r", shape=(len(contents), 2))
+            shape = (len(contents), kind.row_bytes)
+            self.rows: NDArray[np.uint8] = np.memmap(
+                self.path, np.uint8, mode="r", offset=self._start, shape=shape
+            )
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Close for writing; the maps stay."""
-        os.close(self.file)
+        os.close(self._file)
 
-    def holds(self, place: int) -> bool:
-        """Whether a row is filled and whole."""
-        filled, checksum = self.index[place].tolist()
-        return bool(filled == 1 and zlib.crc32(self.rows[place]) == checksum)
+    def holds(self, cell: CellImage) -> bool:
+        """Whether a cell's row is filled and whole; one that is filled and not whole marks the file."""
+        place = self.place_of[cell.sha256]
+        filled, checksum = self._index[place].tolist()
+        is_whole = bool(filled == 1 and self._checksum(place, self.rows[place].data) == checksum)
+        self.is_damaged |= filled != 0 and not is_whole
+        return is_whole
 
-    def write(self, place: int, image: Pixels) -> None:
+    def write(self, cell: CellImage, row: NDArray[np.uint8]) -> None:
         """Fill a row, then say so. Not through the map, where a full disk kills the process."""
-        content = np.ascontiguousarray(image).tobytes()
-        _write_all(self.file, content, self.start + place * self.row_bytes)
-        entry = np.array([1, zlib.crc32(content)], dtype=np.uint32)
-        _write_all(self.file, entry.tobytes(), place * 8)
+        place = self.place_of[cell.sha256]
+        content = row.tobytes()
+        _write_all(self._file, content, self._start + place * self._row_bytes)
+        entry = np.array([1, self._checksum(place, content)], dtype=np.uint32)
+        _write_all(self._file, entry.tobytes(), place * 8)
+
+    def _checksum(self, place: int, content: bytes | memoryview) -> int:
+        return zlib.crc32(content, zlib.crc32(f"{self._key} {place}".encode("ascii")))
 
 
 def _write_all(file: int, content: bytes, offset: int) -> None:
@@ -209,46 +312,68 @@ def _write_all(file: int, content: bytes, offset: int) -> None:
         content, offset = content[written:], offset + written
 
 
-def _read(
-    file: _File,
-    cells: Sequence[CellImage],
-    place_of: dict[str, int],
-    *,
-    root: Path | None,
-    canvas_px: int | None,
-    progress: bool,
-) -> Cached:
+def _read_through(file: _File, cells: Sequence[CellImage], kind: RowKind, *, progress: bool) -> Rows:
     unreadable: dict[str, UnreadableImageError] = {}
     try:
-        lacking = [cell for cell in cells if not file.holds(place_of[cell.sha256])]
-        with tqdm(
-            total=len(cells),
-            initial=len(cells) - len(lacking),
-            desc="reading images",
-            unit="image",
-            disable=not progress,
-        ) as bar:
-            for start in range(0, len(lacking), _BLOCK):
-                some = lacking[start : start + _BLOCK]
-                loaded = load_inputs(some, root=root, canvas_px=canvas_px, image_size_px=file.side)
-                unreadable |= {cell.sha256: error for cell, error in loaded.unreadable}
-                for cell, image in zip(loaded.cells, loaded.inputs, strict=True):
-                    if hash_file(cell.path) == cell.sha256:
-                        file.write(place_of[cell.sha256], image)
-                    else:
-                        unreadable[cell.sha256] = _changed(cell)
-                bar.update(len(some))
+        lacking = [cell for cell in cells if not file.holds(cell)]
+        if file.is_damaged:
+            warnings.warn(
+                f"{file.path} was cut off or damaged: the images concerned are read anew", stacklevel=4
+            )
         if lacking:
+            _check_room(file.path.parent, len(lacking) * kind.row_bytes)
+            unreadable = _fill(file, lacking, kind, n_all=len(cells), progress=progress)
             clear_cache(keep_bytes=MAX_BYTES, but=file.path)
     finally:
         file.close()
-    kept = tuple(cell for cell in cells if cell.sha256 not in unreadable)
-    places = np.array([place_of[cell.sha256] for cell in kept], dtype=np.int64)
-    without = tuple((cell, unreadable[cell.sha256]) for cell in cells if cell.sha256 in unreadable)
-    return Cached(MappedInputs(file.rows, places), kept, without)
+    kept = tuple(cell for cell in cells if cell.id not in unreadable)
+    places = np.array([file.place_of[cell.sha256] for cell in kept], dtype=np.int64)
+    without = tuple((cell, unreadable[cell.id]) for cell in cells if cell.id in unreadable)
+    return Rows(file.rows, places, kept, without)
 
 
-def _changed(cell: CellImage) -> UnreadableImageError:
+def _fill(
+    file: _File, lacking: Sequence[CellImage], kind: RowKind, *, n_all: int, progress: bool
+) -> dict[str, UnreadableImageError]:
+    """Read cells into their rows, and return those that cannot be read, by id."""
+    unreadable: dict[str, UnreadableImageError] = {}
+    bar = tqdm(
+        total=n_all,
+        initial=n_all - len(lacking),
+        desc=kind.doing,
+        unit="image",
+        disable=not progress,
+    )
+    try:
+        with bar, ThreadPoolExecutor(N_READERS) as threads:
+            for start in range(0, len(lacking), _BLOCK):
+                some = lacking[start : start + _BLOCK]
+                rows, readable, others = kind.read(some, False)
+                unreadable |= {cell.id: error for cell, error in others}
+                changes = threads.map(_find_change, readable)
+                for cell, row, changed in zip(readable, rows, changes, strict=True):
+                    if changed is None:
+                        file.write(cell, row)
+                    else:
+                        unreadable[cell.id] = changed
+                bar.update(len(some))
+    except OSError:
+        file.path.unlink(missing_ok=True)  # gives its space back to those that need it more
+        raise
+    return unreadable
+
+
+def _check_room(folder: Path, n_bytes: int) -> None:
+    if shutil.disk_usage(folder).free - n_bytes < LEFT_FREE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _find_change(cell: CellImage) -> UnreadableImageError | None:
+    try:
+        if hash_file(cell.path) == cell.sha256:
+            return None
+    except UnreadableImageError as error:
+        return error
     return UnreadableImageError(
         f"cannot use {cell.path.name}",
         why="it was changed while the data set was in use",

@@ -2,7 +2,7 @@
 
 The proof that sides do not overlap, the check for unfamiliar images and the simple baselines all start from
 pixels at full size. Decoding is the slow part, so each image is decoded once, in threads, and only small
-facts are kept.
+facts are kept; `cached_survey` also keeps them on disk for the next time.
 
 Start at `survey`.
 """
@@ -12,20 +12,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from leuknet.data.cache import ReadRows, RowKind, cached_rows
 from leuknet.data.images import read_pixels
 from leuknet.data.measure import Measures, measure
-from leuknet.data.near import perceptual_hash
-from leuknet.data.transform import N_READERS, place_on_canvas, prepare
+from leuknet.data.near import HASH_BITS, perceptual_hash
+from leuknet.data.transform import N_READERS, TRANSFORM_VERSION, place_on_canvas, prepare
 from leuknet.errors import UnreadableImageError
 from leuknet.types import CellImage, Pixels
 
 THUMBNAIL_PX = 32
+
+SURVEY_VERSION = 1
+"""To be raised with every change of `measure` or `perceptual_hash` that changes a number, as
+`leuknet.data.transform.TRANSFORM_VERSION` is for pixels: surveys may have been kept."""
+
+_LIBRARIES = ("ImageHash", "numpy", "pillow", "scipy")  # whose versions decide a number too
+
+_ROW = np.dtype(
+    [
+        ("hash", f"S{HASH_BITS // 4}"),
+        ("measures", np.float64, (len(Measures._fields),)),
+        ("thumbnail", np.uint8, (THUMBNAIL_PX, THUMBNAIL_PX, 3)),
+    ]
+)
+"""What is kept of one cell in the cache."""
 
 
 @dataclass(frozen=True)
@@ -112,4 +129,47 @@ def survey(
             -1, THUMBNAIL_PX, THUMBNAIL_PX, 3
         ),
         unreadable=tuple((cell, one) for cell, one in outcomes if isinstance(one, UnreadableImageError)),
+    )
+
+
+def cached_survey(
+    cells: Sequence[CellImage],
+    *,
+    pool: Sequence[CellImage],
+    root: Path | None,
+    canvas_px: int | None,
+    progress: bool = False,
+) -> Survey:
+    """Do as `survey`, but take from the cache what an earlier survey of the same images found.
+
+    Parameters
+    ----------
+    pool
+        All cells of the data set: its file has a place for each, so that all splits share it.
+    cells, root, canvas_px, progress
+        As for `survey`.
+
+    Warns
+    -----
+    UserWarning
+        As for `leuknet.data.cache.cached_rows`.
+    """
+
+    def read(some: Sequence[CellImage], progress: bool) -> ReadRows:
+        seen = survey(some, root=root, canvas_px=canvas_px, progress=progress)
+        rows = np.empty(len(seen.cells), dtype=_ROW)
+        rows["hash"] = np.array(seen.hashes, dtype=_ROW["hash"])
+        rows["measures"], rows["thumbnail"] = seen.measures, seen.thumbnails
+        return rows.view(np.uint8).reshape(len(rows), _ROW.itemsize), seen.cells, seen.unreadable
+
+    decides = ("survey", canvas_px, SURVEY_VERSION, TRANSFORM_VERSION, *map(version, _LIBRARIES))
+    kind = RowKind("surveying", decides, _ROW.itemsize, read)
+    found = cached_rows(cells, pool=pool, kind=kind, progress=progress)
+    rows = found.rows[found.places].view(_ROW)[:, 0]
+    return Survey(
+        cells=found.cells,
+        hashes=tuple(one.decode("ascii") for one in rows["hash"]),
+        measures=np.ascontiguousarray(rows["measures"]),
+        thumbnails=np.ascontiguousarray(rows["thumbnail"]),
+        unreadable=found.unreadable,
     )
