@@ -95,9 +95,7 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        assert self.process.stdin is not None  # noqa: S101
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()  # closes both pipes and waits
 
     def _read(self) -> dict[str, Any]:
         assert self.process.stdout is not None  # noqa: S101

@@ -146,8 +146,12 @@ def contest_lines(figure: Mapping[str, Any]) -> list[str]:
         lines += [f"{figure['images']} images in a round.", ""]
     lines += [*table_lines(heads, rows), ""]
     if "peak_gflops" in figure:
-        peak = in_words(figure["peak_gflops"])
-        lines += [f"Peak: 2,048 by 2,048 fp32 matrix products in the same rounds, {peak} GFLOP/s.", ""]
+        rates = {kind: in_words(values) for kind, values in figure["peak_gflops"].items()}
+        lines += [
+            f"Peak: the fp32 matrix product in the same rounds, {rates['float32']} GFLOP/s. In bfloat16 this processor",
+            f"multiplies at {rates['bfloat16']} GFLOP/s.",
+            "",
+        ]
     return lines
 
 
@@ -204,8 +208,8 @@ def _growth_lines(found: Mapping[str, Any]) -> list[str]:
     return [
         "## Many images",
         "",
-        f"`leuknet.predict.predict_files` with a network of {figure['image_size_px']} px input, so that the largest number takes minutes. The same",
-        "files are named again and again, and each number has a process of its own.",
+        f"`leuknet.predict.predict_files` with a network of {figure['image_size_px']} px input, so that the largest number takes",
+        "minutes. The same files are named again and again, and each number has a process of its own.",
         "",
         "![Time and memory over the number of images](images/performance-growth.svg)",
         "",

@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic, its refusal of unequal answers, its workers, and the page made of its figures."""
+"""The benchmark: its arithmetic, its refusal of unequal answers, its workers, and the page it makes."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def made_up_results() -> dict[str, Any]:
                 "images": 16,
                 "ours": "leuknet",
                 "sides": step,
-                "peak_gflops": values(150, 140, 155),
+                "peak_gflops": {"float32": values(150, 140, 155), "bfloat16": values(0.3, 0.29, 0.31)},
             },
             {
                 "name": "predicting from files",
@@ -123,7 +123,7 @@ def test_a_ratio_pairs_the_times_of_one_round_and_is_not_the_ratio_of_medians(
         "Keras": {"error": "no"},
     }
 
-    figure = bench._figure(contest, sides, [], bench.Setup(tmp_path, "cells", 32, (), (), (0, 0, 0)))
+    figure = bench._figure(contest, sides, {}, bench.Setup(tmp_path, "cells", 32, (), (), (0, 0, 0)))
 
     # 9/1, 6/2 and 8/4 have the median 3; the medians 8 and 2 would give 4.
     assert figure["sides"][PLAIN]["ours_times_as_fast"]["all"] == [9, 3, 2]
@@ -135,8 +135,10 @@ def test_a_ratio_pairs_the_times_of_one_round_and_is_not_the_ratio_of_medians(
 @pytest.mark.parametrize(
     ("peer", "answer", "refused"),
     [
-        ("ONNX Runtime", [0.0004, 2.0], False),  # 0.0001 of probability at 0
-        ("ONNX Runtime", [0.0005, 2.0], True),
+        ("leuknet", [0.0004, 2.0], False),  # 0.0001 of probability at 0
+        ("leuknet", [0.0005, 2.0], True),
+        ("ONNX Runtime", [0.004, 2.0], False),  # other kernels: ten times as far
+        ("ONNX Runtime", [0.005, 2.0], True),
         ("ONNX Runtime", [float("nan"), 2.0], True),
         ("timm resnet18", [5.0, 2.0], False),  # another network
     ],
@@ -155,7 +157,7 @@ def test_peers_that_answer_otherwise_end_the_run(
 
 
 def test_operations_of_whole_images_are_those_of_the_layers_and_windows_leave_fewer(bench: Any) -> None:
-    # Outputs x inputs of each (9 weights for each channel), two operations each: 224, 111 and 55 px wide maps.
+    # Outputs x inputs of each (9 weights a channel), two operations each: 224, 111 and 55 px wide maps.
     by_hand = 2 * (
         224**2 * 64 * 27 + 111**2 * 128 * 64 * 9 + 55**2 * 256 * 128 * 9 + 27**2 * 256 * 128 + 128 * 2
     )
@@ -264,7 +266,7 @@ def test_pictures_are_drawn_for_what_was_measured(page: Any) -> None:
 
     assert list(drawn) == ["ratios", "growth", "memory"]
     bars = [patch.get_width() for axes in all_axes(drawn["ratios"]) for patch in axes.patches]
-    # From 1 to the ratio: plain step; plain, ONNX Runtime and OpenVINO from files. The left is where peers win.
+    # From 1 to the ratio: plain step; plain, ONNX Runtime and OpenVINO from files. Peers that win go left.
     assert bars == pytest.approx([9, 7, 0.25, -0.2])
     assert [patch.get_width() for patch in all_axes(drawn["memory"])[0].patches] == [300, 1234, 410, 500]
     results["figures"] = []

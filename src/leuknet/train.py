@@ -32,18 +32,18 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from leuknet.batches import LabelledInputs, as_float, batches, read_inputs
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
-from leuknet.data.cache import MappedInputs, cached_inputs
 from leuknet.data.split import make_split
 from leuknet.data.survey import Survey, cached_survey
 from leuknet.data.transform import channel_statistics
-from leuknet.errors import DatasetError, SettingError, StoppedError
+from leuknet.errors import SettingError, StoppedError
 from leuknet.finish import finish
 from leuknet.history import HistoryFiles
 from leuknet.models import build
 from leuknet.models.windowed import windowed
-from leuknet.types import CellImage, Dataset, HistoryRow, Recipe, Split
+from leuknet.types import Dataset, HistoryRow, Recipe, Split
 
 Precision = Literal["no", "bf16"]
 
@@ -127,8 +127,8 @@ def train(
         )
     out.mkdir(parents=True, exist_ok=True)
     size = recipe.image_size_px
-    train_inputs = _read_side(split.train, dataset, size, progress=progress)
-    validation_inputs = _read_side(split.validation, dataset, size, progress=progress)
+    train_inputs = read_inputs(split.train, dataset, size, progress=progress)
+    validation_inputs = read_inputs(split.validation, dataset, size, progress=progress)
     surveyed = surveyed or cached_survey(
         [*split.train, *split.validation, *split.test],
         pool=dataset.cells,
@@ -150,8 +150,8 @@ def train(
         network=network,
         form=form,
         optimizer=optimizer,
-        train=_Cells(train_inputs, split.train),
-        validation=_Cells(validation_inputs, split.validation),
+        train=LabelledInputs(train_inputs, split.train),
+        validation=LabelledInputs(validation_inputs, split.validation),
         out=out,
         run={"recipe": json.dumps(asdict(recipe)), "split": split.fingerprint, "precision": precision},
         progress=progress,
@@ -189,8 +189,8 @@ class _Fit:
     network: nn.Module
     form: nn.Module
     optimizer: torch.optim.Optimizer
-    train: _Cells
-    validation: _Cells
+    train: LabelledInputs
+    validation: LabelledInputs
     out: Path
     run: dict[str, str]
     progress: bool
@@ -214,7 +214,7 @@ def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
             rate = recipe.learning_rate * recipe.rate_drop_factor ** ((epoch - 1) // recipe.rate_drop_epochs)
             for group in fit.optimizer.param_groups:
                 group["lr"] = rate
-            loader = accelerator.prepare(_batches(fit.train, recipe, epoch))
+            loader = accelerator.prepare(batches(fit.train, recipe, epoch))
             loader = accelerator.skip_first_batches(loader, len(history) % per_epoch)
             for pixels, labels in loader:
                 iteration = len(history) + 1
@@ -254,7 +254,7 @@ def _step(fit: _Fit, pixels: Tensor, labels: Tensor, *, iteration: int) -> tuple
     torch.manual_seed(_seed(fit.recipe.seed, iteration, fit.accelerator.process_index))
     fit.form.train()
     with fit.accelerator.autocast():
-        logits = fit.form(_as_float(pixels)).float()
+        logits = fit.form(as_float(pixels)).float()
     loss = functional.cross_entropy(logits, labels)
     if not math.isfinite(loss.item()):
         raise SettingError(
@@ -281,17 +281,10 @@ def _validate(fit: _Fit) -> tuple[float, float]:
     for pixels, labels in DataLoader(fit.validation, VALIDATION_BATCH_SIZE):
         labels = labels.to(fit.accelerator.device)
         with fit.accelerator.autocast():
-            logits = fit.form(_as_float(pixels.to(fit.accelerator.device))).float()
+            logits = fit.form(as_float(pixels.to(fit.accelerator.device))).float()
         loss += functional.cross_entropy(logits, labels, reduction="sum").item()
         correct += int((logits.argmax(dim=1) == labels).sum())
     return loss / len(fit.validation), correct / len(fit.validation)
-
-
-def _batches(train: _Cells, recipe: Recipe, epoch: int) -> DataLoader[tuple[Tensor, int]]:
-    """The batches of one epoch. MATLAB's default shuffles once and takes the same batches each epoch."""
-    stream = (recipe.seed, 0 if recipe.shuffle == "once" else epoch)
-    order = np.random.default_rng(stream).permutation(len(train))
-    return DataLoader(train, recipe.batch_size, sampler=order.tolist(), drop_last=True)
 
 
 def _seed(*numbers: int) -> int:
@@ -308,44 +301,6 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     ]
     # One pass over 24 million weights instead of ten: an eighth of the time.
     return torch.optim.Adam(groups, lr=recipe.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
-
-
-def _read_side(cells: tuple[CellImage, ...], dataset: Dataset, size: int, *, progress: bool) -> MappedInputs:
-    loaded = cached_inputs(
-        cells,
-        pool=dataset.cells,
-        root=dataset.root,
-        canvas_px=dataset.canvas_px,
-        image_size_px=size,
-        progress=progress,
-    )
-    if loaded.unreadable:
-        cell, error = loaded.unreadable[0]
-        raise DatasetError(
-            f"{len(loaded.unreadable)} of {len(cells)} images cannot be read",
-            why=f"the first is {cell.id!r}: {error.why}",
-            fix="run `leuknet data verify` on the folder, then mend or remove what it lists",
-        )
-    return loaded.inputs
-
-
-class _Cells(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """Images (S, S, 3) uint8 with their labels, read from the cache as they are asked for."""
-
-    def __init__(self, inputs: MappedInputs, cells: tuple[CellImage, ...]) -> None:
-        self.inputs = inputs
-        self.labels = [int(cell.label) for cell in cells if cell.label is not None]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return torch.from_numpy(self.inputs[index].copy()), self.labels[index]
-
-
-def _as_float(images: Tensor) -> Tensor:
-    """(N, S, S, 3) uint8 to (N, 3, S, S) float32; they stay in memory as convolutions want them."""
-    return images.permute(0, 3, 1, 2).float()
 
 
 def _set_input_statistics(network: nn.Module, mean: Any, std: Any) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.run import RESEARCH_ONLY, Precision
+from leuknet.cli.run import RESEARCH_ONLY
 
 
 def audit(
@@ -25,11 +25,8 @@ def audit(
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes; run again to resume.")
     ] = Path("audit"),
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting of the recipe; repeatable."),
-    ] = None,
-    precision: Annotated[Precision, typer.Option("--precision", help="bf16 is faster.")] = Precision.no,
+    settings: options.Settings = None,
+    precision: options.PrecisionOption = options.Precision.no,
     dataset: options.DatasetName = None,
     manifest: options.Manifest = None,
     prelim_labels: options.PrelimLabels = None,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.run import RESEARCH_ONLY, Precision
+from leuknet.cli.run import RESEARCH_ONLY
 
 ON_SCREEN = ("auroc", "weighted_f1", "subject_accuracy")
 """Metrics that fit into 80 columns; the files have all."""
@@ -35,11 +35,8 @@ def benchmark(
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Results go to FOLDER/<protocol>.")
     ] = Path("results"),
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting of all recipes; repeatable."),
-    ] = None,
-    precision: Annotated[Precision, typer.Option("--precision", help="bf16 is faster.")] = Precision.no,
+    settings: options.Settings = None,
+    precision: options.PrecisionOption = options.Precision.no,
     dataset: options.DatasetName = None,
     manifest: options.Manifest = None,
     prelim_labels: options.PrelimLabels = None,

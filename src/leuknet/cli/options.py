@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leuknet.types import Dataset
+
+
+class Precision(StrEnum):
+    """How numbers are computed while training."""
+
+    no = "no"
+    bf16 = "bf16"
+
 
 _ROOT_HELP = "Folder of images: C-NMC 2019 as published, or your own with a manifest.csv."
 
@@ -33,6 +42,17 @@ Classes = Annotated[
         "--classes",
         metavar="NEGATIVE,POSITIVE",
         help="Class names in your manifest, if not HEM,ALL; scores are the probability of the second.",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting of the recipe; repeatable."),
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        help="bf16 rounds more; faster where the processor has units for it, far slower elsewhere.",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides all chance: same seed, same result.")]

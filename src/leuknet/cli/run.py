@@ -18,13 +18,6 @@ from leuknet.types import CLASS_NAMES, ModelCard
 RESEARCH_ONLY = "Research software, not a medical device."
 
 
-class Precision(StrEnum):
-    """How numbers are computed; bf16 is faster and rounds differently."""
-
-    no = "no"
-    bf16 = "bf16"
-
-
 class Engine(StrEnum):
     """What computes a prediction; both agree. ONNX Runtime starts in a tenth of the time."""
 
@@ -52,10 +45,7 @@ def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe; see `leuknet recipes`.")],
     data: options.Data,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to write.")],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Change a setting of the recipe; repeatable."),
-    ] = None,
+    settings: options.Settings = None,
     split: Annotated[
         SplitChoice | None,
         typer.Option("--split", help="image-level scores are optimistic: one person on several sides."),
@@ -72,7 +62,7 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Decides all chance.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
-    precision: Annotated[Precision, typer.Option("--precision", help="bf16 is faster.")] = Precision.no,
+    precision: options.PrecisionOption = options.Precision.no,
     dataset: options.DatasetName = None,
     manifest: options.Manifest = None,
     prelim_labels: options.PrelimLabels = None,
@@ -239,7 +229,7 @@ def reproduce(
         Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes; run again to resume.")
     ] = Path("reproduction"),
     seed: options.Seed = 0,
-    precision: Annotated[Precision, typer.Option("--precision", help="bf16 is faster.")] = Precision.no,
+    precision: options.PrecisionOption = options.Precision.no,
 ) -> None:
     """Run the paper's whole experiment and write one page that explains it.
 
