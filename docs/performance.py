@@ -160,7 +160,7 @@ def _contest_row(
 ) -> tuple[str, ...]:
     rest = ("",) * (3 * shares)
     if "error" in side:
-        return (shown(peer), f"not measured: {' '.join(side['error'].split())}", "", *rest)
+        return (shown(peer, figure), f"not measured: {' '.join(side['error'].split())}", "", *rest)
     is_ours = peer == figure["ours"] or "ours_times_as_fast" not in side
     if "share_of_peak" in side:
         rest = (
@@ -168,7 +168,12 @@ def _contest_row(
             f"{side['share_of_peak']:.0%}",
             f"{side['share_of_peak_if_whole']:.0%}",
         )
-    return (shown(peer), in_words(side), "1" if is_ours else in_words(side["ours_times_as_fast"]), *rest)
+    return (
+        shown(peer, figure),
+        in_words(side),
+        "1" if is_ours else in_words(side["ours_times_as_fast"]),
+        *rest,
+    )
 
 
 def _memory_lines(found: Mapping[str, Any]) -> list[str]:
@@ -176,7 +181,7 @@ def _memory_lines(found: Mapping[str, Any]) -> list[str]:
     if figure is None:
         return []
     rows = [
-        (shown(peer), number(side["peak_rss_mb"]))
+        (shown(peer, figure), number(side["peak_rss_mb"]))
         for peer, side in figure["sides"].items()
         if "peak_rss_mb" in side
     ]

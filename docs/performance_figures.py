@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, SKY, TIMES, framed, house_style
 
@@ -35,7 +35,7 @@ def draw_ratios(figures: Sequence[Mapping[str, Any]], *, subtitle: str) -> Figur
     subtitle
         Machine and date, in words.
     """
-    panels = [(figure["name"], compared(figure)) for figure in figures]
+    panels = [(figure, compared(figure)) for figure in figures]
     height_in = sum(_GAP_IN + _ROW_IN * len(rows) for _, rows in panels) + _FOOT_IN
     drawn, body = framed(
         _WIDTH_IN, height_in, title="Times LeukNet's time", subtitle=subtitle, simulated=True
@@ -45,7 +45,7 @@ def draw_ratios(figures: Sequence[Mapping[str, Any]], *, subtitle: str) -> Figur
     ]
     low, high = min(0.7, *limits) / 1.15, max(1.5, *limits) * 1.6  # space for the number beside the bar
     top_in = height_in
-    for title, rows in panels:
+    for figure, rows in panels:
         top_in -= _GAP_IN + _ROW_IN * len(rows)
         axes = body.add_axes(
             (
@@ -56,15 +56,15 @@ def draw_ratios(figures: Sequence[Mapping[str, Any]], *, subtitle: str) -> Figur
             )
         )
         axes.set(xscale="log", xlim=(low, high))
-        _draw_bars(axes, rows)
-        axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=4)
-        axes.tick_params(axis="x", which="both", length=0, labelbottom=title == panels[-1][0])
+        _draw_bars(axes, rows, figure)
+        axes.set_title(figure["name"], fontsize=9.5, color=INK, loc="left", pad=4)
+        axes.tick_params(axis="x", which="both", length=0, labelbottom=figure is figures[-1])
     axes.set_xlabel("peer's time / LeukNet's time in the same round, logarithmic", fontsize=8.5)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     return drawn
 
 
-def _draw_bars(axes: Axes, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+def _draw_bars(axes: Axes, rows: Sequence[tuple[str, Mapping[str, Any]]], figure: Mapping[str, Any]) -> None:
     """Bars from 1: to the right where LeukNet is faster, hollow where the network is another one."""
     for place, (peer, side) in enumerate(rows):
         ratio = side["ours_times_as_fast"]
@@ -79,7 +79,7 @@ def _draw_bars(axes: Axes, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Non
         axes.text(beside, place, f"{ratio['median']:.3g}{TIMES}", va="center", fontsize=8.5, color=INK)
     axes.axvline(1, color=INK, linewidth=0.9)
     axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
-    axes.set_yticklabels([shown(peer) for peer, _ in rows], color=INK, fontsize=8.5)
+    axes.set_yticklabels([shown(peer, figure) for peer, _ in rows], color=INK, fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=HAIRLINE, linewidth=0.7)
     axes.set_axisbelow(True)
@@ -116,6 +116,10 @@ def draw_growth(figure: Mapping[str, Any], *, subtitle: str) -> Figure:
         middle = (min(values) * max(values)) ** 0.5
         axes.set_ylim(min(min(values) / 1.6, middle / 10), max(max(values) * 2.2, middle * 10))
         axes.set_xlim(min(images) / 1.8, max(images) * 1.8)
+        for axis in (axes.xaxis, axes.yaxis):
+            # House style writes text as it is, and matplotlib's own numbers of such an axis are formulas.
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+            axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("images", fontsize=8.5)
         axes.set_title(label, fontsize=9.5, color=INK, loc="left", pad=6)
         axes.grid(color=HAIRLINE, linewidth=0.7)
@@ -150,7 +154,7 @@ def draw_memory(figure: Mapping[str, Any], *, subtitle: str) -> Figure:
         axes.barh(place, value, height=0.62, color=BLUE if peer.startswith("leuknet") else SKY)
         axes.text(value, place, f" {value:,.0f}", va="center", fontsize=8.5, color=INK)
     axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
-    axes.set_yticklabels([shown(peer) for peer, _ in rows], color=INK, fontsize=8.5)
+    axes.set_yticklabels([shown(peer, figure) for peer, _ in rows], color=INK, fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("MB, largest process", fontsize=8.5, color=MUTED)
     axes.spines["left"].set_visible(False)
@@ -166,6 +170,8 @@ def compared(figure: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     ]
 
 
-def shown(peer: str) -> str:
-    """Return a side's name for readers."""
+def shown(peer: str, figure: Mapping[str, Any]) -> str:
+    """Return a side's name for readers; LeukNet's engine where it takes part with two."""
+    if peer == "leuknet" and "leuknet (onnx)" not in figure["sides"]:
+        return "LeukNet"
     return NAMES.get(peer, peer)
