@@ -68,7 +68,8 @@ def _gradients(network: LeukNet, form: nn.Module, pixels: Tensor, labels: Tensor
 
 def compare_trainings(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
     """Train each seed both ways; return accuracy on the test side and the mean difference in probability."""
-    recipe = changed(get_recipe("leuknet-paper"), ["image_size_px=64", "batch_size=16", "validate_every=1000"])
+    settings = ["image_size_px=64", "batch_size=16", "validate_every=1000"]
+    recipe = changed(get_recipe("leuknet-paper"), settings)
     rows = []
     for seed in tqdm(range(N_SEEDS), desc="seeds", unit="seed"):
         probabilities = {}

@@ -223,7 +223,7 @@ def reproduce(
         bool, typer.Option("--demo", help="Draw simulated cells instead; sizes are reduced.")
     ] = False,
     full_size: Annotated[
-        bool, typer.Option("--full-size", help="With --demo: the paper's sizes, which take hours.")
+        bool, typer.Option("--full-size", help="With --demo: the paper's sizes, half an hour on two cores.")
     ] = False,
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes; run again to resume.")
