@@ -94,8 +94,8 @@ def test_weights_start_as_in_matlab() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_gives_two_logits_and_trains_all_its_values(name: str) -> None:
-    network = build(name, 32).eval()
-    pixels = torch.randint(0, 256, (3, 3, 32, 32), generator=torch.Generator().manual_seed(0)).float()
+    network = build(name, 96).eval()
+    pixels = torch.randint(0, 256, (3, 3, 96, 96), generator=torch.Generator().manual_seed(0)).float()
 
     logits = network(pixels)
     logits.square().sum().backward()

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +41,7 @@ from leuknet.data.transform import channel_statistics
 from leuknet.errors import SettingError, StoppedError
 from leuknet.finish import finish
 from leuknet.history import HistoryFiles
-from leuknet.models import build
+from leuknet.models import build, describe
 from leuknet.models.windowed import windowed
 from leuknet.types import Dataset, HistoryRow, Recipe, Split
 
@@ -118,6 +118,7 @@ def train(
     """
     out = Path(out)
     _check_folder(out, resume=resume)
+    recipe = replace(recipe, network_options=describe(recipe.network, recipe.network_options))
     split = split or make_split(dataset.cells, recipe)
     if len(split.train) < recipe.batch_size:
         raise SettingError(
@@ -305,6 +306,8 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def _set_input_statistics(network: nn.Module, mean: Any, std: Any) -> None:
     layer: Any = network.get_submodule("input")
+    if layer.is_fixed:
+        return
     layer.mean.copy_(torch.tensor(mean).view(3, 1, 1))
     layer.std.copy_(torch.tensor(std).view(3, 1, 1))
 

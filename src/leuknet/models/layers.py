@@ -37,7 +37,8 @@ def list_layers(network: nn.Module, image_size_px: int) -> tuple[LayerRow, ...]:
         if isinstance(module, nn.Flatten):
             continue
         kind, detail = _described(module, values)
-        flop = counter.get_total_flops() if isinstance(module, nn.Conv2d | nn.Linear) else 0
+        # The normalisation is computed as a convolution, but papers do not count it.
+        flop = 0 if isinstance(module, CrossChannelNormalization) else counter.get_total_flops()
         parameters = sum(parameter.numel() for parameter in module.parameters())
         rows.append(
             LayerRow(len(rows) + 1, name, kind, detail, tuple(values.shape[1:]), parameters, flop / 1e9)

@@ -105,7 +105,8 @@ class LeukNet(nn.Sequential):
 class ZeroCenter(nn.Module):
     """The input layer: subtracts the training images' channel mean; the scale stays 0..255.
 
-    `std` stays 1 unless the recipe asks to standardise.
+    `std` stays 1 unless the recipe asks to standardise. Where published weights bring their own statistics,
+    these stay (`is_fixed`).
     """
 
     mean: Tensor
@@ -113,6 +114,7 @@ class ZeroCenter(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_fixed = False
         self.register_buffer("mean", torch.zeros(3, 1, 1))
         self.register_buffer("std", torch.ones(3, 1, 1))
 

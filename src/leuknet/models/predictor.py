@@ -77,7 +77,8 @@ def load_model(folder: Path) -> TorchPredictor:
         If a file is missing or damaged, weights do not fit the network, or the answers differ.
     """
     card = open_card(folder)
-    network = build(card.recipe.network, card.recipe.image_size_px, card.recipe.network_options)
+    recipe = card.recipe
+    network = build(recipe.network, recipe.image_size_px, recipe.network_options, empty=True)
     weights = folder / WEIGHTS
     try:
         network.load_state_dict(load_file(weights))

@@ -48,7 +48,8 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         Where to start from.
     settings
         `field=value` strings. Values are JSON (`224`, `false`, `[0.6, 0.2, 0.2]`); what is not JSON is
-        taken as text. `network_options.fc1=64` reaches into the network's options.
+        taken as text. `network_options.fc1=64` reaches into the network's options. `network=...` takes
+        another network with its own defaults, so its options come after it.
 
     Raises
     ------
@@ -73,6 +74,8 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
                 fix="for example --set image_size_px=64 --set network_options.fc1=64",
             )
         value = _parse(text)
+        if target == "network":
+            values["network_options"] = {}  # another network has other options
         if option:
             values[target] = {**values[target], option: value}
         else:
