@@ -1,6 +1,6 @@
 """Whether training on windows changes results: gradients at 224 px, and accuracy over seeds.
 
-    .venv/bin/python bench/equivalence.py      # 8 minutes; writes bench/equivalence.json
+    .venv/bin/python bench/equivalence.py      # 10 minutes; writes bench/equivalence.json
 
 `leuknet.models.windowed` computes only what a cell can reach, which is exact but for rounding. Rounding can
 still send a training elsewhere, so this trains the paper's recipe both ways from the same start, seed by

@@ -253,7 +253,7 @@ def _equivalence_lines(found: Mapping[str, Any] | None) -> list[str]:
         "Training computes only the part of an image that its cell can reach, which is exact but for rounding. The largest",
         f"distance between its gradients and those of whole images, as a share of their length: {', '.join(apart)}.",
         "",
-        f"Trained both ways from {len(seeds)} seeds, at 64 px on simulated cells: test accuracy {summary['accuracy_whole']:.1%} on whole images,",
+        f"Trained both ways from {len(seeds)} seeds, at 64 px on simulated cells, each tested on {seeds[0]['test_cells']}: accuracy {summary['accuracy_whole']:.1%} on whole images,",
         f"{summary['accuracy_windowed']:.1%} on windows; difference {100 * summary['difference']:+.2f} percentage points (95% interval {100 * low:+.2f} to {100 * high:+.2f}, over seeds).",
         f"Probabilities lie {mean_apart:.2g} apart on average.",
         "",

@@ -250,7 +250,10 @@ def test_the_page_is_the_one_that_the_measured_figures_give(page: Any) -> None:
 
 
 def test_the_page_states_the_differences_between_both_trainings(page: Any) -> None:
-    seeds = [{"probabilities_apart": 0.002}, {"probabilities_apart": 0.004}]
+    seeds = [
+        {"probabilities_apart": 0.002, "test_cells": 22},
+        {"probabilities_apart": 0.004, "test_cells": 22},
+    ]
     summary = {
         "accuracy_whole": 0.81,
         "accuracy_windowed": 0.8125,
