@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from leuknet.models import weights as weights_module
 from leuknet.models.published import Published
 from leuknet.models.weights import put_weights
 from leuknet.recipes import changed, get_recipe
+from leuknet.report.facts import network_text
 from leuknet.train import train
 
 # timm's own smallest networks, of a few hundred thousand values: one of each kind.
@@ -198,6 +200,7 @@ def test_a_model_folder_of_a_hub_network_opens_where_there_is_no_hub(
     model = leuknet.load(run.folder / "model", engine="torch")
     assert np.isfinite(model.predict(np.zeros((2, 450, 450, 3), np.uint8))).all()
     assert describe(recipe.network, model.card.recipe.network_options) == model.card.recipe.network_options
+    assert model.card.channel_mean == pytest.approx((127.5, 63.75, 31.875))  # the publisher's
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
@@ -236,7 +239,27 @@ def test_the_layer_table_of_a_published_network_counts_its_parameters() -> None:
     assert rows["body"].gflop == pytest.approx(3.63, abs=0.02)  # two for each multiplication
 
 
-def test_recipes_keep_the_plain_options_of_networks_without_a_hub() -> None:
-    recipe = replace(get_recipe("leuknet-paper"))
+def test_a_recipe_says_whether_its_network_starts_from_published_weights() -> None:
+    assert describe("leuknet", {"fc1": 8}) == {"fc1": 8}
+    assert describe("timm:resnet18", {}) == {"pretrained": False}
+    assert describe("efficientnet-lite0", {"dropout": 0.1}) == {"dropout": 0.1, "pretrained": True}
 
-    assert describe(recipe.network, recipe.network_options) == recipe.network_options
+
+def test_a_report_states_the_input_that_published_weights_want() -> None:
+    card = SimpleNamespace(
+        recipe=replace(
+            get_recipe("leuknet-paper"),
+            network="hf:someone/blood",
+            network_options={"pretrained": True, "config": {"architecture": VIT}},
+        ),
+        canvas_px=450,
+        channel_mean=(127.5, 63.75, 31.875),
+        channel_std=(51.0, 76.5, 102.0),
+    )
+
+    text = network_text(SimpleNamespace(card=card))  # type: ignore[arg-type]
+
+    assert text.startswith("network hf:someone/blood (pretrained True), RGB images")
+    assert text.endswith(
+        "less 127.5, 63.75, 31.88 and divided by 51, 76.5, 102, as its published weights want it"
+    )

@@ -143,7 +143,10 @@ def train(
     )
     torch.manual_seed(recipe.seed)
     network = build(recipe.network, size, recipe.network_options)
-    _set_input_statistics(network, mean, std if recipe.standardise else (1.0, 1.0, 1.0))
+    if network.get_submodule("input").is_fixed:  # published weights bring the statistics that they know
+        mean, std = _input_statistics(network)
+    else:
+        _set_input_statistics(network, mean, std if recipe.standardise else (1.0, 1.0, 1.0))
     form, optimizer = accelerator.prepare(windowed(network), _optimizer(network, recipe))
     fit = _Fit(
         recipe=recipe,
@@ -306,10 +309,13 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def _set_input_statistics(network: nn.Module, mean: Any, std: Any) -> None:
     layer: Any = network.get_submodule("input")
-    if layer.is_fixed:
-        return
     layer.mean.copy_(torch.tensor(mean).view(3, 1, 1))
     layer.std.copy_(torch.tensor(std).view(3, 1, 1))
+
+
+def _input_statistics(network: nn.Module) -> tuple[Any, Any]:
+    layer: Any = network.get_submodule("input")
+    return tuple(layer.mean.flatten().tolist()), tuple(layer.std.flatten().tolist())
 
 
 def _check_folder(out: Path, *, resume: bool) -> None:

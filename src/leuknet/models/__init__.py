@@ -101,17 +101,24 @@ def build(
 def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a network's options with all that is needed to build it again where there is no network.
 
+    They also say whether it starts from published weights, if it can.
+
     Raises
     ------
+    SettingError
+        If there is no such network.
     ModelError
         If the description of an `hf:` network cannot be had.
     """
-    source, colon, published_name = name.partition(":")
-    if source != "hf" or not colon:
-        return dict(options)
+    options = dict(options)
+    parameters = inspect.signature(_find(name)).parameters
+    if "pretrained" in parameters:
+        options.setdefault("pretrained", parameters["pretrained"].default)
+    if not name.startswith("hf:"):
+        return options
     from leuknet.models import published
 
-    return published.describe(published_name, options)
+    return published.describe(name.removeprefix("hf:"), options)
 
 
 def _find(name: str) -> Callable[..., nn.Module]:

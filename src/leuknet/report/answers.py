@@ -137,7 +137,7 @@ def _imbalance(runs: Runs) -> str:
 
 
 def _initialisation(runs: Runs) -> str | None:
-    # Other networks may start from weights that were trained elsewhere, and the card does not say.
+    # Others may start from published weights. The network's options say so, and not what trained them.
     if any(run.card.recipe.network != "leuknet" for run in runs):
         return None
     return "Drawn at random from the seed: Glorot uniform weights, zero bias; no weights from elsewhere"

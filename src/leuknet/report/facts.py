@@ -67,7 +67,9 @@ def tested_text(run: RunRecord) -> str:
 def network_text(run: RunRecord) -> str:
     """Return the network with the options that differ from its defaults."""
     recipe = run.card.recipe
-    options = ", ".join(f"{name} {value}" for name, value in recipe.network_options.items())
+    # `config` is the publisher's description of its network: the name says as much in one word.
+    shown = {name: value for name, value in recipe.network_options.items() if name != "config"}
+    options = ", ".join(f"{name} {value}" for name, value in shown.items())
     return f"network {recipe.network}{f' ({options})' if options else ''}, {input_text(run)}"
 
 
@@ -78,8 +80,16 @@ def input_text(run: RunRecord) -> str:
     canvas = "resized whole"
     if card.canvas_px is not None:
         canvas = f"placed at true scale on a black canvas of {card.canvas_px} pixels, then resized"
-    scaled = " and divided by its standard deviation" if card.recipe.standardise else ""
-    return f"RGB images {canvas} to {side} by {side} pixels; each channel less its training mean{scaled}"
+    options = card.recipe.network_options
+    if options.get("pretrained") or options.get("weights"):
+        mean, std = (
+            ", ".join(f"{value:.4g}" for value in values) for values in (card.channel_mean, card.channel_std)
+        )
+        given = f"less {mean} and divided by {std}, as its published weights want it"
+    else:
+        scaled = " and divided by its standard deviation" if card.recipe.standardise else ""
+        given = f"less its training mean{scaled}"
+    return f"RGB images {canvas} to {side} by {side} pixels; each channel {given}"
 
 
 def optimiser_text(recipe: Recipe) -> str:

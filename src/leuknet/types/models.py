@@ -144,7 +144,8 @@ class ModelCard:
         are cropped at the centre); None resizes them whole.
     channel_mean, channel_std
         Of the training images, in 0..255. The mean is subtracted; the division by the standard
-        deviation happens only if `recipe.standardise`.
+        deviation happens only if `recipe.standardise`. A network that starts from published weights has the
+        statistics that these were trained with, and is always divided by them.
     threshold
         Cells at or above this probability are called leukaemic.
     dataset, simulated, split_kind, split_fingerprint, protocol, round
