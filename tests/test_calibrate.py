@@ -122,7 +122,9 @@ def test_the_band_holds_the_threshold() -> None:
     # Certain of everything, so that sets name one class; but the threshold lies far from a half.
     labels = np.repeat([0, 1], 50)
     log_odds = np.where(labels == 1, np.linspace(-5, 6, 100), -6.0)
-    threshold, found = calibrate(labels, log_odds, rule="youden", subjects=7)
+    threshold, found = calibrate(
+        labels, log_odds, rule="youden", subjects=[f"S{i % 7}" for i in range(len(labels))]
+    )
 
     assert threshold < 0.4
     low, high = found.undecided
@@ -132,7 +134,7 @@ def test_the_band_holds_the_threshold() -> None:
 
 def test_calibrating_overconfident_cells_lowers_their_calibration_error() -> None:
     labels, probabilities = draw_calibrated(5_000, seed=2)
-    _, found = calibrate(labels, 3 * logit(probabilities), rule="half", subjects=None)
+    _, found = calibrate(labels, 3 * logit(probabilities), rule="half", subjects=[None])
 
     assert found.ece_before > 0.1
     assert found.ece_after < 0.03
@@ -145,4 +147,4 @@ def test_calibrating_overconfident_cells_lowers_their_calibration_error() -> Non
 )
 def test_cells_that_cannot_calibrate_are_refused(labels: object, log_odds: object) -> None:
     with pytest.raises(ShapeError, match="calibrate"):
-        calibrate(np.array(labels), np.array(log_odds), rule="half", subjects=None)
+        calibrate(np.array(labels), np.array(log_odds), rule="half", subjects=[None])

@@ -67,7 +67,8 @@ def test_the_card_is_calibrated_on_the_validation_side(folder: Path, dataset: Da
     assert model.card.calibration is not None
     # The network's own log odds: what it says, times its temperature.
     log_odds = logit(model.score(inputs_of(dataset, split))) * model.card.calibration.temperature
-    threshold, calibration = calibrate(labels, log_odds, rule="youden", subjects=None)
+    subjects = [cell.subject for cell in split.validation]
+    threshold, calibration = calibrate(labels, log_odds, rule="youden", subjects=subjects)
 
     assert model.card.threshold == pytest.approx(threshold, abs=1e-6)
     assert model.card.calibration.temperature == pytest.approx(calibration.temperature, rel=1e-4)

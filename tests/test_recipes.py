@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import pkgutil
 from dataclasses import asdict, replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+import timm
+from safetensors.torch import save_file
 
+import leuknet
+import leuknet.recipes
+from leuknet.data import open_dataset, read_pixels
 from leuknet.data.published import COUNTS
+from leuknet.data.split import make_split
 from leuknet.errors import SettingError
-from leuknet.models import build
+from leuknet.models import weights
 from leuknet.recipes import RECIPES, changed, checked, get_recipe
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
+from leuknet.train import train
+from leuknet.types import Label, Recipe
 
 
 def test_the_papers_recipe_has_the_papers_numbers() -> None:
@@ -44,8 +57,69 @@ def test_every_recipe_names_things_that_exist(name: str) -> None:
 
     assert recipe.name == name
     assert set(recipe.parts) <= set(COUNTS)
-    build(recipe.network, recipe.image_size_px, recipe.network_options)
     assert checked(asdict(recipe)) == recipe
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_states_claim_source_cost_and_command(name: str) -> None:
+    text = next(
+        module.__doc__ or ""
+        for module in map(importlib.import_module, modules_of_recipes())
+        if any(value == RECIPES[name] for value in vars(module).values() if isinstance(value, Recipe))
+        and f"`leuknet train {name}" in (module.__doc__ or "")
+    )
+
+    for word in ("Claim: ", "Cost: ", "Command: "):
+        assert word in text
+    assert RECIPES[name].source
+
+
+def modules_of_recipes() -> list[str]:
+    return [f"leuknet.recipes.{one.name}" for one in pkgutil.iter_modules(leuknet.recipes.__path__)]
+
+
+class _FakeHub:
+    """Stands for the Hugging Face hub: has whatever repository is asked for, with weights drawn at random."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def download(self, repository: str, file: str, *, revision: str | None = None) -> str:
+        path = self.folder / repository / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        architecture = repository.split("/")[1].split(".")[0]
+        if file == "config.json":
+            config = {"mean": [0.5] * 3, "std": [0.25] * 3, "fixed_input_size": True}
+            content = {"architecture": "vit_small_patch14_dinov2", "pretrained_cfg": config}
+            path.write_text(json.dumps(content))
+        else:
+            if "dinobloom" in repository:
+                network = timm.create_model("vit_small_patch14_dinov2", num_classes=0, img_size=28)
+            else:
+                network = timm.create_model(architecture, num_classes=1000)
+            save_file(network.state_dict(), path)
+        return str(path)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_trains_two_steps(
+    name: str, simulated_fold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "hf_hub_download", _FakeHub(tmp_path / "hub").download)
+    dataset = open_dataset(simulated_fold)
+    cells = [cell for label in Label for cell in dataset.cells if cell.label is label][::3]
+    few = replace(dataset, cells=tuple(cells))
+    recipe = replace(RECIPES[name], epochs=1, batch_size=8, image_size_px=28, fractions=(0.6, 0.2, 0.2))
+    n_train = len(make_split(few.cells, recipe).train)
+    recipe = replace(recipe, batch_size=n_train // 2)
+
+    run = train(few, recipe, out=tmp_path / "run")
+
+    assert [row.iteration for row in run.history] == [1, 2]
+    assert all(np.isfinite(row.loss) for row in run.history)
+    model = leuknet.load(run.folder / "model")
+    assert model.card.recipe.name == name
+    assert (model.predict(read_pixels(cells[0].path).pixels[None]) > 0).all()
 
 
 def test_a_changed_recipe_no_longer_carries_the_name_or_the_claim() -> None:

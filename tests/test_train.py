@@ -18,12 +18,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import leuknet
-import leuknet.train as training
+import leuknet.loop as loop
 from leuknet.checkpoint import write_checkpoint
 from leuknet.data import open_dataset
 from leuknet.errors import DatasetError, ModelError, SettingError, StoppedError
 from leuknet.history import read_history
 from leuknet.models import build
+from leuknet.optimise import make_optimizer
 from leuknet.recipes import changed
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.train import train
@@ -127,15 +128,15 @@ def test_a_run_stopped_by_ctrl_c_and_resumed_equals_an_unbroken_one(
     monkeypatch: pytest.MonkeyPatch,
     validations: int,
 ) -> None:
-    validate, calls = training._validate, []
+    validate, calls = loop._validate, []
 
-    def validate_then_ctrl_c(*arguments: object) -> tuple[float, float]:
+    def validate_then_ctrl_c(*arguments: object) -> tuple[float, float, float]:
         calls.append(1)
         if len(calls) == validations:
             os.kill(os.getpid(), signal.SIGINT)
         return validate(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "_validate", validate_then_ctrl_c)
+    monkeypatch.setattr(loop, "_validate", validate_then_ctrl_c)
     with pytest.raises(StoppedError) as stopped:
         train(dataset, recipe, out=tmp_path / "run")
     monkeypatch.undo()
@@ -153,7 +154,7 @@ def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
     script = (
         "import sys; from pathlib import Path; from leuknet.data import open_dataset;"
         "from leuknet.train import train; from leuknet.recipes import checked; import json, time;"
-        "import leuknet.train as t; keep = t._keep; t.CHECKPOINT_EVERY_S = 0;"
+        "import leuknet.loop as t; keep = t._keep; t.CHECKPOINT_EVERY_S = 0;"
         "t._keep = lambda *a: (keep(*a), time.sleep(0.3));"  # time to be killed between two checkpoints
         "train(open_dataset(Path(sys.argv[1])), checked(json.loads(sys.argv[2])), out=Path(sys.argv[3]))"
     )
@@ -175,7 +176,7 @@ def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
 def test_weights_decay_and_biases_do_not(recipe: Recipe) -> None:
     network = build("leuknet", 32, recipe.network_options)
 
-    weights, biases = training._optimizer(network, recipe).param_groups
+    weights, biases = make_optimizer(network, recipe).param_groups
 
     assert (weights["weight_decay"], biases["weight_decay"]) == (1e-4, 0.0)
     assert all(value.ndim > 1 for value in weights["params"])
@@ -211,7 +212,7 @@ def test_resuming_with_other_settings_is_an_error(dataset: Dataset, recipe: Reci
     write_checkpoint(
         run,
         network,
-        training._optimizer(network, recipe),
+        make_optimizer(network, recipe),
         history=[HistoryRow(1, 1, 1e-3, 0.7, 0.5, None, None, 1.0)],
         run={"recipe": "another", "split": "another", "precision": "no"},
     )

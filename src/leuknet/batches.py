@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from leuknet.augment import Augmentation, make_augmentation
 from leuknet.data.cache import MappedInputs, cached_inputs
-from leuknet.errors import DatasetError
-from leuknet.types import CellImage, Dataset, Recipe
+from leuknet.errors import DatasetError, NoSubjectsError
+from leuknet.losses import even_weights, number_people, person_weights
+from leuknet.types import CellImage, Dataset, Features, Recipe
+
+Item = tuple[Tensor, int, int]
+"""What the network is given of one cell, its label, and the number of its person."""
 
 
 def read_inputs(
-    cells: tuple[CellImage, ...], dataset: Dataset, image_size_px: int, *, progress: bool
+    cells: tuple[CellImage, ...], dataset: Dataset, recipe: Recipe, *, progress: bool
 ) -> MappedInputs:
     """Return one side's images at the network's size; those that the cache lacks are decoded.
 
@@ -30,7 +36,8 @@ def read_inputs(
         pool=dataset.cells,
         root=dataset.root,
         canvas_px=dataset.canvas_px,
-        image_size_px=image_size_px,
+        image_size_px=recipe.image_size_px,
+        crop_px=recipe.crop_px,
         progress=progress,
     )
     if loaded.unreadable:
@@ -43,30 +50,94 @@ def read_inputs(
     return loaded.inputs
 
 
-class LabelledInputs(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """Images (S, S, 3) uint8 with their labels, read from the cache as they are asked for."""
+class LabelledInputs(torch.utils.data.Dataset[Item]):
+    """Images (S, S, 3) uint8, read from the cache as they are asked for, or features (F,), with labels."""
 
-    def __init__(self, inputs: MappedInputs, cells: tuple[CellImage, ...]) -> None:
+    def __init__(self, inputs: MappedInputs | Features, cells: tuple[CellImage, ...]) -> None:
         self.inputs = inputs
         self.labels = [int(cell.label) for cell in cells if cell.label is not None]
+        self.people = number_people(cells)
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return torch.from_numpy(self.inputs[index].copy()), self.labels[index]
+    def __getitem__(self, index: int) -> Item:
+        return torch.from_numpy(self.inputs[index].copy()), self.labels[index], self.people[index]
 
 
-def batches(side: LabelledInputs, recipe: Recipe, epoch: int) -> DataLoader[tuple[Tensor, int]]:
+class Epoch(torch.utils.data.Dataset[Item]):
+    """The cells of one epoch in their order, each changed by a chance that its place decides."""
+
+    def __init__(
+        self,
+        side: LabelledInputs,
+        order: NDArray[np.int64],
+        augmentation: Augmentation | None,
+        chance: tuple[int, ...],
+    ) -> None:
+        self._side, self._order, self._augmentation, self._chance = side, order, augmentation, chance
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, place: int) -> Item:
+        image, label, person = self._side[self._order[place]]
+        if self._augmentation is not None:
+            # Neither what ran before nor the number of processes has a part in it.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed_of(*self._chance, place))
+                image = self._augmentation(image)
+        return image, label, person
+
+
+def batches(side: LabelledInputs, recipe: Recipe, epoch: int) -> DataLoader[Item]:
     """Return the whole batches of one epoch.
 
     MATLAB's default shuffles once and takes the same batches each epoch; the recipe says which is meant.
+    Images are changed anew each epoch in any case.
+
+    Raises
+    ------
+    NoSubjectsError
+        If people are to be drawn evenly, and a cell names nobody.
     """
-    stream = (recipe.seed, 0 if recipe.shuffle == "once" else epoch)
-    order = np.random.default_rng(stream).permutation(len(side))
-    return DataLoader(side, recipe.batch_size, sampler=order.tolist(), drop_last=True)
+    chance = chance_of(recipe)
+    stream = (*chance, 0 if recipe.shuffle == "once" else epoch)
+    generator = np.random.default_rng(stream)
+    if recipe.sampling == "once-each":
+        order = generator.permutation(len(side))
+    else:
+        order = generator.choice(len(side), len(side), p=_shares(side, recipe))
+    changed = Epoch(side, order, make_augmentation(recipe), (*chance, epoch))
+    return DataLoader(changed, recipe.batch_size, drop_last=True)
 
 
-def as_float(images: Tensor) -> Tensor:
-    """(N, S, S, 3) uint8 to (N, 3, S, S) float32; they stay in memory as convolutions want them."""
-    return images.permute(0, 3, 1, 2).float()
+def as_float(inputs: Tensor) -> Tensor:
+    """(N, S, S, 3) uint8 to (N, 3, S, S) float32, laid out as convolutions want them; features stay."""
+    return inputs.permute(0, 3, 1, 2).float() if inputs.ndim == 4 else inputs
+
+
+def chance_of(recipe: Recipe) -> tuple[int, ...]:
+    """Return the numbers that begin each seed of a training; those of the split are the recipe's alone."""
+    return (recipe.seed, recipe.draw) if recipe.draw else (recipe.seed,)
+
+
+def seed_of(*numbers: int) -> int:
+    """Return one seed for torch that several numbers decide."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _shares(side: LabelledInputs, recipe: Recipe) -> NDArray[np.float64]:
+    labels, people = torch.tensor(side.labels), torch.tensor(side.people)
+    if recipe.sampling == "class-balanced":
+        weights = even_weights(labels)[labels]
+    elif -1 in side.people:
+        raise NoSubjectsError(
+            "cannot draw people evenly",
+            why=f"{side.people.count(-1):,} of {len(side):,} training cells carry no subject id",
+            fix="use --set sampling=class-balanced, or data that name people",
+        )
+    else:
+        weights = person_weights(labels, people)[people]
+    shares = weights.double().numpy()
+    return np.asarray(shares / shares.sum())

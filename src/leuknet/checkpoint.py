@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -37,6 +38,7 @@ def write_checkpoint(
     *,
     history: list[HistoryRow],
     run: dict[str, str],
+    others: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
 ) -> None:
     """Write the state after the last iteration of `history`.
 
@@ -50,10 +52,14 @@ def write_checkpoint(
         All finished iterations.
     run
         What must be equal for the run to go on, such as recipe and split.
+    others
+        Other sets of weights, by a word without a point.
     """
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    for word, state in others.items():
+        tensors |= {f"{word}.{name}": value for name, value in state.items()}
     metadata = {"run": json.dumps(run), "history": json.dumps([asdict(row) for row in history])}
     contiguous = {name: value.contiguous() for name, value in tensors.items()}
     write_whole(folder / FILE_NAME, save(contiguous, metadata))
@@ -61,8 +67,8 @@ def write_checkpoint(
 
 def read_checkpoint(
     folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, *, run: dict[str, str]
-) -> list[HistoryRow]:
-    """Put a kept state back into network and optimiser and return its history.
+) -> tuple[list[HistoryRow], dict[str, dict[str, Tensor]]]:
+    """Put a kept state back into network and optimiser; return its history and the other sets of weights.
 
     Raises
     ------
@@ -97,7 +103,8 @@ def read_checkpoint(
         laid_out = torch.empty_like(of).copy_(value) if value.shape == of.shape else value
         state["state"].setdefault(int(index), {})[field] = laid_out
     optimizer.load_state_dict(state)
-    return history
+    words = {name.partition(".")[0] for name in tensors} - {"network", "optimizer"}
+    return history, {word: _below(tensors, word) for word in words}
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

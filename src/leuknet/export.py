@@ -143,6 +143,13 @@ def export_model(
         )
     model = load_model(folder)
     card = model.card
+    if card.recipe.rotations > 1:
+        raise ModelError(
+            "cannot export this model as one graph",
+            why=f"its scores are means over {card.recipe.rotations} turns of the image, and a graph turns "
+            "nothing",
+            fix="use `leuknet predict`, or train with --set rotations=1",
+        )
     temperature = 1.0 if card.calibration is None else card.calibration.temperature
     graph = build_graph(_network(model), card.recipe.image_size_px, temperature=temperature)
     helper.set_model_props(graph, _metadata(model))
@@ -176,12 +183,13 @@ def _metadata(model: TorchPredictor) -> dict[str, str]:
     """What travels in the file; ONNX knows text only."""
     card = model.card
     canvas = "" if card.canvas_px is None else f"on a black {card.canvas_px} px canvas at true scale, "
-    size = card.recipe.image_size_px
+    size, crop = card.recipe.image_size_px, card.recipe.crop_px
+    cut = "" if crop is None else f"its middle {crop} px, "
     return {
         "notice": "Research software, not a medical device."
         + (" Trained on SIMULATED cells: its scores mean nothing for real ones." if card.simulated else ""),
         "model_id": model.model_id,
-        "pixels": f"sRGB, 0 to 255; {canvas}resized to {size} px, bilinear with antialiasing",
+        "pixels": f"sRGB, 0 to 255; {canvas}{cut}resized to {size} px, bilinear with antialiasing",
         "probability": f"of {card.class_names[1]} (leukaemic), against {card.class_names[0]}",
         "threshold": repr(card.threshold),
         "trained_on": f"{card.dataset}, {card.split_kind} split {card.split_fingerprint}",
@@ -209,8 +217,14 @@ def _read(
     if limit is not None:
         order = np.random.default_rng(model.card.recipe.seed).permutation(len(cells))[:limit]
         cells = tuple(cells[index] for index in order)
-    size, canvas = model.card.recipe.image_size_px, model.card.canvas_px
-    loaded = load_inputs(cells, root=dataset.root, canvas_px=canvas, image_size_px=size)
+    recipe = model.card.recipe
+    loaded = load_inputs(
+        cells,
+        root=dataset.root,
+        canvas_px=model.card.canvas_px,
+        image_size_px=recipe.image_size_px,
+        crop_px=recipe.crop_px,
+    )
     if not loaded.cells:
         raise ModelError(
             "cannot export as int8",

@@ -9,6 +9,7 @@ Start at `finish`.
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from leuknet.calibrate import calibrate
 from leuknet.data.cache import MappedInputs
 from leuknet.data.survey import Survey
 from leuknet.familiar import fit_reference
+from leuknet.model_folder import mean_over_turns
 from leuknet.models.predictor import run_network, save_model
 from leuknet.types import Dataset, ModelCard, Recipe, Split
 
@@ -57,17 +59,17 @@ def finish(
     folder
         The model folder to write.
     """
-    log_odds, held_out = run_network(network, validation_inputs[:])
-    subjects = {cell.subject for cell in split.validation}
+    run = functools.partial(run_network, network)
+    log_odds, held_out = mean_over_turns(run, validation_inputs[:], recipe.rotations)
     threshold, calibration = calibrate(
         np.array([cell.label for cell in split.validation], dtype=np.int64),
         log_odds,
         rule=recipe.threshold,
-        subjects=None if None in subjects else len(subjects),
+        subjects=[cell.subject for cell in split.validation],
     )
     chosen = np.random.default_rng((recipe.seed, N_FAMILIAR)).permutation(len(split.train))[:N_FAMILIAR]
     reference = fit_reference(
-        run_network(network, train_inputs[chosen])[1],
+        mean_over_turns(run, train_inputs[chosen], recipe.rotations)[1],
         surveyed.take([split.train[index] for index in chosen]).measures,
         held_out_features=held_out,
         held_out_measures=surveyed.take(split.validation).measures,

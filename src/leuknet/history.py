@@ -16,6 +16,8 @@ from leuknet.types import HistoryRow
 
 FILE_NAME = "history.csv"
 
+_NOT_CURVES = ("iteration", "epoch", "elapsed_s")
+
 
 class Board(Protocol):
     """TensorBoard's writer, as far as it is needed: so that reading a history needs no PyTorch."""
@@ -54,7 +56,7 @@ class HistoryFiles:
         """Write one row to both."""
         self._csv.writerow(asdict(row))
         self._lines.flush()
-        for name in ("learning_rate", "loss", "accuracy", "validation_loss", "validation_accuracy"):
+        for name in (field.name for field in fields(HistoryRow) if field.name not in _NOT_CURVES):
             if (value := getattr(row, name)) is not None:
                 self._board.add_scalar(name, value, row.iteration)
 
@@ -83,6 +85,7 @@ def read_history(folder: Path) -> tuple[HistoryRow, ...]:
 
 def _row(line: Mapping[str, str]) -> HistoryRow:
     loss, accuracy = line["validation_loss"], line["validation_accuracy"]
+    by_subject = line.get("validation_subject_loss")  # runs of LeukNet 0.1.0 have none
     return HistoryRow(
         iteration=int(line["iteration"]),
         epoch=int(line["epoch"]),
@@ -92,4 +95,5 @@ def _row(line: Mapping[str, str]) -> HistoryRow:
         validation_loss=float(loss) if loss else None,
         validation_accuracy=float(accuracy) if accuracy else None,
         elapsed_s=float(line["elapsed_s"]),
+        validation_subject_loss=float(by_subject) if by_subject else None,
     )

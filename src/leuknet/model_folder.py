@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from leuknet.data.images import hash_file
-from leuknet.data.transform import prepare
+from leuknet.data.transform import prepare, turned
 from leuknet.errors import ModelError, ShapeError
 from leuknet.familiar import Reference, read_reference
 from leuknet.records import read_record, write_record
@@ -70,10 +71,10 @@ class FolderPredictor(ABC):
             If the array is not (N, H, W, 3) uint8.
         """
         _check_images(pixels)
-        size = self.card.recipe.image_size_px
+        size, crop = self.card.recipe.image_size_px, self.card.recipe.crop_px
         inputs = np.empty((len(pixels), size, size, 3), dtype=np.uint8)
         for index, image in enumerate(pixels):
-            inputs[index] = prepare(image, canvas_px=self.card.canvas_px, image_size_px=size)
+            inputs[index] = prepare(image, canvas_px=self.card.canvas_px, image_size_px=size, crop_px=crop)
         return self.score(inputs)
 
     def score(self, inputs: Pixels) -> Probabilities:
@@ -103,8 +104,16 @@ class FolderPredictor(ABC):
                 fix="call .predict(pixels), which resizes",
             )
         temperature = 1.0 if self.card.calibration is None else self.card.calibration.temperature
-        log_odds, features = self.run(inputs)
+        log_odds, features = mean_over_turns(self.run, inputs, self.card.recipe.rotations)
         return np.asarray(expit(log_odds / temperature)), features
+
+
+def mean_over_turns(
+    run: Callable[[Pixels], tuple[NDArray[np.float64], Features]], inputs: Pixels, rotations: int
+) -> tuple[NDArray[np.float64], Features]:
+    """Return the mean log odds (N,) and features (N, F) over turns of the images; see `Recipe.rotations`."""
+    log_odds, features = zip(*(run(one) for one in turned(inputs, rotations)), strict=True)
+    return np.mean(log_odds, axis=0), np.mean(features, axis=0, dtype=np.float32)
 
 
 def prove(predictor: FolderPredictor, folder: Path) -> None:
@@ -195,6 +204,8 @@ def open_card(folder: Path) -> ModelCard:
         "threshold": 0 <= card.threshold <= 1,
         "canvas_px": card.canvas_px is None or card.canvas_px >= 1,
         "recipe.image_size_px": card.recipe.image_size_px >= 1,
+        "recipe.crop_px": card.recipe.crop_px is None or card.recipe.crop_px >= 1,
+        "recipe.rotations": card.recipe.rotations >= 1,
     }
     for name in (name for name, holds in fits.items() if not holds):
         raise ModelError(f"cannot read {path}", why=f"{name} is out of range", fix="train the model again")

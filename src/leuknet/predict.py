@@ -163,7 +163,12 @@ def _read_input(path: Path, *, card: ModelCard, root: Path | None) -> _Input:
     found = measure(image.pixels)
     return _Input(
         path,
-        prepare(placed, canvas_px=None, image_size_px=card.recipe.image_size_px),
+        prepare(
+            placed,
+            canvas_px=None,
+            image_size_px=card.recipe.image_size_px,
+            crop_px=card.recipe.crop_px,
+        ),
         measures=found if placed is image.pixels else measure(placed),
         warnings=(*image.warnings, *_contract_warnings(image.pixels, found, card.canvas_px)),
     )

@@ -1,56 +1,48 @@
-"""The one training loop.
+"""Trains a network on a data set.
 
 `train` takes a data set and a recipe and leaves a run folder:
 
     recipe.json              the settings
     history.csv              loss, accuracy and rate of each iteration; TensorBoard's files in tensorboard/
     checkpoint.safetensors   where an unfinished run stands; removed at the end
-    model/                   the trained model; `leuknet.models.predictor` says what it holds
+    model/                   the trained model; `leuknet.model_folder` says what it holds
 
-Chance is a function of the recipe's seed and the iteration alone. A run therefore repeats itself, and one
-that was stopped and resumed ends where an unbroken one does, on the same machine and number of threads.
+Several processes, one for each device, share a training when they are started with `accelerate launch`: each
+takes its part of every batch, and the result is that of one process but for rounding and dropout.
 
-Start at `train`, then `_fit`: the loop itself.
+Start at `train`; `leuknet.loop` is the loop itself.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
+from torch import nn
 
-from leuknet.batches import LabelledInputs, as_float, batches, read_inputs
+from leuknet.augment import make_augmentation
+from leuknet.batches import LabelledInputs, chance_of, read_inputs, seed_of
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
-from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
+from leuknet.data.cache import MappedInputs
 from leuknet.data.split import make_split
 from leuknet.data.survey import Survey, cached_survey
 from leuknet.data.transform import channel_statistics
-from leuknet.errors import SettingError, StoppedError
+from leuknet.errors import SettingError
 from leuknet.finish import finish
-from leuknet.history import HistoryFiles
+from leuknet.loop import Fit, run_loop
+from leuknet.losses import make_loss
 from leuknet.models import build, describe
+from leuknet.models.predictor import run_network
 from leuknet.models.windowed import windowed
-from leuknet.types import Dataset, HistoryRow, Recipe, Split
+from leuknet.optimise import make_mean, make_optimizer
+from leuknet.types import CellImage, Dataset, HistoryRow, Recipe, Split
 
 Precision = Literal["no", "bf16"]
-
-CHECKPOINT_EVERY_S = 60.0
-"""At most so much work is lost when a run is killed. The paper's checkpoint takes a second to write."""
-
-VALIDATION_BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -84,6 +76,7 @@ def train(
     surveyed: Survey | None = None,
     resume: bool = False,
     precision: Precision = "no",
+    accumulate: int = 1,
     progress: bool = False,
 ) -> TrainedRun:
     """Train the recipe's network on a data set.
@@ -104,32 +97,37 @@ def train(
         Go on where a stopped run in `out` stands, or start if it holds none. A finished run is an error.
     precision
         `bf16` computes in bfloat16 where PyTorch's autocast deems it safe: faster, and rounded differently.
+    accumulate
+        Parts in which each batch goes through the network, one after the other: less memory, and the same
+        gradient but for layers that look at the whole batch, such as batch normalisation.
     progress
         Show bars with the time left on standard error.
 
     Raises
     ------
     SettingError
-        If the folder is taken or the batch is larger than the training side.
+        If the folder is taken, the batch is larger than the training side or cannot be shared out, or no
+        parameter has a name that `rate_factors` asks for.
+    NoSubjectsError
+        If loss or sampling speak of people, and a training cell names none.
     DatasetError
         If an image of the training or validation side cannot be read.
     StoppedError
         After Ctrl-C, once the running iteration is kept.
     """
     out = Path(out)
-    _check_folder(out, resume=resume)
+    accelerator = Accelerator(
+        mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True)
+    )
+    if accelerator.is_main_process:
+        _check_folder(out, resume=resume)
     recipe = replace(recipe, network_options=describe(recipe.network, recipe.network_options))
     split = split or make_split(dataset.cells, recipe)
-    if len(split.train) < recipe.batch_size:
-        raise SettingError(
-            "there is not one whole batch to train on",
-            why=f"the training side has {len(split.train)} cells, a batch has {recipe.batch_size}",
-            fix=f"--set batch_size={max(1, len(split.train) // 4)}, or use more cells",
-        )
+    _check_batches(split, recipe, n_processes=accelerator.num_processes, accumulate=accumulate)
+    accelerator.wait_for_everyone()
     out.mkdir(parents=True, exist_ok=True)
-    size = recipe.image_size_px
-    train_inputs = read_inputs(split.train, dataset, size, progress=progress)
-    validation_inputs = read_inputs(split.validation, dataset, size, progress=progress)
+    train_inputs = read_inputs(split.train, dataset, recipe, progress=progress)
+    validation_inputs = read_inputs(split.validation, dataset, recipe, progress=progress)
     surveyed = surveyed or cached_survey(
         [*split.train, *split.validation, *split.test],
         pool=dataset.cells,
@@ -137,34 +135,25 @@ def train(
         canvas_px=dataset.canvas_px,
         progress=progress,
     )
-    mean, std = channel_statistics(train_inputs)
-    accelerator = Accelerator(
-        mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True)
-    )
-    torch.manual_seed(recipe.seed)
-    network = build(recipe.network, size, recipe.network_options)
-    if network.get_submodule("input").is_fixed:  # published weights bring the statistics that they know
-        mean, std = _input_statistics(network)
-    else:
-        _set_input_statistics(network, mean, std if recipe.standardise else (1.0, 1.0, 1.0))
-    form, optimizer = accelerator.prepare(windowed(network), _optimizer(network, recipe))
-    fit = _Fit(
-        recipe=recipe,
-        accelerator=accelerator,
-        network=network,
-        form=form,
-        optimizer=optimizer,
-        train=LabelledInputs(train_inputs, split.train),
-        validation=LabelledInputs(validation_inputs, split.validation),
+    torch.manual_seed(recipe.seed if not recipe.draw else seed_of(*chance_of(recipe)))
+    network = build(recipe.network, recipe.image_size_px, recipe.network_options)
+    statistics = _input_statistics(network, recipe, train_inputs)
+    fit = _prepare(
+        network,
+        recipe,
+        accelerator,
+        _side(network, recipe, train_inputs, split.train),
+        _side(network, recipe, validation_inputs, split.validation),
         out=out,
+        subjects=tuple(cell.subject for cell in split.validation),
+        accumulate=accumulate,
         run={"recipe": json.dumps(asdict(recipe)), "split": split.fingerprint, "precision": precision},
         progress=progress,
     )
-    resumed = resume and (out / CHECKPOINT).exists()
-    history = read_checkpoint(out, network, optimizer, run=fit.run) if resumed else []
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
-    _fit(fit, history)
-
+    if accelerator.is_main_process:
+        text = json.dumps(asdict(recipe), indent=2) + "\n"
+        (out / "recipe.json").write_text(text, encoding="utf-8")
+    history = run_loop(fit, resume=resume)
     if accelerator.is_main_process:
         finish(
             network,
@@ -173,149 +162,92 @@ def train(
             split,
             train_inputs=train_inputs,
             validation_inputs=validation_inputs,
-            statistics=(mean, std),
+            statistics=statistics,
             surveyed=surveyed,
             folder=out / "model",
         )
         (out / CHECKPOINT).unlink(missing_ok=True)
+    accelerator.end_training()
     return TrainedRun(out, split, tuple(history), history[-1].elapsed_s)
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """What the loop works with; made once by `train`.
-
-    `form` computes what `network` stands for: the same weights, on windows, on the devices of accelerate.
-    """
-
-    recipe: Recipe
-    accelerator: Accelerator
-    network: nn.Module
-    form: nn.Module
-    optimizer: torch.optim.Optimizer
-    train: LabelledInputs
-    validation: LabelledInputs
-    out: Path
-    run: dict[str, str]
-    progress: bool
-
-
-def _fit(fit: _Fit, history: list[HistoryRow]) -> None:
-    """Go through the epochs, from where `history` ends; append a row to it for each iteration."""
-    recipe, accelerator = fit.recipe, fit.accelerator
-    per_epoch = len(fit.train) // recipe.batch_size  # the last partial batch of an epoch is dropped
-    total = recipe.epochs * per_epoch
-    started = time.monotonic() - (history[-1].elapsed_s if history else 0.0)
-    kept_at = time.monotonic()
-    show = fit.progress and accelerator.is_main_process
-    board = SummaryWriter(str(fit.out / "tensorboard"), purge_step=len(history) + 1)
-    with (
-        stop_on_ctrl_c() as stop,
-        HistoryFiles(fit.out, history, board) as files,
-        tqdm(total=total, initial=len(history), desc="train", unit="step", disable=not show) as bar,
-    ):
-        for epoch in range(len(history) // per_epoch + 1, recipe.epochs + 1):
-            rate = recipe.learning_rate * recipe.rate_drop_factor ** ((epoch - 1) // recipe.rate_drop_epochs)
-            for group in fit.optimizer.param_groups:
-                group["lr"] = rate
-            loader = accelerator.prepare(batches(fit.train, recipe, epoch))
-            loader = accelerator.skip_first_batches(loader, len(history) % per_epoch)
-            for pixels, labels in loader:
-                iteration = len(history) + 1
-                loss, accuracy = _step(fit, pixels, labels, iteration=iteration)
-                validated = iteration % recipe.validate_every == 0 or iteration == total
-                validation_loss, validation_accuracy = _validate(fit) if validated else (None, None)
-                row = HistoryRow(
-                    iteration=iteration,
-                    epoch=epoch,
-                    learning_rate=rate,
-                    loss=loss,
-                    accuracy=accuracy,
-                    validation_loss=validation_loss,
-                    validation_accuracy=validation_accuracy,
-                    elapsed_s=time.monotonic() - started,
-                )
-                history.append(row)
-                files.add(row)
-                bar.update()
-                if validation_accuracy is not None:
-                    bar.set_postfix(loss=f"{loss:.3f}", validation_accuracy=f"{validation_accuracy:.3f}")
-                if stop.is_set() or time.monotonic() - kept_at > CHECKPOINT_EVERY_S:
-                    _keep(fit, history)
-                    kept_at = time.monotonic()
-                if stop.is_set():
-                    raise StoppedError(
-                        f"stopped after iteration {iteration} of {total}",
-                        why="Ctrl-C; what was done is kept",
-                        fix="run the same command again (`leuknet train` with --resume): it goes on in "
-                        f"{fit.out}",
-                    )
+def _prepare(
+    network: nn.Module,
+    recipe: Recipe,
+    accelerator: Accelerator,
+    train: LabelledInputs,
+    validation: LabelledInputs,
+    *,
+    subjects: tuple[str | None, ...],
+    **others: Any,
+) -> Fit:
+    """Bring together what the loop works with."""
+    form, optimizer = accelerator.prepare(_form(network, recipe), make_optimizer(network, recipe))
+    mean = make_mean(network, recipe.ema)
+    return Fit(
+        recipe=recipe,
+        accelerator=accelerator,
+        network=network,
+        form=form,
+        mean=mean,
+        judged=_form(network if mean is None else mean.module, recipe),
+        optimizer=optimizer,
+        train=train,
+        validation=validation,
+        validation_subjects=subjects,
+        loss=make_loss(recipe.loss, train.labels, train.people),
+        **others,
+    )
 
 
-def _step(fit: _Fit, pixels: Tensor, labels: Tensor, *, iteration: int) -> tuple[float, float]:
-    """One step of the optimiser; return loss and accuracy of the mini-batch before it."""
-    # Dropout's chance depends on seed, iteration and process, not on what ran before.
-    torch.manual_seed(_seed(fit.recipe.seed, iteration, fit.accelerator.process_index))
-    fit.form.train()
-    with fit.accelerator.autocast():
-        logits = fit.form(as_float(pixels)).float()
-    loss = functional.cross_entropy(logits, labels)
-    if not math.isfinite(loss.item()):
-        raise SettingError(
-            f"training broke down at iteration {iteration}",
-            why=f"the loss is {loss.item()}",
-            fix=f"use a lower rate than {fit.recipe.learning_rate:g}, with --set learning_rate=...",
-        )
-    fit.optimizer.zero_grad()
-    fit.accelerator.backward(loss)
-    fit.optimizer.step()
-    return loss.item(), (logits.argmax(dim=1) == labels).float().mean().item()
+def _learns_from_features(network: nn.Module, recipe: Recipe) -> bool:
+    """Whether only the last layer learns, from images that stay as they are: a linear probe."""
+    is_frozen = bool(getattr(network, "frozen", False))
+    return is_frozen and make_augmentation(recipe) is None and not recipe.mixup
 
 
-def _keep(fit: _Fit, history: list[HistoryRow]) -> None:
-    if fit.accelerator.is_main_process:
-        write_checkpoint(fit.out, fit.network, fit.optimizer, history=history, run=fit.run)
+def _form(network: nn.Module, recipe: Recipe) -> nn.Module:
+    """Return what computes the network in the loop."""
+    if _learns_from_features(network, recipe):
+        return nn.Sequential(network.get_submodule("dropout"), network.get_submodule("head"))
+    return windowed(network)
 
 
-@torch.no_grad()
-def _validate(fit: _Fit) -> tuple[float, float]:
-    """Mean loss and accuracy over the validation side, without dropout."""
-    fit.form.eval()
-    loss, correct = 0.0, 0
-    for pixels, labels in DataLoader(fit.validation, VALIDATION_BATCH_SIZE):
-        labels = labels.to(fit.accelerator.device)
-        with fit.accelerator.autocast():
-            logits = fit.form(as_float(pixels.to(fit.accelerator.device))).float()
-        loss += functional.cross_entropy(logits, labels, reduction="sum").item()
-        correct += int((logits.argmax(dim=1) == labels).sum())
-    return loss / len(fit.validation), correct / len(fit.validation)
+def _side(
+    network: nn.Module, recipe: Recipe, inputs: MappedInputs, cells: tuple[CellImage, ...]
+) -> LabelledInputs:
+    """Return images with labels; of a linear probe the features instead, which then cost one pass in all."""
+    if _learns_from_features(network, recipe):
+        return LabelledInputs(run_network(network, inputs)[1], cells)
+    return LabelledInputs(inputs, cells)
 
 
-def _seed(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Adam with L2 added to the gradient, on weights and not on biases, as MATLAB does."""
-    weights = [value for name, value in network.named_parameters() if not name.endswith("bias")]
-    biases = [value for name, value in network.named_parameters() if name.endswith("bias")]
-    groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": biases, "weight_decay": 0.0},
-    ]
-    # One pass over 24 million weights instead of ten: an eighth of the time.
-    return torch.optim.Adam(groups, lr=recipe.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
-
-
-def _set_input_statistics(network: nn.Module, mean: Any, std: Any) -> None:
+def _input_statistics(
+    network: nn.Module, recipe: Recipe, inputs: MappedInputs
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return the mean and deviation for the card; put them into the network unless it brings its own."""
     layer: Any = network.get_submodule("input")
+    if layer.is_fixed:
+        return tuple(layer.mean.flatten().tolist()), tuple(layer.std.flatten().tolist())
+    mean, std = channel_statistics(inputs)
     layer.mean.copy_(torch.tensor(mean).view(3, 1, 1))
-    layer.std.copy_(torch.tensor(std).view(3, 1, 1))
+    layer.std.copy_(torch.tensor(std if recipe.standardise else (1.0, 1.0, 1.0)).view(3, 1, 1))
+    return mean, std
 
 
-def _input_statistics(network: nn.Module) -> tuple[Any, Any]:
-    layer: Any = network.get_submodule("input")
-    return tuple(layer.mean.flatten().tolist()), tuple(layer.std.flatten().tolist())
+def _check_batches(split: Split, recipe: Recipe, *, n_processes: int, accumulate: int) -> None:
+    if len(split.train) < recipe.batch_size:
+        raise SettingError(
+            "there is not one whole batch to train on",
+            why=f"the training side has {len(split.train)} cells, a batch has {recipe.batch_size}",
+            fix=f"--set batch_size={max(1, len(split.train) // 4)}, or use more cells",
+        )
+    if recipe.batch_size % (n_processes * accumulate) or accumulate < 1:
+        raise SettingError(
+            "cannot share out a batch evenly",
+            why=f"{recipe.batch_size} images for {n_processes} processes in {accumulate} parts",
+            fix="choose --accumulate so that processes times parts divides the batch size",
+        )
 
 
 def _check_folder(out: Path, *, resume: bool) -> None:

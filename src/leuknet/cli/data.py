@@ -215,6 +215,9 @@ def _show_split(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write C-NMC_Leukemia into.")],
+    separation: Annotated[
+        float, typer.Option("--separation", help="How far the classes lie apart: 0.6 is hard, 1.4 is easy.")
+    ] = 1.0,
     scale: Annotated[
         float, typer.Option("--scale", help="Share of the published number of images, above 0, at most 1.")
     ] = 0.05,
@@ -234,7 +237,9 @@ def simulate(
     from leuknet.data.published import FOLDERS
     from leuknet.data.simulate import simulate as draw
 
-    written = draw(out, seed=seed, scale=scale, parts=tuple(part or FOLDERS), progress=True)
+    written = draw(
+        out, seed=seed, scale=scale, separation=separation, parts=tuple(part or FOLDERS), progress=True
+    )
     typer.echo(f"written: {written}")
 
 

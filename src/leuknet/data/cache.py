@@ -151,6 +151,7 @@ def cached_inputs(
     root: Path | None,
     canvas_px: int | None,
     image_size_px: int,
+    crop_px: int | None = None,
     progress: bool = False,
 ) -> Cached:
     """Read and prepare the images of cells, from the cache where they are in it.
@@ -163,7 +164,7 @@ def cached_inputs(
         In any number.
     pool
         All cells of the data set: its file has a place for each, so that all splits share it.
-    root, canvas_px, image_size_px, progress
+    root, canvas_px, image_size_px, crop_px, progress
         As for `leuknet.data.transform.load_inputs`.
 
     Warns
@@ -174,12 +175,17 @@ def cached_inputs(
 
     def read(some: Sequence[CellImage], progress: bool) -> ReadRows:
         loaded = load_inputs(
-            some, root=root, canvas_px=canvas_px, image_size_px=image_size_px, progress=progress
+            some,
+            root=root,
+            canvas_px=canvas_px,
+            image_size_px=image_size_px,
+            crop_px=crop_px,
+            progress=progress,
         )
         return loaded.inputs.reshape(len(loaded.cells), row_bytes), loaded.cells, loaded.unreadable
 
     row_bytes = image_size_px**2 * 3
-    decides = ("inputs", canvas_px, image_size_px, TRANSFORM_VERSION, PIL.__version__)
+    decides = ("inputs", canvas_px, image_size_px, crop_px, TRANSFORM_VERSION, PIL.__version__)
     kind = RowKind("reading images", decides, row_bytes, read)
     found = cached_rows(cells, pool=pool, kind=kind, progress=progress)
     images = found.rows.reshape(-1, image_size_px, image_size_px, 3)

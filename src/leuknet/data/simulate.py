@@ -54,6 +54,7 @@ def simulate(
     *,
     seed: int = 0,
     scale: float = 0.05,
+    separation: float = 1.0,
     parts: Sequence[str] = tuple(COUNTS),
     progress: bool = False,
 ) -> Path:
@@ -72,6 +73,9 @@ def simulate(
         cells that both have unchanged.
     scale
         Cells per published image, in (0, 1]. Each subject has three cells at least.
+    separation
+        How far the classes lie apart: 1 as in published images, in (0, 2]; see
+        `leuknet.data.population.class_means`.
     parts
         Keys of `leuknet.data.published.COUNTS`.
     progress
@@ -85,11 +89,11 @@ def simulate(
     Raises
     ------
     SettingError
-        If the seed or scale is out of range or a part is unknown.
+        If the seed, scale or separation is out of range or a part is unknown.
     DatasetError
         If the folder holds a `C-NMC_Leukemia` that is not simulated, or cannot be written.
     """
-    _check_settings(seed, scale, parts)
+    _check_settings(seed, scale, separation, parts)
     target = root / TOP
     if os.path.lexists(target) and (target.is_symlink() or not (target / SIMULATED).is_file()):
         raise DatasetError(
@@ -97,7 +101,7 @@ def simulate(
             why=f"it exists and has no {SIMULATED}: it may hold real images",
             fix="name another folder, or move that one away",
         )
-    cells = draw_population(parts, scale=scale, seed=seed)
+    cells = draw_population(parts, scale=scale, seed=seed, separation=separation)
     # Beside the target, hence on the same disk: renaming is then one step that cannot stop half-way.
     unfinished = root / f".{TOP}.unfinished-{uuid.uuid4().hex}"
     try:
@@ -106,7 +110,7 @@ def simulate(
             (unfinished / folder).mkdir(parents=True)
         _draw_all(cells, [unfinished / name for name in names], progress=progress)
         _write_tables(unfinished, cells, names)
-        _write_marker(unfinished, cells, seed=seed, scale=scale)
+        _write_marker(unfinished, cells, seed=seed, scale=scale, separation=separation)
         _replace(target, unfinished)
     except OSError as error:
         raise DatasetError(
@@ -164,7 +168,7 @@ def golden_cells(n: int) -> Pixels:
     return np.stack([draw_cell(cell.traits, cell.nuisance, seed=cell.seed) for cell in chosen])
 
 
-def _check_settings(seed: int, scale: float, parts: Sequence[str]) -> None:
+def _check_settings(seed: int, scale: float, separation: float, parts: Sequence[str]) -> None:
     unknown = [part for part in parts if part not in COUNTS]
     if unknown or not parts:
         raise SettingError(
@@ -177,6 +181,12 @@ def _check_settings(seed: int, scale: float, parts: Sequence[str]) -> None:
             "cannot simulate at this scale",
             why=f"{scale} is not above 0 and at most 1",
             fix="give the share of the published 15,114 images that you want, such as 0.05",
+        )
+    if not 0 < separation <= 2:
+        raise SettingError(
+            "cannot draw classes so far apart",
+            why=f"a separation of {separation} is not above 0 and at most 2",
+            fix="give 1 for classes as published, less for harder cells, such as 0.6",
         )
     if seed < 0:
         raise SettingError("cannot simulate with this seed", why=f"{seed} is below 0", fix="take 0 or above")
@@ -271,7 +281,7 @@ def _write_tables(base: Path, cells: Sequence[Cell], names: Sequence[str]) -> No
         frame.write_csv(base / PRELIM_LABELS)
 
 
-def _write_marker(base: Path, cells: Sequence[Cell], *, seed: int, scale: float) -> None:
+def _write_marker(base: Path, cells: Sequence[Cell], *, seed: int, scale: float, separation: float) -> None:
     """Write the file that says that, and how, these cells were simulated."""
     counts = {}
     for part in dict.fromkeys(cell.subject.part for cell in cells):
@@ -284,6 +294,7 @@ def _write_marker(base: Path, cells: Sequence[Cell], *, seed: int, scale: float)
             "subjects": len(subjects),
         }
     marker = {"simulated": True, "note": NOTE, "seed": seed, "scale": scale}
+    marker |= {} if separation == 1 else {"separation": separation}
     marker |= {"leuknet_version": version("leuknet"), "counts": counts}
     (base / SIMULATED).write_text(json.dumps(marker, indent=2) + "\n", encoding="utf-8")
 

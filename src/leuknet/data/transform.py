@@ -23,7 +23,7 @@ from leuknet.data.images import read_pixels
 from leuknet.errors import SettingError, ShapeError, UnreadableImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from leuknet.types import CellImage, Pixels
@@ -60,7 +60,9 @@ class LoadedInputs:
     warnings: tuple[tuple[CellImage, str], ...] = ()
 
 
-def prepare(pixels: Pixels, *, canvas_px: int | None, image_size_px: int) -> Pixels:
+def prepare(
+    pixels: Pixels, *, canvas_px: int | None, image_size_px: int, crop_px: int | None = None
+) -> Pixels:
     """Return the network input for one image.
 
     Parameters
@@ -72,6 +74,8 @@ def prepare(pixels: Pixels, *, canvas_px: int | None, image_size_px: int) -> Pix
         its proportions if it is not square.
     image_size_px
         Side S of the input; at least 1.
+    crop_px
+        Side of the square that is then cut from the middle, at true scale; None takes all.
 
     Returns
     -------
@@ -90,6 +94,8 @@ def prepare(pixels: Pixels, *, canvas_px: int | None, image_size_px: int) -> Pix
     _check_side("image_size_px", image_size_px)
     if canvas_px is not None:
         pixels = place_on_canvas(pixels, canvas_px)
+    if crop_px is not None:
+        pixels = place_on_canvas(pixels, crop_px)
     if pixels.shape[:2] == (image_size_px, image_size_px):
         return pixels
     size = (image_size_px, image_size_px)
@@ -139,6 +145,7 @@ def load_inputs(
     root: Path | None,
     canvas_px: int | None,
     image_size_px: int,
+    crop_px: int | None = None,
     progress: bool = False,
 ) -> LoadedInputs:
     """Read and prepare the images of many cells.
@@ -152,7 +159,7 @@ def load_inputs(
         In any number, also none.
     root
         Images that lie outside of this folder count as unreadable; None reads from anywhere.
-    canvas_px, image_size_px
+    canvas_px, image_size_px, crop_px
         As for `prepare`.
     progress
         Draw a bar on stderr.
@@ -175,7 +182,9 @@ def load_inputs(
             read = read_pixels(cells[index].path, root=root)
         except UnreadableImageError as error:
             return error
-        inputs[index] = prepare(read.pixels, canvas_px=canvas_px, image_size_px=image_size_px)
+        inputs[index] = prepare(
+            read.pixels, canvas_px=canvas_px, image_size_px=image_size_px, crop_px=crop_px
+        )
         return read.warnings
 
     pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-read")
@@ -192,6 +201,23 @@ def load_inputs(
         # Ctrl-C must not wait for the images that nobody wants any more.
         pool.shutdown(cancel_futures=True)
     return _gather(inputs, outcomes)
+
+
+def turned(inputs: Pixels, rotations: int) -> Iterator[Pixels]:
+    """Yield images turned by each multiple of 360 degrees / `rotations`, first as they are.
+
+    Parameters
+    ----------
+    inputs : (N, S, S, 3) uint8
+        Square images; what turns in from outside is black.
+    rotations
+        At least 1. Quarter turns are exact, others bilinear.
+    """
+    yield inputs
+    for number in range(1, rotations):
+        images = (Image.fromarray(image) for image in inputs)
+        angle = 360 * number / rotations
+        yield np.stack([np.asarray(one.rotate(angle, Image.Resampling.BILINEAR)) for one in images])
 
 
 def channel_statistics(

@@ -169,7 +169,10 @@ METHODS: dict[str, Method] = {
 
 
 def log_odds(predictor: TorchPredictor) -> Callable[[Tensor], Tensor]:
-    """Return the function that is explained: (N, 3, S, S) pixels to (N,) log odds of `predictor.score`."""
+    """Return the function that is explained: (N, 3, S, S) pixels to (N,) log odds of `predictor.score`.
+
+    Where the recipe takes the mean over turns of the image, it is that of the image as it lies.
+    """
     calibration = predictor.card.calibration
     temperature = 1.0 if calibration is None else calibration.temperature
 

@@ -187,6 +187,7 @@ def _read_features(predictor: TorchPredictor, cells: Sequence[CellImage], *, roo
             root=root,
             canvas_px=predictor.card.canvas_px,
             image_size_px=predictor.card.recipe.image_size_px,
+            crop_px=predictor.card.recipe.crop_px,
         )
         if loaded.unreadable:
             raise loaded.unreadable[0][1]
@@ -195,9 +196,12 @@ def _read_features(predictor: TorchPredictor, cells: Sequence[CellImage], *, roo
 
 
 def _read_placed(path: Path, card: ModelCard, *, root: Path | None = None) -> Pixels:
-    """Read an image and place it on the model's canvas, if it has one."""
+    """Read an image and cut out what the network is shown of it, at true scale."""
     pixels = read_pixels(path, root=root).pixels
-    return pixels if card.canvas_px is None else place_on_canvas(pixels, card.canvas_px)
+    for side in (card.canvas_px, card.recipe.crop_px):
+        if side is not None:
+            pixels = place_on_canvas(pixels, side)
+    return pixels
 
 
 def _resized(images: Sequence[Pixels], card: ModelCard) -> Pixels:

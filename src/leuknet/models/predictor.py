@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from leuknet.data.cache import MappedInputs
 from leuknet.data.simulate import golden_cells
 from leuknet.data.split_file import write_split
 from leuknet.data.transform import prepare
@@ -111,9 +112,12 @@ def save_model(
     The golden images are simulated cells, so that a model folder never carries a patient's cell. The
     folder appears whole or not at all; an older one in its place is replaced.
     """
-    size = card.recipe.image_size_px
+    size, crop = card.recipe.image_size_px, card.recipe.crop_px
     golden = np.stack(
-        [prepare(cell, canvas_px=card.canvas_px, image_size_px=size) for cell in golden_cells(N_GOLDEN)]
+        [
+            prepare(cell, canvas_px=card.canvas_px, image_size_px=size, crop_px=crop)
+            for cell in golden_cells(N_GOLDEN)
+        ]
     )
     staging = folder.with_name(f".{folder.name}.{os.getpid()}")
     staging.mkdir(parents=True)
@@ -140,7 +144,7 @@ def to_tensor(inputs: Pixels, device: torch.device) -> Tensor:
 
 
 @torch.inference_mode()
-def run_network(network: nn.Module, inputs: Pixels) -> tuple[NDArray[np.float64], Features]:
+def run_network(network: nn.Module, inputs: Pixels | MappedInputs) -> tuple[NDArray[np.float64], Features]:
     """Return what a network says of (N, S, S, 3) uint8 inputs, before any calibration.
 
     Returns

@@ -14,11 +14,26 @@ from dataclasses import asdict, fields, replace
 from typing import Any, get_args
 
 from leuknet.errors import SettingError
+from leuknet.recipes.effnet_lite0 import EFFNET_LITE0
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
-from leuknet.types import Recipe, SplitKind, ThresholdRule
+from leuknet.recipes.leuknet_plus import LEUKNET_PLUS
+from leuknet.recipes.prellberg_2019 import PRELLBERG_2019
+from leuknet.recipes.probes import PROBE_DINOBLOOM, PROBE_LITE0
+from leuknet.types import LossName, Recipe, Sampling, SplitKind, ThresholdRule
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (LEUKNET_PAPER, LEUKNET_DEMO)}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        LEUKNET_PAPER,
+        LEUKNET_DEMO,
+        LEUKNET_PLUS,
+        PRELLBERG_2019,
+        EFFNET_LITE0,
+        PROBE_DINOBLOOM,
+        PROBE_LITE0,
+    )
+}
 
 
 def get_recipe(name: str) -> Recipe:
@@ -48,7 +63,8 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         Where to start from.
     settings
         `field=value` strings. Values are JSON (`224`, `false`, `[0.6, 0.2, 0.2]`); what is not JSON is
-        taken as text. `network_options.fc1=64` reaches into the network's options. `network=...` takes
+        taken as text. `network_options.fc1=64` reaches into the network's options, `rate_factors.head=10`
+        into the factors on the rate. `network=...` takes
         another network with its own defaults, so its options come after it.
 
     Raises
@@ -66,7 +82,7 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     for setting in settings:
         key, equals, text = setting.partition("=")
         target, _, option = key.partition(".")
-        if not equals or target not in values or target in _FIXED or (option and target != "network_options"):
+        if not equals or target not in values or target in _FIXED or (option and target not in _TABLES):
             raise SettingError(
                 f"cannot set {setting!r}",
                 why="a setting is written field=value, and the fields are "
@@ -75,7 +91,7 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             )
         value = _parse(text)
         if target == "network":
-            values["network_options"] = {}  # another network has other options
+            values |= {table: {} for table in _TABLES}  # another network has other options and parameters
         if option:
             values[target] = {**values[target], option: value}
         else:
@@ -117,6 +133,8 @@ def checked(values: dict[str, Any]) -> Recipe:
 
 _FIXED = {"name", "source", "claim"}
 
+_TABLES = ("network_options", "rate_factors")
+
 
 def _parse(text: str) -> Any:
     try:
@@ -131,6 +149,11 @@ def _is_whole(value: Any, low: int) -> bool:
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
+
+
+def _either(kind: Any) -> str:
+    *names, last = get_args(kind)
+    return f"{', '.join(names)} or {last}"
 
 
 _RULES: dict[str, tuple[str, Any]] = {
@@ -164,4 +187,23 @@ _RULES: dict[str, tuple[str, Any]] = {
     "standardise": ("true or false", lambda v: isinstance(v, bool)),
     "seed": ("a whole number from 0", lambda v: _is_whole(v, 0)),
     "threshold": ("half or youden", lambda v: v in get_args(ThresholdRule)),
+    "crop_px": ("a whole number from 8, or null", lambda v: v is None or _is_whole(v, 8)),
+    "rotate_deg": ("a number from 0 to 180", lambda v: _is_number(v) and 0 <= v <= 180),
+    "flip": ("true or false", lambda v: isinstance(v, bool)),
+    "shift": ("a number from 0 and below 1", lambda v: _is_number(v) and 0 <= v < 1),
+    "brightness": ("a number from 0 and below 1", lambda v: _is_number(v) and 0 <= v < 1),
+    "stain": ("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1),
+    "mixup": ("a number from 0", lambda v: _is_number(v) and v >= 0),
+    "sampling": (_either(Sampling), lambda v: v in get_args(Sampling)),
+    "loss": (_either(LossName), lambda v: v in get_args(LossName)),
+    "optimizer": ("adam or adamw", lambda v: v in ("adam", "adamw")),
+    "rate_factors": (
+        "a table of numbers from 0",
+        lambda v: isinstance(v, dict) and all(_is_number(one) and one >= 0 for one in v.values()),
+    ),
+    "schedule": ("step or cosine", lambda v: v in ("step", "cosine")),
+    "ema": ("a number from 0 and below 1", lambda v: _is_number(v) and 0 <= v < 1),
+    "keep": ("last or best", lambda v: v in ("last", "best")),
+    "rotations": ("a whole number from 1", lambda v: _is_whole(v, 1)),
+    "draw": ("a whole number from 0", lambda v: _is_whole(v, 0)),
 }

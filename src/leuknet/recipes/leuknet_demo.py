@@ -1,7 +1,9 @@
 """The paper's recipe at sizes that a laptop finishes in minutes; what differs is named here and only here.
 
 Claim: none. It shows that the whole way works; its scores on simulated cells say nothing about patients.
-Command: `make demo`, or `leuknet reproduce paper --demo`.
+Cost: a minute of training on two cores.
+Command: `make demo`, or `leuknet reproduce paper --demo`; on other cells `leuknet train leuknet-demo --data
+ROOT`.
 """
 
 from __future__ import annotations

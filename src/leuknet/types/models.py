@@ -23,6 +23,13 @@ Features = NDArray[np.float32]
 ThresholdRule = Literal["half", "youden"]
 """How the threshold was chosen: 0.5, or where sensitivity + specificity is largest on the validation side."""
 
+LossName = Literal["cross-entropy", "class-balanced", "focal", "subject-balanced", "heterogeneity"]
+"""See `leuknet.losses`."""
+
+Sampling = Literal["once-each", "class-balanced", "subject-balanced"]
+"""How an epoch is drawn: each cell once, or with replacement so that both classes, or in each class all
+people, come up equally often."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -58,6 +65,38 @@ class Recipe:
         Divide by the channels' standard deviation after subtracting their mean.
     threshold
         How the probability from which on a cell is called leukaemic is chosen.
+    crop_px
+        Side of a square that is cut from the middle of the canvas, at true scale, before it is resized; None
+        takes the whole canvas.
+    rotate_deg, flip, shift
+        While training, turn each image by up to so many degrees either way, mirror it at random, move it by
+        up to this share of its side. Its scale never changes.
+    brightness, stain
+        While training, multiply all channels by up to 1 +- `brightness`; raise each channel to a power of
+        its own, log-normal with spread `stain`. Black stays black.
+    mixup
+        Parameter of the Beta distribution by which pairs of images are mixed; 0 mixes none.
+    sampling
+        How an epoch is drawn; see `Sampling`.
+    loss
+        See `leuknet.losses`.
+    optimizer
+        `adam` with `weight_decay` in the gradient, or `adamw` with it apart from the gradient.
+    rate_factors
+        Start of a parameter's name to a factor on its rate, such as `{"head": 10}`; the longest that fits
+        counts.
+    schedule
+        `step`, by the two `rate_drop` settings, or `cosine`, from the rate to 0 over the whole training.
+    ema
+        Decay per step of a running mean of the weights, which is then validated and saved; 0 takes the
+        weights themselves.
+    keep
+        `last`: the weights at the end. `best`: those of the epoch with the lowest loss on the validation
+        side, where each person counts alike within a class, and both classes alike.
+    rotations
+        A score is the mean log odds over so many turns of the image, by equal angles; 1 turns nothing.
+    draw
+        Another number trains another network on the same cells.
     """
 
     name: str
@@ -81,14 +120,32 @@ class Recipe:
     standardise: bool = False
     seed: int = 0
     threshold: ThresholdRule = field(default="half", metadata={"since": 2})
+    crop_px: int | None = field(default=None, metadata={"since": 3})
+    rotate_deg: float = field(default=0.0, metadata={"since": 3})
+    flip: bool = field(default=False, metadata={"since": 3})
+    shift: float = field(default=0.0, metadata={"since": 3})
+    brightness: float = field(default=0.0, metadata={"since": 3})
+    stain: float = field(default=0.0, metadata={"since": 3})
+    mixup: float = field(default=0.0, metadata={"since": 3})
+    sampling: Sampling = field(default="once-each", metadata={"since": 3})
+    loss: LossName = field(default="cross-entropy", metadata={"since": 3})
+    optimizer: Literal["adam", "adamw"] = field(default="adam", metadata={"since": 3})
+    rate_factors: Mapping[str, float] = field(default_factory=dict, metadata={"since": 3})
+    schedule: Literal["step", "cosine"] = field(default="step", metadata={"since": 3})
+    ema: float = field(default=0.0, metadata={"since": 3})
+    keep: Literal["last", "best"] = field(default="last", metadata={"since": 3})
+    rotations: int = field(default=1, metadata={"since": 3})
+    draw: int = field(default=0, metadata={"since": 3})
 
 
 @dataclass(frozen=True)
 class HistoryRow:
     """One iteration of training; a column each in `history.csv`.
 
-    `loss` and `accuracy` are of the mini-batch, before the step, with dropout. The validation values are
-    None between validations. `elapsed_s` leaves out pauses between runs.
+    `loss` and `accuracy` are of the mini-batch, before the step, with dropout and changed images.
+    The validation values are None between validations, and plain cross-entropy whatever loss is trained with;
+    in `validation_subject_loss` each person counts alike within a class, and both classes alike, see
+    `Recipe.keep`. `elapsed_s` leaves out pauses between runs.
     """
 
     iteration: int
@@ -99,6 +156,7 @@ class HistoryRow:
     validation_loss: float | None
     validation_accuracy: float | None
     elapsed_s: float
+    validation_subject_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +176,9 @@ class Calibration:
         What it was fitted on; subjects is None where cells do not name them.
     ece_before, ece_after
         Expected calibration error on these cells without and with the temperature: a fit, not a test.
+    subject_loss
+        Cross-entropy of these cells with the temperature, where each person counts alike within a class (a
+        cell, where nobody is named), and both classes alike: recipes are chosen by it. None in older models.
     """
 
     temperature: float
@@ -127,6 +188,7 @@ class Calibration:
     subjects: int | None
     ece_before: float
     ece_after: float
+    subject_loss: float | None = field(default=None, metadata={"since": 3})
 
 
 @dataclass(frozen=True)

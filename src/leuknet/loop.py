@@ -1,0 +1,267 @@
+"""The one training loop.
+
+Chance is a function of the recipe's seed and the iteration alone. A run therefore repeats itself, and one
+that was stopped and resumed ends where an unbroken one does, on the same machine and number of threads.
+
+Start at `run_loop`, then `_step`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from leuknet.batches import LabelledInputs, as_float, batches, chance_of, seed_of
+from leuknet.calibrate import subject_loss
+from leuknet.checkpoint import FILE_NAME as CHECKPOINT
+from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
+from leuknet.errors import SettingError, StoppedError
+from leuknet.history import HistoryFiles
+from leuknet.losses import Loss
+from leuknet.optimise import learning_rate
+from leuknet.types import HistoryRow, Recipe
+
+CHECKPOINT_EVERY_S = 60.0
+"""At most so much work is lost when a run is killed. The paper's checkpoint takes a second to write."""
+
+VALIDATION_BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What the loop works with; made once by `leuknet.train.train`.
+
+    Attributes
+    ----------
+    network
+        What is trained, and saved at the end.
+    form
+        Computes what `network` stands for: the same weights, on windows, on the devices of accelerate.
+    mean
+        A running mean of the weights, if the recipe asks for one.
+    judged
+        What is validated: the form of the network or of the mean.
+    train, validation, validation_subjects
+        The two sides, and whose the cells of the latter are.
+    loss
+        What is made small.
+    accumulate
+        Parts in which a batch goes through the network one after the other, to save memory.
+    run
+        What must be equal for a stopped run to go on.
+    best
+        The weights to keep, under `best`, once an epoch has been the best.
+    """
+
+    recipe: Recipe
+    accelerator: Accelerator
+    network: nn.Module
+    form: nn.Module
+    mean: AveragedModel | None
+    judged: nn.Module
+    optimizer: torch.optim.Optimizer
+    train: LabelledInputs
+    validation: LabelledInputs
+    validation_subjects: tuple[str | None, ...]
+    loss: Loss
+    accumulate: int
+    out: Path
+    run: dict[str, str]
+    progress: bool
+    best: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+
+def run_loop(fit: Fit, *, resume: bool) -> list[HistoryRow]:
+    """Go through all epochs, from where a checkpoint stands if one is to be resumed; return the history.
+
+    The network then has the weights that the recipe keeps.
+    """
+    history = _resume(fit) if resume else []
+    recipe, accelerator = fit.recipe, fit.accelerator
+    per_epoch = len(fit.train) // recipe.batch_size  # the last partial batch of an epoch is dropped
+    total = recipe.epochs * per_epoch
+    started = time.monotonic() - (history[-1].elapsed_s if history else 0.0)
+    kept_at = time.monotonic()
+    show = fit.progress and accelerator.is_main_process
+    with (
+        stop_on_ctrl_c() as stop,
+        _history_files(fit, history) as files,
+        tqdm(total=total, initial=len(history), desc="train", unit="step", disable=not show) as bar,
+    ):
+        for epoch in range(len(history) // per_epoch + 1, recipe.epochs + 1):
+            loader = accelerator.prepare(batches(fit.train, recipe, epoch))
+            loader = accelerator.skip_first_batches(loader, len(history) % per_epoch)
+            for batch in loader:
+                iteration = len(history) + 1
+                rate = learning_rate(recipe, iteration, per_epoch=per_epoch)
+                loss, accuracy = _step(fit, batch, rate=rate, iteration=iteration)
+                ends_epoch = iteration % per_epoch == 0
+                validated: tuple[float | None, float | None, float | None] = (None, None, None)
+                if iteration % recipe.validate_every == 0 or (
+                    ends_epoch and (recipe.keep == "best" or epoch == recipe.epochs)
+                ):
+                    validated = _validate(fit)
+                row = HistoryRow(
+                    iteration=iteration,
+                    epoch=epoch,
+                    learning_rate=rate,
+                    loss=loss,
+                    accuracy=accuracy,
+                    validation_loss=validated[0],
+                    validation_accuracy=validated[1],
+                    elapsed_s=time.monotonic() - started,
+                    validation_subject_loss=validated[2],
+                )
+                history.append(row)
+                if ends_epoch and best_epoch(history, per_epoch=per_epoch) == epoch:
+                    _note_best(fit)
+                if files is not None:
+                    files.add(row)
+                bar.update()
+                if row.validation_accuracy is not None:
+                    bar.set_postfix(loss=f"{loss:.3f}", validation_accuracy=f"{row.validation_accuracy:.3f}")
+                if stop.is_set() or time.monotonic() - kept_at > CHECKPOINT_EVERY_S:
+                    _keep(fit, history)
+                    kept_at = time.monotonic()
+                if stop.is_set():
+                    raise StoppedError(
+                        f"stopped after iteration {iteration} of {total}",
+                        why="Ctrl-C; what was done is kept",
+                        fix="run the same command again (`leuknet train` with --resume): it goes on in "
+                        f"{fit.out}",
+                    )
+    _put_kept_weights(fit)
+    return history
+
+
+def best_epoch(history: list[HistoryRow], *, per_epoch: int) -> int:
+    """Return the epoch, from 1, at whose end the validation side had the lowest loss by subject.
+
+    The first of equals; 0 if no end of an epoch was validated.
+    """
+    ends = [row for row in history[per_epoch - 1 :: per_epoch] if row.validation_subject_loss is not None]
+    return min(ends, key=lambda row: row.validation_subject_loss or 0.0).epoch if ends else 0
+
+
+def _step(fit: Fit, batch: list[Tensor], *, rate: float, iteration: int) -> tuple[float, float]:
+    """One step of the optimiser; return loss and accuracy of the mini-batch before it."""
+    for group in fit.optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
+    # Dropout's chance depends on seed, iteration and process, not on what ran before.
+    seed = seed_of(*chance_of(fit.recipe), iteration, fit.accelerator.process_index)
+    torch.manual_seed(seed)
+    fit.form.train()
+    fit.optimizer.zero_grad()
+    parts = list(zip(*(values.chunk(fit.accumulate) for values in batch), strict=True))
+    sums = torch.zeros(2, device=fit.accelerator.device)
+    for number, (inputs, labels, people) in enumerate(parts, start=1):
+        share = len(labels) / len(batch[1])
+        # Processes exchange gradients once for a batch, with its last part.
+        with nullcontext() if number == len(parts) else fit.accelerator.no_sync(fit.form):
+            mixed = as_float(inputs)
+            other, weight = _partners(len(labels), fit.recipe.mixup, (seed, number))
+            if other is not None:
+                mixed = weight * mixed + (1 - weight) * mixed[other]
+            with fit.accelerator.autocast():
+                logits = fit.form(mixed).float()
+            loss = fit.loss(logits, labels, people)
+            if other is not None:
+                loss = weight * loss + (1 - weight) * fit.loss(logits, labels[other], people[other])
+            fit.accelerator.backward(loss * share)
+        right = (logits.argmax(dim=1) == labels).float().mean()
+        sums += share * torch.stack([loss.detach(), right])
+    found, accuracy = fit.accelerator.reduce(sums, reduction="mean").tolist()
+    if not math.isfinite(found):
+        raise SettingError(
+            f"training broke down at iteration {iteration}",
+            why=f"the loss is {found}",
+            fix=f"use a lower rate than {fit.recipe.learning_rate:g}, with --set learning_rate=...",
+        )
+    fit.optimizer.step()
+    if fit.mean is not None:
+        fit.mean.update_parameters(fit.network)
+    return found, accuracy
+
+
+def _partners(n: int, mixup: float, chance: tuple[int, int]) -> tuple[Tensor | None, float]:
+    """Which image each is mixed with, and its own weight (Zhang et al. 2018, "mixup", ICLR)."""
+    if not mixup:
+        return None, 1.0
+    generator = np.random.default_rng(chance)
+    return torch.from_numpy(generator.permutation(n)), float(generator.beta(mixup, mixup))
+
+
+@torch.no_grad()
+def _validate(fit: Fit) -> tuple[float, float, float]:
+    """Loss and accuracy over the validation side, without dropout, and the loss by subject."""
+    fit.judged.eval()
+    logits = []
+    for inputs, _, _ in DataLoader(fit.validation, VALIDATION_BATCH_SIZE):
+        with fit.accelerator.autocast():
+            logits.append(fit.judged(as_float(inputs.to(fit.accelerator.device))).double().cpu())
+    found = torch.cat(logits).numpy()
+    log_odds = found[:, 1] - found[:, 0]
+    labels = np.array(fit.validation.labels, dtype=np.int64)
+    losses = np.logaddexp(0, np.where(labels == 1, -log_odds, log_odds))
+    return (
+        float(losses.mean()),
+        float(((log_odds > 0) == labels).mean()),
+        subject_loss(labels, log_odds, fit.validation_subjects),
+    )
+
+
+def _note_best(fit: Fit) -> None:
+    if fit.recipe.keep == "best":
+        fit.best["best"] = {name: value.clone() for name, value in _current(fit).state_dict().items()}
+
+
+def _put_kept_weights(fit: Fit) -> None:
+    """Give the network the weights that the recipe keeps."""
+    if fit.recipe.keep == "best":
+        fit.network.load_state_dict(fit.best["best"])
+    elif fit.mean is not None:
+        fit.network.load_state_dict(fit.mean.module.state_dict())
+
+
+def _current(fit: Fit) -> nn.Module:
+    return fit.network if fit.mean is None else fit.mean.module
+
+
+def _keep(fit: Fit, history: list[HistoryRow]) -> None:
+    if fit.accelerator.is_main_process:
+        others = fit.best | ({} if fit.mean is None else {"mean": fit.mean.state_dict()})
+        write_checkpoint(fit.out, fit.network, fit.optimizer, history=history, run=fit.run, others=others)
+
+
+def _resume(fit: Fit) -> list[HistoryRow]:
+    if not (fit.out / CHECKPOINT).exists():
+        return []
+    history, others = read_checkpoint(fit.out, fit.network, fit.optimizer, run=fit.run)
+    if fit.mean is not None:
+        fit.mean.load_state_dict(others.pop("mean"))
+    fit.best.update(others)
+    return history
+
+
+@contextmanager
+def _history_files(fit: Fit, history: list[HistoryRow]) -> Iterator[HistoryFiles | None]:
+    """Files that grow with the history; none in processes beside the main one."""
+    if not fit.accelerator.is_main_process:
+        yield None
+        return
+    board = SummaryWriter(str(fit.out / "tensorboard"), purge_step=len(history) + 1)
+    with HistoryFiles(fit.out, history, board) as files:
+        yield files
