@@ -11,7 +11,7 @@ import pytest
 from leuknet import assess as module
 from leuknet.assess import assess, describe_data
 from leuknet.data import open_dataset
-from leuknet.data.survey import survey
+from leuknet.data.survey import cached_survey
 from leuknet.errors import DataError
 from leuknet.evaluate import read_evaluation
 from leuknet.looks import VARIABLE
@@ -65,7 +65,7 @@ def test_everything_a_report_needs_can_be_read_back(judged: Path, dataset: Datas
 
 def test_baselines_are_scored_on_the_very_cells_of_the_model(judged: Path) -> None:
     evaluation = read_evaluation(judged / "evaluation.json")
-    for name in ("area", "colour", "nearest"):
+    for name in ("area", "colour", "nearest", "texture"):
         baseline = read_evaluation(judged / "baselines" / f"{name}.json")
         assert baseline.paths == evaluation.paths
         assert baseline.labels == evaluation.labels
@@ -76,12 +76,14 @@ def test_baselines_are_scored_on_the_very_cells_of_the_model(judged: Path) -> No
 def test_a_survey_at_hand_is_taken_instead_of_reading_again(
     model: Path, dataset: Dataset, judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    surveyed = survey(dataset.cells, root=dataset.root, canvas_px=dataset.canvas_px)
+    surveyed = cached_survey(
+        dataset.cells, pool=dataset.cells, root=dataset.root, canvas_px=dataset.canvas_px, textures=True
+    )
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("it was surveyed before")
 
-    monkeypatch.setattr(module, "survey", refuse)
+    monkeypatch.setattr(module, "cached_survey", refuse)
     assess(model, dataset, out=tmp_path, surveyed=surveyed)
 
     for name in ("overlap.json", "data.json", "baselines/nearest.json"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from leuknet.baselines import BASELINES, judge_baselines, score_baselines
 from leuknet.data.measure import Measures
 from leuknet.data.survey import THUMBNAIL_PX, Survey
+from leuknet.data.texture import TEXTURES
 from leuknet.errors import DataError, UnreadableImageError
 from leuknet.types import CellImage, Dataset, Label, TestSide
 
@@ -26,6 +28,7 @@ def make_survey(
     areas: Sequence[float] | None = None,
     colours: Sequence[float] | None = None,
     levels: Sequence[int] | None = None,
+    patterns: Sequence[float] | None = None,
 ) -> Survey:
     """Cells that differ in what is named and are alike in all else."""
     n = len(classes)
@@ -39,7 +42,9 @@ def make_survey(
         measures[:, Measures._fields.index(channel)] = 100 if colours is None else colours
     thumbnails: NDArray[np.uint8] = np.zeros((n, THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8)
     thumbnails += np.array([0] * n if levels is None else levels, np.uint8)[:, None, None, None]
-    return Survey(cells, ("0",) * n, measures, thumbnails, ())
+    textures = np.zeros((n, len(TEXTURES)), np.float32)
+    textures[:, -1] = 0.1 if patterns is None else patterns
+    return Survey(cells, ("0",) * n, measures, thumbnails, (), textures)
 
 
 def test_area_counts_both_classes_alike_however_many_cells_each_has() -> None:
@@ -74,10 +79,30 @@ def test_each_baseline_sees_one_thing_alone() -> None:
 
     scores = score_baselines(train, test)
 
-    assert list(scores) == list(BASELINES) == ["area", "colour", "nearest"]
+    assert list(scores) == list(BASELINES) == ["area", "colour", "nearest", "texture"]
     assert scores["area"][0] < scores["area"][1]
     assert scores["colour"][0] == scores["colour"][1]
     assert scores["nearest"][0] == scores["nearest"][1]
+
+
+def test_trees_see_a_pattern_that_lies_between_two_others() -> None:
+    # Leukaemic in the middle: no line through one number tells these apart, and a tree does.
+    classes, patterns = [0] * 20 + [1] * 20 + [0] * 20, [*[0.1] * 20, *[0.2] * 20, *[0.3] * 20]
+    train = make_survey(classes, patterns=patterns)
+
+    low, middle, high = score_baselines(
+        train, make_survey([0, 1, 0], patterns=[0.1, 0.2, 0.3]), names=["texture"]
+    )["texture"]
+
+    assert middle > 0.9
+    assert max(low, high) < 0.1
+
+
+def test_textures_must_have_been_described() -> None:
+    without = replace(make_survey(CLASSES), textures=None)
+
+    with pytest.raises(DataError, match="does not describe textures"):
+        score_baselines(without, without)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +127,7 @@ def test_a_judged_baseline_says_what_it_is_and_which_cells_it_could_not_read() -
     )
     broken = CellImage("broken.bmp", Path("broken.bmp"), "f" * 64, Label.NORMAL, "S9")
     error = UnreadableImageError("cannot read it", why="zero bytes", fix="copy it again")
-    test = Survey(seen.cells, seen.hashes, seen.measures, seen.thumbnails, ((broken, error),))
+    test = replace(seen, unreadable=((broken, error),))
     dataset = Dataset("folder", "1", "none", "", Path(), seen.cells)
     side = TestSide((*seen.cells, broken), "image-level", "0" * 64, "test side")
 
@@ -112,6 +137,7 @@ def test_a_judged_baseline_says_what_it_is_and_which_cells_it_could_not_read() -
         "baseline: area",
         "baseline: colour",
         "baseline: nearest",
+        "baseline: texture",
     ]
     for one in judged.values():
         assert one.unreadable == (("broken.bmp", "zero bytes"),)

@@ -1,7 +1,7 @@
 """Judges a trained model and leaves all that a report needs beside it.
 
     evaluation.json          scores with intervals, the probability of each cell, earlier looks
-    baselines/<name>.json    the same for what should not work as well: cell area, mean colour, nearest image
+    baselines/<name>.json    the same for what should not work as well, see `leuknet.baselines`
     overlap.json             the proof that the tested cells have nothing in common with the trained ones
     data.json                what the data set says of itself
     galleries.json           pictures of test cells with explanations, and their captions
@@ -18,7 +18,7 @@ from pathlib import Path
 from leuknet.baselines import judge_baselines
 from leuknet.data.overlap import HashedCell, find_overlap
 from leuknet.data.split_file import read_trained
-from leuknet.data.survey import Survey, survey
+from leuknet.data.survey import Survey, cached_survey
 from leuknet.data.unseen import own_test_side
 from leuknet.data.verify import summarise_parts
 from leuknet.evaluate import evaluate, write_evaluation
@@ -53,7 +53,7 @@ def assess(
     side
         The cells to test; None takes the test side of the model's own split.
     surveyed
-        A survey that holds all these cells, where one is at hand; None reads the images.
+        A survey of all these cells with their textures, where one is at hand; None reads the images.
     progress
         Show bars on standard error.
 
@@ -68,8 +68,13 @@ def assess(
     trained = read_trained(split_path)
     train_cells = _find_cells(dataset, [cell.sha256 for cell in trained.train])
     if surveyed is None:
-        surveyed = survey(
-            [*train_cells, *side.cells], root=dataset.root, canvas_px=dataset.canvas_px, progress=progress
+        surveyed = cached_survey(
+            [*train_cells, *side.cells],
+            pool=dataset.cells,
+            root=dataset.root,
+            canvas_px=dataset.canvas_px,
+            textures=bool(train_cells),
+            progress=progress,
         )
     tested = surveyed.take(side.cells)
     sides = {"train": trained.train, "validation": trained.validation, "test": _hashed(tested)}

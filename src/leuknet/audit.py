@@ -26,7 +26,7 @@ import numpy as np
 from leuknet.baselines import BASELINES, score_baselines
 from leuknet.data.simulate import read_truth
 from leuknet.data.split import make_split
-from leuknet.data.survey import Survey, survey
+from leuknet.data.survey import Survey, cached_survey
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.figures.frame import save_figure
@@ -157,7 +157,14 @@ def usual_learners(
     @functools.cache
     def look() -> Survey:
         cells = [cell for cell in dataset.cells if not recipe.parts or cell.part in recipe.parts]
-        return survey(cells, root=dataset.root, canvas_px=dataset.canvas_px, progress=progress)
+        return cached_survey(
+            cells,
+            pool=dataset.cells,
+            root=dataset.root,
+            canvas_px=dataset.canvas_px,
+            textures=True,
+            progress=progress,
+        )
 
     network = functools.partial(_network, recipe=recipe, look=look, precision=precision, progress=progress)
     learners: dict[str, Learner] = {recipe.network: network}

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -39,7 +40,7 @@ Baseline = Callable[[Survey, Labels, Survey], Probabilities]
 
 
 def score_baselines(
-    train: Survey, test: Survey, *, names: Sequence[str] = ("area", "colour", "nearest")
+    train: Survey, test: Survey, *, names: Sequence[str] = ("area", "colour", "nearest", "texture")
 ) -> dict[str, Probabilities]:
     """Fit each baseline on some cells and score others.
 
@@ -62,7 +63,8 @@ def score_baselines(
     Raises
     ------
     DataError
-        If there are too few training cells, one has no label, or all are of one class.
+        If there are too few training cells, one has no label, or all are of one class; if `texture` is
+        asked for and the surveys do not describe textures.
     """
     labels = _labels(train.cells)
     return {name: BASELINES[name](train, labels, test) for name in names}
@@ -134,7 +136,24 @@ def _nearest(train: Survey, labels: Labels, test: Survey) -> Probabilities:
     return _vote(_flat(train), labels, _flat(test))
 
 
-BASELINES: dict[str, Baseline] = {"area": _area, "colour": _colour, "nearest": _nearest}
+def _texture(train: Survey, labels: Labels, test: Survey) -> Probabilities:
+    """Boosted trees on all that was measured of a cell: size, colour, shape and texture.
+
+    What published classifiers of leukaemic cells did before networks. Settings are scikit-learn's own, but
+    for leaves of five cells, so that small data sets have trees at all.
+    """
+    model = HistGradientBoostingClassifier(class_weight="balanced", min_samples_leaf=5, random_state=0)
+    model.fit(_all_features(train), labels)
+    probabilities: Probabilities = model.predict_proba(_all_features(test))[:, 1]
+    return probabilities
+
+
+BASELINES: dict[str, Baseline] = {
+    "area": _area,
+    "colour": _colour,
+    "nearest": _nearest,
+    "texture": _texture,
+}
 """Each baseline by name, in the order in which reports show them."""
 
 
@@ -148,6 +167,16 @@ def _vote(train: NDArray[np.float64], labels: Labels, test: NDArray[np.float64])
 
 def _columns(survey: Survey, *names: str) -> NDArray[np.float64]:
     return survey.measures[:, [Measures._fields.index(name) for name in names]]
+
+
+def _all_features(survey: Survey) -> NDArray[np.float64]:
+    if survey.textures is None:
+        raise DataError(
+            "cannot fit the baseline 'texture'",
+            why="the survey does not describe textures",
+            fix="make it with textures=True",
+        )
+    return np.hstack([survey.measures, survey.textures])
 
 
 def _flat(survey: Survey) -> NDArray[np.float64]:

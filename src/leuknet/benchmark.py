@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from leuknet.assess import assess
 from leuknet.data.protocols import Round, make_rounds
-from leuknet.data.survey import Survey, survey
+from leuknet.data.survey import Survey, cached_survey
 from leuknet.errors import SettingError
 from leuknet.evaluate import read_evaluation, write_evaluation
 from leuknet.runs import trained_run
@@ -136,7 +136,14 @@ def _survey_all(tasks: Sequence[_Task], dataset: Dataset) -> Survey:
     """Look once at all images of the grid, instead of once for each of its cells."""
     splits = [task.round.split for task in tasks]
     cells = {one.id: one for split in splits for one in (*split.train, *split.validation, *split.test)}
-    return survey(list(cells.values()), root=dataset.root, canvas_px=dataset.canvas_px, progress=True)
+    return cached_survey(
+        list(cells.values()),
+        pool=dataset.cells,
+        root=dataset.root,
+        canvas_px=dataset.canvas_px,
+        textures=True,
+        progress=True,
+    )
 
 
 def _compute(task: _Task, dataset: Dataset, *, surveyed: Survey | None, precision: Precision) -> None:

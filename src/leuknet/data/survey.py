@@ -9,31 +9,35 @@ Start at `survey`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from leuknet.data.cache import ReadRows, RowKind, cached_rows
+from leuknet.data.cache import ReadRows, RowKind, Rows, cached_rows
 from leuknet.data.images import read_pixels
 from leuknet.data.measure import Measures, measure
 from leuknet.data.near import HASH_BITS, perceptual_hash
+from leuknet.data.texture import TEXTURE_VERSION, TEXTURES, describe_texture
 from leuknet.data.transform import N_READERS, TRANSFORM_VERSION, place_on_canvas, prepare
 from leuknet.errors import UnreadableImageError
 from leuknet.types import CellImage, Pixels
 
 THUMBNAIL_PX = 32
 
+Seen = TypeVar("Seen")
+
 SURVEY_VERSION = 1
 """To be raised with every change of `measure` or `perceptual_hash` that changes a number, as
 `leuknet.data.transform.TRANSFORM_VERSION` is for pixels: surveys may have been kept."""
 
-_LIBRARIES = ("ImageHash", "numpy", "pillow", "scipy")  # whose versions decide a number too
+_LIBRARIES = ("ImageHash", "numpy", "pillow", "scipy", "scikit-image")  # whose versions decide a number too
 
 _ROW = np.dtype(
     [
@@ -61,6 +65,9 @@ class Survey:
         The canvas at reduced size.
     unreadable
         Cells that could not be read, with the reason.
+    textures : (N, T) float32
+        One column for each of `leuknet.data.texture.TEXTURES`; None where they were not asked for, since they
+        cost more than all the others together.
     """
 
     cells: tuple[CellImage, ...]
@@ -68,6 +75,7 @@ class Survey:
     measures: NDArray[np.float64]
     thumbnails: Pixels
     unreadable: tuple[tuple[CellImage, UnreadableImageError], ...]
+    textures: NDArray[np.float32] | None = None
 
     def take(self, cells: Sequence[CellImage]) -> Survey:
         """Return the survey of some of its cells, in their order; those that it lacks are left out."""
@@ -81,6 +89,7 @@ class Survey:
             self.measures[places],
             self.thumbnails[places],
             tuple(pair for pair in self.unreadable if pair[0].id in asked),
+            None if self.textures is None else self.textures[places],
         )
 
 
@@ -100,27 +109,9 @@ def survey(
     progress
         Draw a bar on standard error.
     """
-
-    def look(cell: CellImage) -> tuple[str, Measures, Pixels] | UnreadableImageError:
-        try:
-            pixels = read_pixels(cell.path, root=root).pixels
-        except UnreadableImageError as error:
-            return error
-        if canvas_px is not None:
-            pixels = place_on_canvas(pixels, canvas_px)
-        thumbnail = prepare(pixels, canvas_px=None, image_size_px=THUMBNAIL_PX)
-        return perceptual_hash(pixels), measure(pixels), thumbnail
-
-    pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-survey")
-    try:
-        each = tqdm(
-            pool.map(look, cells), total=len(cells), desc="surveying", unit="image", disable=not progress
-        )
-        outcomes = list(zip(cells, each, strict=True))
-    finally:
-        # Ctrl-C must not wait for the images that nobody wants any more.
-        pool.shutdown(cancel_futures=True)
-    seen = [(cell, one) for cell, one in outcomes if not isinstance(one, UnreadableImageError)]
+    seen, unreadable = _look_at(
+        cells, _first_look, root=root, canvas_px=canvas_px, doing="surveying", progress=progress
+    )
     return Survey(
         cells=tuple(cell for cell, _ in seen),
         hashes=tuple(found for _, (found, _, _) in seen),
@@ -128,8 +119,13 @@ def survey(
         thumbnails=np.array([thumbnail for _, (_, _, thumbnail) in seen], dtype=np.uint8).reshape(
             -1, THUMBNAIL_PX, THUMBNAIL_PX, 3
         ),
-        unreadable=tuple((cell, one) for cell, one in outcomes if isinstance(one, UnreadableImageError)),
+        unreadable=unreadable,
     )
+
+
+def _first_look(pixels: Pixels) -> tuple[str, Measures, Pixels]:
+    thumbnail = prepare(pixels, canvas_px=None, image_size_px=THUMBNAIL_PX)
+    return perceptual_hash(pixels), measure(pixels), thumbnail
 
 
 def cached_survey(
@@ -138,6 +134,7 @@ def cached_survey(
     pool: Sequence[CellImage],
     root: Path | None,
     canvas_px: int | None,
+    textures: bool = False,
     progress: bool = False,
 ) -> Survey:
     """Do as `survey`, but take from the cache what an earlier survey of the same images found.
@@ -146,6 +143,8 @@ def cached_survey(
     ----------
     pool
         All cells of the data set: its file has a place for each, so that all splits share it.
+    textures
+        Describe textures too.
     cells, root, canvas_px, progress
         As for `survey`.
 
@@ -166,10 +165,67 @@ def cached_survey(
     kind = RowKind("surveying", decides, _ROW.itemsize, read)
     found = cached_rows(cells, pool=pool, kind=kind, progress=progress)
     rows = found.rows[found.places].view(_ROW)[:, 0]
-    return Survey(
+    surveyed = Survey(
         cells=found.cells,
         hashes=tuple(one.decode("ascii") for one in rows["hash"]),
         measures=np.ascontiguousarray(rows["measures"]),
         thumbnails=np.ascontiguousarray(rows["thumbnail"]),
         unreadable=found.unreadable,
+    )
+    if not textures:
+        return surveyed
+    described = _cached_textures(found.cells, pool=pool, root=root, canvas_px=canvas_px, progress=progress)
+    if described.unreadable:  # it was readable a moment ago
+        raise described.unreadable[0][1]
+    return replace(surveyed, textures=described.rows[described.places].view(np.float32))
+
+
+def _cached_textures(
+    cells: Sequence[CellImage],
+    *,
+    pool: Sequence[CellImage],
+    root: Path | None,
+    canvas_px: int | None,
+    progress: bool,
+) -> Rows:
+    def read(some: Sequence[CellImage], progress: bool) -> ReadRows:
+        seen, unreadable = _look_at(
+            some, describe_texture, root=root, canvas_px=canvas_px, doing=kind.doing, progress=progress
+        )
+        rows = np.array([row for _, row in seen], np.float32).reshape(len(seen), len(TEXTURES))
+        return rows.view(np.uint8), tuple(cell for cell, _ in seen), unreadable
+
+    decides = ("textures", canvas_px, TEXTURE_VERSION, TRANSFORM_VERSION, *map(version, _LIBRARIES))
+    kind = RowKind("describing textures", decides, 4 * len(TEXTURES), read)
+    return cached_rows(cells, pool=pool, kind=kind, progress=progress)
+
+
+def _look_at(
+    cells: Sequence[CellImage],
+    look: Callable[[Pixels], Seen],
+    *,
+    root: Path | None,
+    canvas_px: int | None,
+    doing: str,
+    progress: bool,
+) -> tuple[list[tuple[CellImage, Seen]], tuple[tuple[CellImage, UnreadableImageError], ...]]:
+    """Read each image once, in threads, and return what `look` says of it on its canvas."""
+
+    def read(cell: CellImage) -> Seen | UnreadableImageError:
+        try:
+            pixels = read_pixels(cell.path, root=root).pixels
+        except UnreadableImageError as error:
+            return error
+        return look(pixels if canvas_px is None else place_on_canvas(pixels, canvas_px))
+
+    pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-survey")
+    try:
+        each = tqdm(pool.map(read, cells), total=len(cells), desc=doing, unit="image", disable=not progress)
+        outcomes = list(zip(cells, each, strict=True))
+    finally:
+        # Ctrl-C must not wait for the images that nobody wants any more.
+        pool.shutdown(cancel_futures=True)
+    return (
+        [(cell, one) for cell, one in outcomes if not isinstance(one, UnreadableImageError)],
+        tuple((cell, one) for cell, one in outcomes if isinstance(one, UnreadableImageError)),
     )

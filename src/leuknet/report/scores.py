@@ -26,6 +26,7 @@ BASELINES = {
     "area": "cell area alone",
     "colour": "mean colour alone",
     "nearest": "nearest image by pixel",
+    "texture": "colour, texture and shape, boosted trees",
 }
 """What the baselines of `leuknet.baselines` look at."""
 
