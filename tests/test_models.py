@@ -92,9 +92,12 @@ def test_weights_start_as_in_matlab() -> None:
     assert not conv2.bias.any()
 
 
+MEMBERS = [{"network": "leuknet", "network_options": {"filters": [4, 4, 4], "fc1": n}} for n in (4, 6)]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_gives_two_logits_and_trains_all_its_values(name: str) -> None:
-    network = build(name, 96).eval()
+    network = build(name, 96, {"members": MEMBERS} if name == "ensemble" else None).eval()
     pixels = torch.randint(0, 256, (3, 3, 96, 96), generator=torch.Generator().manual_seed(0)).float()
 
     logits = network(pixels)

@@ -11,8 +11,9 @@ import pytest
 
 from leuknet.errors import DataError
 from leuknet.evaluate import Judged, judge, write_evaluation
-from leuknet.scoreboard import EVALUATIONS, Row, summarise, table_heads, table_rows
+from leuknet.scoreboard import EVALUATIONS, NESTED, Row, summarise, table_heads, table_rows
 from leuknet.types import CellImage, Dataset, Evaluation, Label, TestSide
+from tests.run_folders import CALIBRATION
 
 ROUNDS = ("fold_0", "fold_1", "fold_2")
 
@@ -71,6 +72,30 @@ def test_scores_are_means_over_seeds_of_the_cells_of_all_rounds(folder: Path) ->
     assert rows["poor"].scores["accuracy"].estimate == pytest.approx(30 / 36)
     assert (rows["poor"].cells, rows["poor"].subjects, rows["poor"].seeds) == (36, 18, (0, 1))
     assert rows["poor"].scores["accuracy"].method == "crossed bootstrap over subjects and seeds"
+
+
+def test_the_nested_row_takes_in_each_round_the_recipe_that_did_best_on_validation(tmp_path: Path) -> None:
+    losses = {"good": (0.3, 0.6, 0.3), "poor": (0.5, 0.4, 0.5)}
+    for name, each in losses.items():
+        for number, part in enumerate(ROUNDS):
+            one = evaluation_of(name, seed=0, part=part, wrong=0 if name == "good" else 4)
+            calibration = replace(CALIBRATION, subject_loss=each[number])
+            write(tmp_path, replace(one, calibration=calibration), name)
+
+    found = summarise(tmp_path, nested=True)
+
+    row = next(row for row in found.rows if row.name == NESTED)
+    # fold_1 goes to the poor one, which did better on its validation side: 4 of 36 wrong.
+    assert row.scores["accuracy"].estimate == pytest.approx(32 / 36)
+    assert found.chosen == {"good": 2, "poor": 1}
+    page = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "The nested row took good 2 times, poor once, each time by validation alone." in page
+    assert NESTED not in [row.name for row in summarise(tmp_path).rows]
+
+
+def test_a_nested_row_needs_losses_on_validation(folder: Path) -> None:
+    with pytest.raises(DataError, match="does not state its loss"):
+        summarise(folder, nested=True)
 
 
 def test_each_round_keeps_its_threshold(folder: Path) -> None:

@@ -32,7 +32,8 @@ def load(folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None) 
     Parameters
     ----------
     folder
-        As `leuknet train` writes it.
+        As `leuknet train` writes it; or `owner/name` of a repository on the Hugging Face hub, where there
+        is no such folder: it is fetched once and kept.
     engine
         What computes: ONNX Runtime, or PyTorch, which explanations need too. They agree within 1e-4. None
         takes ONNX Runtime where the folder has a graph, and PyTorch for models of LeukNet 0.1.0.
@@ -46,6 +47,11 @@ def load(folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None) 
     """
     from leuknet.model_folder import has_graph
 
+    if not Path(folder).exists() and isinstance(folder, str):
+        from leuknet.hub import is_repository, pull
+
+        if is_repository(folder):
+            folder = pull(folder)
     if engine == "onnx" or (engine is None and has_graph(Path(folder))):
         from leuknet.onnx_predictor import load_onnx_model
 

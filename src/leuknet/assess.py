@@ -24,9 +24,10 @@ from leuknet.data.verify import summarise_parts
 from leuknet.evaluate import evaluate, write_evaluation
 from leuknet.figures import draw_confusion, save_figure
 from leuknet.illustrate import draw_classified_cells
-from leuknet.models.galleries import draw_galleries
+from leuknet.models.galleries import draw_galleries, read_features
 from leuknet.models.predictor import load_model
 from leuknet.records import write_record
+from leuknet.transductive import vote
 from leuknet.types import CellImage, DataCard, Dataset, Evaluation, TestSide
 
 
@@ -37,6 +38,7 @@ def assess(
     out: Path,
     side: TestSide | None = None,
     surveyed: Survey | None = None,
+    neighbours: int = 0,
     progress: bool = False,
 ) -> Evaluation:
     """Score a model on cells that it was not trained on, and write everything about it to a folder.
@@ -54,6 +56,8 @@ def assess(
         The cells to test; None takes the test side of the model's own split.
     surveyed
         A survey of all these cells with their textures, where one is at hand; None reads the images.
+    neighbours
+        Where above 0, so many other tested cells vote on each; see `leuknet.transductive`.
     progress
         Show bars on standard error.
 
@@ -81,6 +85,10 @@ def assess(
     # Before the test side is looked at: models of LeukNet 0.1.0 carry no hashes, and are refused here.
     overlap = find_overlap(sides)
     evaluation = evaluate(predictor, dataset, side, reference=predictor.reference, progress=progress)
+    if neighbours:
+        by_id = {cell.id: cell for cell in dataset.cells}
+        features = read_features(predictor, [by_id[name] for name in evaluation.paths], root=dataset.root)
+        evaluation = vote(evaluation, features, dataset, side, neighbours=neighbours)
     out.mkdir(parents=True, exist_ok=True)
     write_record(overlap, out / "overlap.json")
     write_record(describe_data(dataset), out / "data.json")

@@ -50,6 +50,7 @@ def benchmark(
     protocol: str,
     seeds: Sequence[int],
     out: Path,
+    nested: bool = False,
     precision: Precision = "no",
 ) -> Summary:
     """Train and judge each recipe with each seed in each round of a protocol; then summarise.
@@ -68,6 +69,9 @@ def benchmark(
         One or more, all different.
     out
         Results go to `out / protocol`.
+    nested
+        Add a row that chooses among the recipes by validation, in each round anew; see
+        `leuknet.scoreboard`.
     precision
         See `leuknet.train.train`.
 
@@ -94,7 +98,7 @@ def benchmark(
             bar.set_postfix_str(f"{task.recipe.name}, seed {task.recipe.seed}, {task.round.split.round}")
             _compute(task, dataset, surveyed=surveyed, precision=precision)
             bar.update()
-    return summarise(folder)
+    return summarise(folder, nested=nested)
 
 
 def _check_grid(recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:

@@ -34,6 +34,9 @@ from leuknet.types import Features, ModelCard, Pixels, Probabilities
 
 WEIGHTS, GRAPH, REFERENCE, GOLDEN = "weights.safetensors", "model.onnx", "reference.npz", "golden.npz"
 
+FILES = ("model.json", WEIGHTS, GRAPH, "split.json", REFERENCE, GOLDEN)
+"""All files of a model folder; old models and networks without a graph lack some."""
+
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference in probability between two machines; kernels round differently by about 1e-6."""
 

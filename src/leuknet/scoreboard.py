@@ -3,6 +3,10 @@
 Each recipe and baseline is a row: the mean over seeds of its scores, each on the cells of all rounds of the
 protocol together, since every round tests other cells. Intervals resample people and seeds.
 
+Where it is asked for, one more row is nested: in each round of each seed it takes the recipe with the
+lowest loss by subject on its own validation side. That is what a user gets who chooses among the recipes
+without looking at the test side, and it does not have the luck of the best row.
+
 Start at `summarise`.
 """
 
@@ -11,8 +15,8 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +39,9 @@ EVALUATIONS = "evaluations"
 
 SHOWN = ("auroc", "weighted_f1", "balanced_accuracy", "subject_accuracy", "ece")
 """Metrics of the table that people read; table.csv has all."""
+
+NESTED = "chosen on validation (nested)"
+"""Name of the row that takes another recipe in each round."""
 
 _NUMBERS = ("estimate", "low", "high", "interval")
 
@@ -75,19 +82,34 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """All rows, recipes before baselines and the best AUROC first; and what was left out, in words."""
+    """All rows, recipes before baselines and the best AUROC first; and what was left out, in words.
+
+    Attributes
+    ----------
+    chosen
+        Recipe to how often the nested row took it; empty without such a row.
+    """
 
     rows: tuple[Row, ...]
     incomplete: tuple[str, ...]
+    chosen: Mapping[str, int]
 
 
-def summarise(folder: Path) -> Summary:
+def summarise(folder: Path, *, nested: bool = False) -> Summary:
     """Make table and plot of a protocol's evaluations alone.
+
+    Parameters
+    ----------
+    folder
+        Of the protocol.
+    nested
+        Add the row that chooses a recipe in each round.
 
     Raises
     ------
     DataError
-        If there is no complete evaluation of a recipe by the protocol, or a file is damaged.
+        If there is no complete evaluation of a recipe by the protocol, or a file is damaged; if `nested`,
+        and an evaluation does not state its loss on validation.
     """
     groups: dict[str, list[Evaluation]] = {}
     for path in sorted((folder / EVALUATIONS).rglob("*.json")):
@@ -109,8 +131,11 @@ def summarise(folder: Path) -> Summary:
             why=f"below {EVALUATIONS} there is no recipe with all rounds of the protocol for one seed",
             fix="run `leuknet benchmark` with --data, and the same --out and --protocol, to its end",
         )
+    chosen = _choose(groups.values()) if nested else []
+    if complete := _complete(chosen) if chosen else []:
+        rows[(NESTED, frozenset())] = replace(_row(complete), name=NESTED)
     ordered = sorted(rows.values(), key=lambda row: (row.is_baseline, -row.scores["auroc"].estimate))
-    found = Summary(tuple(ordered), tuple(incomplete))
+    found = Summary(tuple(ordered), tuple(incomplete), Counter(one.recipe for one in chosen))
     write_whole(folder / "table.md", _markdown(found).encode())
     write_whole(folder / "table.csv", _csv(found.rows).encode())
     first = found.rows[0]
@@ -146,6 +171,23 @@ def table_rows(rows: Sequence[Row], metrics: Sequence[str]) -> list[tuple[str, .
 def _name(evaluation: Evaluation) -> str:
     is_baseline = evaluation.model_id.startswith(PREFIX)
     return evaluation.model_id if is_baseline else evaluation.recipe
+
+
+def _choose(groups: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
+    """Return for each seed and round the evaluation of the recipe that did best on its validation side."""
+    best: dict[tuple[int, str], tuple[float, Evaluation]] = {}
+    for one in (one for members in groups for one in members if not one.model_id.startswith(PREFIX)):
+        loss = None if one.calibration is None else one.calibration.subject_loss
+        if loss is None:
+            raise DataError(
+                "cannot choose a recipe by validation",
+                why=f"{one.recipe}, seed {one.seed}, does not state its loss on the validation side",
+                fix="train it again with this LeukNet, or leave out --nested",
+            )
+        place = (one.seed, one.round)
+        if place not in best or loss < best[place][0]:
+            best[place] = (loss, one)
+    return [one for _, one in best.values()]
 
 
 def _complete(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -205,9 +247,21 @@ def _markdown(summary: Summary) -> str:
         f"{_rests_on(first)}. Baselines should not work as well as they do: what they reach, a network "
         "may owe to size and colour.",
         *(f"Not in the table: {text}." for text in summary.incomplete),
+        *(
+            [f"The nested row took {_times(summary.chosen)}, each time by validation alone."]
+            if summary.chosen
+            else []
+        ),
         "Research software, not a medical device.",
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def _times(chosen: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{name} {'once' if n == 1 else f'{n} times'}"
+        for name, n in sorted(chosen.items(), key=lambda one: -one[1])
+    )
 
 
 def _rests_on(row: Row) -> str:

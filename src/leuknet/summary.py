@@ -32,6 +32,9 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     rows += [(f"interval ({method})", ", ".join(names)) for method, names in methods.items()]
     rule = "" if evaluation.threshold_rule == "half" else ", chosen on the validation side"
     rows.append(("threshold", f"{evaluation.threshold:.3g}{rule}"))
+    if evaluation.neighbours:
+        text = f"yes: each probability is the mean with {evaluation.neighbours} other tested cells"
+        rows.append(("transductive", text))
     rows.append(("earlier looks", _looks_text(evaluation)))
     if evaluation.warned:
         rows.append(("warned", f"{len(evaluation.warned)} cells depart from what the model was trained on"))

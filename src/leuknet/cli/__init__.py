@@ -16,9 +16,12 @@ import typer
 
 from leuknet import __version__
 from leuknet.cli import audit, benchmark, data, model, run
+from leuknet.cli.ensemble import ensemble
 from leuknet.cli.explain import explain
 from leuknet.cli.export import export
+from leuknet.cli.hub import pull, push
 from leuknet.cli.report import report
+from leuknet.cli.tune import tune
 from leuknet.errors import LeukNetError
 
 BUG_STATUS = 1
@@ -41,14 +44,18 @@ app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
 app.command("recipes")(model.recipes)
 app.command("train")(run.train)
+app.command("ensemble")(ensemble)
 app.command("evaluate")(run.evaluate)
 app.command("predict")(run.predict)
 app.command("explain")(explain)
 app.command("export")(export)
+app.command("push")(push)
+app.command("pull")(pull)
 app.command("reproduce")(run.reproduce)
 app.command("report")(report)
 app.command("audit")(audit.audit)
 app.command("benchmark")(benchmark.benchmark)
+app.command("tune")(tune)
 
 
 def _show_version(wanted: bool) -> None:

@@ -35,6 +35,9 @@ def benchmark(
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Results go to FOLDER/<protocol>.")
     ] = Path("results"),
+    nested: Annotated[
+        bool, typer.Option("--nested", help="Add a row that chooses a recipe by validation in each round.")
+    ] = False,
     settings: options.Settings = None,
     precision: options.PrecisionOption = options.Precision.no,
     dataset: options.DatasetName = None,
@@ -55,7 +58,7 @@ def benchmark(
     if data is None:
         if recipes or settings:
             raise typer.BadParameter("recipes and settings need --data", param_hint="--recipes")
-        found = summarise(out / protocol)
+        found = summarise(out / protocol, nested=nested)
     else:
         from leuknet.benchmark import benchmark as run
         from leuknet.recipes import changed, get_recipe
@@ -75,6 +78,7 @@ def benchmark(
             protocol=protocol,
             seeds=options.seed_list(seeds),
             out=out,
+            nested=nested,
             precision=precision.value,
         )
     first = found.rows[0]

@@ -121,6 +121,15 @@ def evaluate(
     everything: Annotated[
         bool, typer.Option("--all", help="Judge on all labelled cells of the data.")
     ] = False,
+    neighbours: Annotated[
+        int,
+        typer.Option(
+            "--transductive",
+            metavar="N",
+            min=0,
+            help="Let each cell's N nearest among the tested cells vote: a score for this set only.",
+        ),
+    ] = 0,
     dataset: options.DatasetName = None,
     manifest: options.Manifest = None,
     prelim_labels: options.PrelimLabels = None,
@@ -149,8 +158,8 @@ def evaluate(
     if part or everything:
         side = cells_of_parts(model / "split.json", opened, parts=tuple(part or ()), trained_on=card.dataset)
     _warn_of_simulation(card)
-    folder = out or model.parent / "evaluation"
-    evaluation = assess(model, opened, out=folder, side=side, progress=True)
+    folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")
+    evaluation = assess(model, opened, out=folder, side=side, neighbours=neighbours, progress=True)
     table = Table(title="SIMULATED CELLS" if evaluation.simulated else None, show_header=False)
     for name, text in summary_rows(evaluation):
         table.add_row(name, text)

@@ -18,6 +18,9 @@ from leuknet.errors import ShapeError
 from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style
 from leuknet.types import HistoryRow
 
+_MARKED = 8
+"""Changes of the learning rate that are marked one by one; a rate that falls all the time is named once."""
+
 _SMOOTHING = 5
 """Iterations of the moving mean: as many as the paper lets pass between two validations."""
 
@@ -139,7 +142,13 @@ def _name_epochs(axes: Axes, rows: Sequence[HistoryRow]) -> None:
 
 def _mark_rates(upper: Axes, lower: Axes, rows: Sequence[HistoryRow]) -> None:
     rates, iterations = _column(rows, "learning_rate"), _column(rows, "iteration")
-    for place in np.flatnonzero(np.diff(rates)):
+    changes = np.flatnonzero(np.diff(rates))
+    if len(changes) > _MARKED:
+        text = f"learning rate {rates[0]:.2g} to {rates[-1]:.2g}, a little lower at each iteration"
+        lower.annotate(text, xy=(0.99, 0.96), xycoords="axes fraction", ha="right", va="top", fontsize=8.5,
+                       color=MUTED)  # fmt: skip
+        return
+    for place in changes:
         for axes in (upper, lower):
             axes.axvline(iterations[place] + 0.5, color=INK, linestyle=(0, (2, 3)), linewidth=1)
         # Losses have come down by now: there is room at the top of their panel.

@@ -39,6 +39,7 @@ MODELS = {
     "efficientnet-lite0": "leuknet.models.published:efficientnet_lite0",
     "efficientnet-lite1": "leuknet.models.published:efficientnet_lite1",
     "efficientnet-lite2": "leuknet.models.published:efficientnet_lite2",
+    "ensemble": "leuknet.models.ensemble:ensemble",
 }
 """Name to function; as text, since timm takes seconds to import and is often not needed."""
 

@@ -77,7 +77,7 @@ def draw_galleries(
         np.array(evaluation.labels),
         np.array(evaluation.probabilities),
         evaluation.threshold,
-        _read_features(predictor, cells, root=dataset.root),
+        read_features(predictor, cells, root=dataset.root),
         class_names=evaluation.class_names,
     )
     choices = (choose_certain_wrong(evaluation), choose_uncertain(evaluation), typical)
@@ -178,7 +178,7 @@ def _draw_choice(
     return Gallery(choice.name, png.name, choice.caption, alt if places else choice.caption)
 
 
-def _read_features(predictor: TorchPredictor, cells: Sequence[CellImage], *, root: Path) -> Features:
+def read_features(predictor: TorchPredictor, cells: Sequence[CellImage], *, root: Path) -> Features:
     """Return the network's features of each cell (N, F), reading a few images at a time."""
     features = []
     for start in range(0, len(cells), _BATCH):

@@ -6,7 +6,7 @@ Start at `Interval`, then `Evaluation`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from leuknet.types.cells import SplitKind
 from leuknet.types.models import Calibration, ThresholdRule
@@ -83,6 +83,9 @@ class Evaluation:
         Scored cells that depart from what the model was trained on: path and what was noticed. They count.
     looks
         Earlier scorings of these very cells by any model, oldest first.
+    neighbours
+        Where above 0, the score is transductive: each probability is the mean with so many other tested
+        cells, see `leuknet.transductive`.
     """
 
     model_id: str
@@ -110,6 +113,7 @@ class Evaluation:
     unreadable: tuple[tuple[str, str], ...] = ()
     warned: tuple[tuple[str, str], ...] = ()
     looks: tuple[Look, ...] = ()
+    neighbours: int = field(default=0, metadata={"since": 3})
 
 
 @dataclass(frozen=True)

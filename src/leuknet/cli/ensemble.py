@@ -1,0 +1,42 @@
+"""`leuknet ensemble`: one model of several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leuknet.cli import options
+
+
+def ensemble(
+    models: Annotated[
+        list[Path], typer.Argument(metavar="MODEL...", help="Model folders that were trained on one split.")
+    ],
+    data: options.Data,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to write.")],
+    dataset: options.DatasetName = None,
+    manifest: options.Manifest = None,
+    prelim_labels: options.PrelimLabels = None,
+    classes: options.Classes = None,
+) -> None:
+    """Make one model of several: the mean of their calibrated log odds, calibrated anew.
+
+    The members must share one split: train them with the same --seed and with --set draw=1, 2 and so on, or
+    with other recipes.
+
+    Example: leuknet ensemble runs/a/model runs/b/model --data C-NMC --out runs/both
+    """
+    from leuknet.ensemble import combine
+
+    opened = options.open_reported(
+        data,
+        name=dataset,
+        manifest=manifest,
+        prelim_labels=prelim_labels,
+        classes=options.class_names(classes),
+    )
+    model = combine(models, opened, out=out, progress=True)
+    typer.echo(f"model: {model}")
+    typer.echo(f"judge it with: leuknet evaluate {model} --data {data}")

@@ -1,0 +1,126 @@
+"""Makes one model of several that were trained on the same cells.
+
+The mean of networks that differ by chance alone, or by recipe, is as a rule better than any of them. The
+members must share one split, so that the ensemble has honest validation and test sides: the validation side
+calibrates it, and the test side stays unseen. `--set draw=1`, 2 and so on trains more networks on one
+split.
+
+Start at `combine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from leuknet.batches import read_inputs
+from leuknet.data.split_file import read_split
+from leuknet.data.survey import cached_survey
+from leuknet.errors import SettingError
+from leuknet.finish import finish
+from leuknet.models.ensemble import join
+from leuknet.models.predictor import load_model
+from leuknet.types import Dataset, ModelCard
+
+
+def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bool = False) -> Path:
+    """Write a model folder that is the mean of others.
+
+    Parameters
+    ----------
+    models
+        Two or more model folders that were trained on one split, with one input size, crop and number of
+        turns.
+    dataset
+        What they were trained on: its validation side calibrates the ensemble.
+    out
+        The run folder to write; the model lies in `out / "model"`.
+    progress
+        Show bars on standard error.
+
+    Raises
+    ------
+    SettingError
+        If the members do not fit together, or `out` holds a model.
+    SplitError
+        If the data set does not hold the cells of the split.
+    ModelError
+        If a folder cannot be opened.
+    """
+    if (out / "model").exists():
+        raise SettingError(
+            f"{out} holds a model",
+            why="a run folder is written once, so that a result never changes under its name",
+            fix="name another folder with --out, or remove this one",
+        )
+    predictors = [load_model(folder) for folder in models]
+    cards = [one.card for one in predictors]
+    _check_members(models, cards)
+    split = read_split(models[0] / "split.json", dataset)
+    members = [
+        {"network": card.recipe.network, "network_options": dict(card.recipe.network_options)}
+        for card in cards
+    ]
+    recipe = replace(
+        cards[0].recipe,
+        name=f"ensemble of {', '.join(_counted([card.recipe.name for card in cards]))}",
+        source="; ".join(dict.fromkeys(card.recipe.source for card in cards)),
+        claim="none",
+        network="ensemble",
+        network_options={"members": members},
+        rate_factors={},
+    )
+    train_inputs = read_inputs(split.train, dataset, recipe, progress=progress)
+    network = join(predictors)
+    finish(
+        network,
+        recipe,
+        dataset,
+        split,
+        train_inputs=train_inputs,
+        validation_inputs=read_inputs(split.validation, dataset, recipe, progress=progress),
+        statistics=((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        surveyed=cached_survey(
+            [*split.train, *split.validation, *split.test],
+            pool=dataset.cells,
+            root=dataset.root,
+            canvas_px=dataset.canvas_px,
+            progress=progress,
+        ),
+        folder=out / "model",
+    )
+    return out / "model"
+
+
+def _check_members(models: Sequence[Path], cards: Sequence[ModelCard]) -> None:
+    if len(cards) < 2:
+        raise SettingError(
+            "one model is no ensemble", why=f"{len(cards)} named", fix="name two or more model folders"
+        )
+    for name, values in _shared(cards).items():
+        odd = [index for index, value in enumerate(values) if value != values[0]]
+        if odd:
+            raise SettingError(
+                "these models cannot be one ensemble",
+                why=f"{name} is {values[0]} in {models[0]} and {values[odd[0]]} in {models[odd[0]]}",
+                fix="train the members with the same --seed and cells, and --set draw=1, 2, ... for others",
+            )
+
+
+def _shared(cards: Sequence[ModelCard]) -> dict[str, list[Any]]:
+    """What must be equal in all members, by a name that a user knows."""
+    return {
+        "split": [card.split_fingerprint[:12] for card in cards],
+        "image_size_px": [card.recipe.image_size_px for card in cards],
+        "crop_px": [card.recipe.crop_px for card in cards],
+        "canvas_px": [card.canvas_px for card in cards],
+        "rotations": [card.recipe.rotations for card in cards],
+        "class_names": [card.class_names for card in cards],
+    }
+
+
+def _counted(names: Sequence[str]) -> list[str]:
+    counts = {name: names.count(name) for name in names}
+    return [name if n == 1 else f"{n} x {name}" for name, n in counts.items()]

@@ -1,0 +1,114 @@
+"""An ensemble is exactly the mean of its members, and refuses members that do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import logit
+
+from leuknet.data import open_dataset
+from leuknet.ensemble import combine
+from leuknet.errors import SettingError
+from leuknet.evaluate import read_evaluation
+from leuknet.model_folder import open_card
+from leuknet.models.predictor import load_model
+from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+from leuknet.train import train
+from leuknet.types import Dataset
+from tests.conftest import run_cli
+
+TINY = replace(
+    LEUKNET_DEMO,
+    network_options={"filters": [2, 3, 4], "fc1": 4},
+    image_size_px=32,
+    epochs=2,
+    batch_size=16,
+    learning_rate=2e-3,
+)
+
+
+@pytest.fixture(scope="module")
+def dataset(simulated_fold: Path) -> Dataset:
+    return open_dataset(simulated_fold)
+
+
+@pytest.fixture(scope="module")
+def members(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two draws of one recipe, and another network."""
+    folder = tmp_path_factory.mktemp("members")
+    recipes = [
+        TINY,
+        replace(TINY, draw=1),
+        replace(TINY, network="timm:test_efficientnet", network_options={}),
+    ]
+    return [
+        train(dataset, recipe, out=folder / str(number)).folder / "model"
+        for number, recipe in enumerate(recipes)
+    ]
+
+
+@pytest.fixture(scope="module")
+def combined(members: list[Path], dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return combine(members, dataset, out=tmp_path_factory.mktemp("ensemble") / "run")
+
+
+def test_its_log_odds_are_the_mean_of_the_calibrated_log_odds(
+    members: list[Path], combined: Path, dataset: Dataset
+) -> None:
+    model = load_model(combined)
+    with np.load(combined / "golden.npz") as golden:
+        inputs = golden["inputs"]
+
+    each = [logit(load_model(member).score(inputs)) for member in members]
+
+    # `run` gives what the network says before the ensemble's own calibration.
+    np.testing.assert_allclose(model.run(inputs)[0], np.mean(each, axis=0), atol=1e-4)
+
+
+def test_it_is_calibrated_on_the_shared_validation_side(
+    members: list[Path], combined: Path, dataset: Dataset
+) -> None:
+    card, first = open_card(combined), open_card(members[0])
+
+    assert card.calibration is not None
+    assert first.calibration is not None
+    assert card.split_fingerprint == first.split_fingerprint
+    assert card.calibration.cells == first.calibration.cells
+    assert card.recipe.name == "ensemble of 3 x leuknet-demo"
+    features = load_model(combined).embed(np.zeros((1, 32, 32, 3), np.uint8))[1]
+    assert features.shape[1] == sum(
+        load_model(one).embed(np.zeros((1, 32, 32, 3), np.uint8))[1].shape[1] for one in members
+    )
+
+
+def test_the_command_combines_and_the_result_is_judged_like_any_model(
+    members: list[Path], simulated_fold: Path, tmp_path: Path
+) -> None:
+    ended = run_cli("ensemble", members[0], members[1], "--data", simulated_fold, "--out", tmp_path / "run")
+    assert ended.status == 0, ended.err
+
+    judged = run_cli("evaluate", tmp_path / "run" / "model", "--data", simulated_fold)
+
+    assert judged.status == 0, judged.err
+    evaluation = read_evaluation(tmp_path / "run" / "evaluation" / "evaluation.json")
+    assert evaluation.recipe == "ensemble of 2 x leuknet-demo"
+
+
+def test_members_of_other_cells_or_sizes_are_refused(
+    members: list[Path], dataset: Dataset, combined: Path, tmp_path: Path
+) -> None:
+    other_cells = train(dataset, replace(TINY, seed=1, epochs=1), out=tmp_path / "cells").folder / "model"
+    other_size = train(dataset, replace(TINY, image_size_px=40, epochs=1), out=tmp_path / "size").folder
+
+    with pytest.raises(SettingError, match="split is"):
+        combine([members[0], other_cells], dataset, out=tmp_path / "out")
+    with pytest.raises(SettingError, match="image_size_px is 32"):
+        combine([members[0], other_size / "model"], dataset, out=tmp_path / "out")
+    with pytest.raises(SettingError, match="one model is no ensemble"):
+        combine(members[:1], dataset, out=tmp_path / "out")
+    with pytest.raises(SettingError, match="holds a model"):
+        combine(members, dataset, out=combined.parent)
+    assert not (tmp_path / "out").exists()
