@@ -98,6 +98,37 @@ def test_a_nested_row_needs_losses_on_validation(folder: Path) -> None:
         summarise(folder, nested=True)
 
 
+def test_differences_are_paired_and_say_whether_they_can_be_told_apart(folder: Path) -> None:
+    found = summarise(folder, against="good")
+
+    gaps = {one.name: one for one in found.differences}
+    assert sorted(gaps) == ["baseline: area", "poor"]
+    # poor 30 of 36 with both seeds, good 34.5: 4.5 / 36 less, and some people are never called wrong.
+    assert gaps["poor"].scores["accuracy"].estimate == pytest.approx(-4.5 / 36)
+    assert gaps["poor"].scores["accuracy"].method == "crossed bootstrap over subjects and seeds, paired"
+    assert gaps["poor"].verdict("accuracy") == "cannot be told apart"
+    # The baseline has all cells of half the people wrong.
+    assert gaps["baseline: area"].verdict("accuracy") == "worse"
+    assert gaps["baseline: area"].verdict("ece") == "worse"  # higher, which is worse here
+    page = (folder / "table.md").read_text(encoding="utf-8")
+    assert "| minus good |" in page
+    assert "-12.5 points (" in page
+
+
+def test_a_row_minus_itself_is_nothing(folder: Path) -> None:
+    for seed in (0, 1):
+        for part in ROUNDS:
+            same = evaluation_of("copy", seed=seed, part=part, wrong=seed)
+            write(folder, same, "copy")
+
+    gap = next(one for one in summarise(folder, against="good").differences if one.name == "copy")
+
+    score = gap.scores["accuracy"]
+    assert (score.estimate, score.low, score.high) == (0, 0, 0)
+    with pytest.raises(DataError, match="no row 'better'"):
+        summarise(folder, against="better")
+
+
 def test_each_round_keeps_its_threshold(folder: Path) -> None:
     for part in ROUNDS:
         changed = replace(evaluation_of("good", seed=0, part=part), threshold=0.95)

@@ -51,6 +51,7 @@ def benchmark(
     seeds: Sequence[int],
     out: Path,
     nested: bool = False,
+    against: str | None = None,
     precision: Precision = "no",
 ) -> Summary:
     """Train and judge each recipe with each seed in each round of a protocol; then summarise.
@@ -72,6 +73,8 @@ def benchmark(
     nested
         Add a row that chooses among the recipes by validation, in each round anew; see
         `leuknet.scoreboard`.
+    against
+        Name of a recipe: add how each other one differs from it.
     precision
         See `leuknet.train.train`.
 
@@ -98,7 +101,7 @@ def benchmark(
             bar.set_postfix_str(f"{task.recipe.name}, seed {task.recipe.seed}, {task.round.split.round}")
             _compute(task, dataset, surveyed=surveyed, precision=precision)
             bar.update()
-    return summarise(folder, nested=nested)
+    return summarise(folder, nested=nested, against=against)
 
 
 def _check_grid(recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:

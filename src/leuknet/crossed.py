@@ -108,6 +108,32 @@ def crossed_bootstrap(
     return found
 
 
+def crossed_difference(
+    first: Sequence[Answers], second: Sequence[Answers], *, unit: str, metrics: Sequence[str], seed: int = 0
+) -> dict[str, Interval]:
+    """Return the second mean over seeds minus the first, with an interval, for each metric.
+
+    Both meet the same draws of people and seeds, so that what makes some people hard for either is no part of
+    the difference.
+
+    Parameters
+    ----------
+    first, second
+        One for each seed, in one order of seeds.
+    unit, metrics, seed
+        As for `crossed_bootstrap`.
+    """
+    draws = draw_people_and_seeds([*first, *second], seed=seed)
+    draws = draws._replace(shares=draw_people_and_seeds(first, seed=seed).shares)
+    method = f"crossed bootstrap over {unit} and seeds, paired"
+    found = {}
+    for metric in metrics:
+        one, other = (resample_means(answers, metric, draws=draws) for answers in (first, second))
+        gap = Means(other.values - one.values, other.low - one.high, other.high - one.low)
+        found[metric] = interval_of_means(float(np.mean(gap.values)), gap, [*first, *second], method=method)
+    return found
+
+
 def draw_people_and_seeds(answers: Sequence[Answers], *, seed: int) -> Draws:
     """Draw, for each resample, as many people and seeds as there are, with replacement."""
     people = np.unique(np.concatenate([one.whose for one in answers]))

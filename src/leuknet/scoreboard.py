@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from leuknet.baselines import PREFIX
-from leuknet.crossed import Answers, crossed_bootstrap
+from leuknet.crossed import Answers, crossed_bootstrap, crossed_difference
 from leuknet.curves import arrays_of, clusters_of
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.errors import DataError
@@ -31,7 +31,7 @@ from leuknet.figures import save_figure
 from leuknet.figures.scores import draw_scores
 from leuknet.metrics import METRICS
 from leuknet.records import write_whole
-from leuknet.summary import score_text
+from leuknet.summary import score_text, signed_text
 from leuknet.types import Evaluation, Interval, SplitKind
 
 EVALUATIONS = "evaluations"
@@ -88,14 +88,41 @@ class Summary:
     ----------
     chosen
         Recipe to how often the nested row took it; empty without such a row.
+    differences
+        Of each other row from the one that was asked for.
     """
 
     rows: tuple[Row, ...]
     incomplete: tuple[str, ...]
     chosen: Mapping[str, int]
+    differences: tuple[Difference, ...] = ()
 
 
-def summarise(folder: Path, *, nested: bool = False) -> Summary:
+@dataclass(frozen=True)
+class Difference:
+    """How a row differs from another one on the same cells and seeds.
+
+    Attributes
+    ----------
+    name, against
+        The two rows.
+    scores
+        Metric to `name` minus `against`.
+    """
+
+    name: str
+    against: str
+    scores: Mapping[str, Interval]
+
+    def verdict(self, metric: str) -> str:
+        """Return `better`, `worse` or `cannot be told apart`: the last where the interval holds 0."""
+        one = self.scores[metric]
+        if one.low <= 0 <= one.high:
+            return "cannot be told apart"
+        return "better" if (one.estimate > 0) == METRICS[metric].higher_is_better else "worse"
+
+
+def summarise(folder: Path, *, nested: bool = False, against: str | None = None) -> Summary:
     """Make table and plot of a protocol's evaluations alone.
 
     Parameters
@@ -104,6 +131,8 @@ def summarise(folder: Path, *, nested: bool = False) -> Summary:
         Of the protocol.
     nested
         Add the row that chooses a recipe in each round.
+    against
+        Name of a row from which the differences of all others are taken; None takes none.
 
     Raises
     ------
@@ -116,6 +145,7 @@ def summarise(folder: Path, *, nested: bool = False) -> Summary:
         place = path.parent.relative_to(folder / EVALUATIONS)
         groups.setdefault(str(place), []).append(read_evaluation(path))
     rows: dict[tuple[str, frozenset[str]], Row] = {}
+    behind: dict[str, list[Evaluation]] = {}
     incomplete = []
     for members in groups.values():
         name = _name(members[0])
@@ -125,6 +155,7 @@ def summarise(folder: Path, *, nested: bool = False) -> Summary:
         if complete:
             # Recipes with the same splits have the same baselines: these are shown once.
             rows.setdefault((name, frozenset(one.split_fingerprint for one in complete)), _row(complete))
+            behind.setdefault(name, complete)
     if not rows:
         raise DataError(
             f"cannot make a table of {folder}",
@@ -134,8 +165,15 @@ def summarise(folder: Path, *, nested: bool = False) -> Summary:
     chosen = _choose(groups.values()) if nested else []
     if complete := _complete(chosen) if chosen else []:
         rows[(NESTED, frozenset())] = replace(_row(complete), name=NESTED)
+        behind[NESTED] = complete
     ordered = sorted(rows.values(), key=lambda row: (row.is_baseline, -row.scores["auroc"].estimate))
-    found = Summary(tuple(ordered), tuple(incomplete), Counter(one.recipe for one in chosen))
+    names = list(dict.fromkeys(row.name for row in ordered))
+    found = Summary(
+        tuple(ordered),
+        tuple(incomplete),
+        Counter(one.recipe for one in chosen),
+        () if against is None else _differences(behind, names, against=against),
+    )
     write_whole(folder / "table.md", _markdown(found).encode())
     write_whole(folder / "table.csv", _csv(found.rows).encode())
     first = found.rows[0]
@@ -197,6 +235,38 @@ def _complete(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return [one for one in evaluations if there[one.seed] == rounds]
 
 
+def _differences(
+    behind: Mapping[str, Sequence[Evaluation]], names: Sequence[str], *, against: str
+) -> tuple[Difference, ...]:
+    """Return how each row differs from one of them; rows of other seeds or cells are left out."""
+    if against not in names:
+        raise DataError(
+            f"there is no row {against!r} to compare with",
+            why=f"the rows are {', '.join(names)}",
+            fix="name one of them with --against",
+        )
+    first = behind[against]
+    found = []
+    for name in (name for name in names if name != against):
+        second = behind[name]
+        if _tested(first) != _tested(second):
+            continue
+        by_subject = all(clusters_of(one) is not None for one in (*first, *second))
+        seeds = sorted({one.seed for one in first})
+        both = [
+            [_pooled([one for one in side if one.seed == seed], by_subject) for seed in seeds]
+            for side in (first, second)
+        ]
+        shared = [metric for metric in METRICS if all(metric in one.metrics for one in (*first, *second))]
+        unit = "subjects" if by_subject else "cells"
+        found.append(Difference(name, against, crossed_difference(*both, unit=unit, metrics=shared)))
+    return tuple(found)
+
+
+def _tested(evaluations: Sequence[Evaluation]) -> set[tuple[int, str, frozenset[str]]]:
+    return {(one.seed, one.round, frozenset(one.paths)) for one in evaluations}
+
+
 def _row(evaluations: Sequence[Evaluation]) -> Row:
     """Pool the rounds of each seed, since each tests other cells; then take the mean over seeds."""
     first = evaluations[0]
@@ -247,6 +317,7 @@ def _markdown(summary: Summary) -> str:
         f"{_rests_on(first)}. Baselines should not work as well as they do: what they reach, a network "
         "may owe to size and colour.",
         *(f"Not in the table: {text}." for text in summary.incomplete),
+        *_difference_lines(summary.differences),
         *(
             [f"The nested row took {_times(summary.chosen)}, each time by validation alone."]
             if summary.chosen
@@ -255,6 +326,26 @@ def _markdown(summary: Summary) -> str:
         "Research software, not a medical device.",
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def difference_rows(differences: Sequence[Difference], metrics: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return a row of texts for each difference: the name, then each metric with interval and verdict."""
+    return [
+        (
+            one.name,
+            *(f"{signed_text(metric, one.scores[metric])}: {one.verdict(metric)}" for metric in metrics),
+        )
+        for one in differences
+    ]
+
+
+def _difference_lines(differences: Sequence[Difference]) -> list[str]:
+    if not differences:
+        return []
+    shown = [name for name in SHOWN if all(name in one.scores for one in differences)]
+    heads = (f"minus {differences[0].against}", *(METRICS[name].title for name in shown))
+    rows = [heads, ("---",) * len(heads), *difference_rows(differences, shown)]
+    return ["\n".join(f"| {' | '.join(one)} |" for one in rows)]
 
 
 def _times(chosen: Mapping[str, int]) -> str:

@@ -61,3 +61,13 @@ def score_text(name: str, interval: Interval) -> str:
         return f"{estimate}% ({low} to {high})"
     estimate, low, high = (f"{number:.3f}" for number in numbers)
     return f"{estimate} ({low} to {high})"
+
+
+def signed_text(name: str, interval: Interval) -> str:
+    """Return the difference of a metric with its interval: `+2.4 points (-1.0 to 5.9)`, `-0.031 (...)`."""
+    numbers = (interval.estimate, interval.low, interval.high)
+    if METRICS[name].is_percent:
+        estimate, low, high = (f"{100 * number:+.1f}" for number in numbers)
+        return f"{estimate} points ({low} to {high})"
+    estimate, low, high = (f"{number:+.3f}" for number in numbers)
+    return f"{estimate} ({low} to {high})"

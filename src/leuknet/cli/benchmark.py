@@ -38,6 +38,10 @@ def benchmark(
     nested: Annotated[
         bool, typer.Option("--nested", help="Add a row that chooses a recipe by validation in each round.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="NAME", help="Add how each row differs from this one."),
+    ] = None,
     settings: options.Settings = None,
     precision: options.PrecisionOption = options.Precision.no,
     dataset: options.DatasetName = None,
@@ -53,12 +57,13 @@ def benchmark(
 
     Example: leuknet benchmark --data C-NMC --recipes leuknet-paper --protocol folds --seeds 0,1,2
     """
-    from leuknet.scoreboard import summarise, table_heads, table_rows
+    from leuknet.metrics import METRICS
+    from leuknet.scoreboard import difference_rows, summarise, table_heads, table_rows
 
     if data is None:
         if recipes or settings:
             raise typer.BadParameter("recipes and settings need --data", param_hint="--recipes")
-        found = summarise(out / protocol, nested=nested)
+        found = summarise(out / protocol, nested=nested, against=against)
     else:
         from leuknet.benchmark import benchmark as run
         from leuknet.recipes import changed, get_recipe
@@ -79,6 +84,7 @@ def benchmark(
             seeds=options.seed_list(seeds),
             out=out,
             nested=nested,
+            against=against,
             precision=precision.value,
         )
     first = found.rows[0]
@@ -90,6 +96,13 @@ def benchmark(
     for row in table_rows(found.rows, ON_SCREEN):
         table.add_row(*row)
     Console().print(table)
+    if found.differences:
+        gaps = Table(title=f"minus {against}")
+        for head in ("model", *(METRICS[name].title for name in ON_SCREEN)):
+            gaps.add_column(head, overflow="fold")
+        for row in difference_rows(found.differences, ON_SCREEN):
+            gaps.add_row(*row)
+        Console().print(gaps)
     for text in found.incomplete:
         typer.echo(f"not in the table: {text}", err=True)
     typer.echo(f"written: {out / protocol}: table.md, table.csv, scores.png and scores.svg")
