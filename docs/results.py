@@ -14,7 +14,6 @@ import csv
 import json
 import shlex
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from commands import BUILD, REPOSITORY
+from commands import run as _run
+from evidence import (
+    ablation_lines,
+    measure_ablations,
+    measure_more_cells,
+    measure_recipes,
+    measure_wbc_recipes,
+    more_cells_lines,
+    recipe_lines,
+    wbc_lines,
+)
 from familiarity import familiarity_lines, measure_familiarity
 
 from leuknet.audit import Audit, table_rows
@@ -37,9 +48,7 @@ from leuknet.records import read_record
 from leuknet.reproduce import describe_machine
 from leuknet.summary import summary_rows
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "results"
-BUILD = REPOSITORY / "build"
 PAGE = REPOSITORY / "docs" / "results.md"
 
 FOLDS_COMMAND = (
@@ -124,6 +133,23 @@ def measure_real_prediction(data: Path) -> dict[str, Any]:
 
 def measure_wbc(data: Path) -> dict[str, Any]:
     """Train and test on real white blood cells, lymphocyte against the rest, through the folder reader."""
+    source, folder = _wbc_source(data), BUILD / "wbc"
+    run = folder / "run"
+    settings = " ".join(f"--set {shlex.quote(setting)}" for setting in WBC_SETTINGS)
+    commands = [
+        _run(f"train leuknet-demo {source} --out {run} {settings}"),
+        _run(f"evaluate {run / 'model'} {source} --out {folder / 'evaluation'}"),
+    ]
+    return _evaluated(folder / "evaluation" / "evaluation.json", run, commands)
+
+
+def measure_wbc_of_recipes(data: Path) -> dict[str, Any]:
+    """Do the same with every recipe."""
+    return measure_wbc_recipes(_wbc_source(data))
+
+
+def _wbc_source(data: Path) -> str:
+    """Write the list of these images; return the options of a command that reads it."""
     root, folder = data / "wbc_masks", BUILD / "wbc"
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.csv"
@@ -135,14 +161,7 @@ def measure_wbc(data: Path) -> dict[str, Any]:
                 for image, label in list(csv.reader(labels))[1:]:
                     name = "lymphocyte" if label == WBC_LYMPHOCYTE else "other"
                     writer.writerow([f"Dataset {number}/{int(image):03}.bmp", name, f"dataset-{number}"])
-    source = f"--data {root} --manifest {manifest} --classes {WBC_CLASSES}"
-    run = folder / "run"
-    settings = " ".join(f"--set {shlex.quote(setting)}" for setting in WBC_SETTINGS)
-    commands = [
-        _run(f"train leuknet-demo {source} --out {run} {settings}"),
-        _run(f"evaluate {run / 'model'} {source} --out {folder / 'evaluation'}"),
-    ]
-    return _evaluated(folder / "evaluation" / "evaluation.json", run, commands)
+    return f"--data {root} --manifest {manifest} --classes {WBC_CLASSES}"
 
 
 def measure_fc1(_: Path) -> dict[str, Any]:
@@ -246,6 +265,10 @@ MEASUREMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "unfamiliar": measure_unfamiliar,
     "real-prediction": measure_real_prediction,
     "wbc-masks": measure_wbc,
+    "recipes": measure_recipes,
+    "more-cells": measure_more_cells,
+    "ablations": measure_ablations,
+    "wbc-recipes": measure_wbc_of_recipes,
 }
 
 
@@ -286,6 +309,15 @@ def render() -> str:
         "## New people, one fold left out, on simulated cells",
         "",
         *(_benchmark_lines(found["benchmark"]) if found["benchmark"] else ["Not measured.", ""]),
+        "## All recipes, on simulated cells of new people",
+        "",
+        *(recipe_lines(found["recipes"]) if found["recipes"] else ["Not measured.", ""]),
+        "### Do a linear probe and a fine-tuned network beat the floors?",
+        "",
+        *(more_cells_lines(found["more-cells"]) if found["more-cells"] else ["Not measured.", ""]),
+        "## What each ingredient is worth, on simulated cells of new people",
+        "",
+        *(ablation_lines(found["ablations"]) if found["ablations"] else ["Not measured.", ""]),
         "## Explanations: do the maps speak of the network?",
         "",
         *(_explanation_lines(found["explanations"]) if found["explanations"] else ["Not measured.", ""]),
@@ -302,6 +334,9 @@ def render() -> str:
         "optimistic. Settings were fixed before the first run. The classes were labelled by the set's authors.",
         "",
         *(_evaluation_lines(found["wbc-masks"]) if found["wbc-masks"] else ["Not measured.", ""]),
+        "### Every recipe on them",
+        "",
+        *(wbc_lines(found["wbc-recipes"]) if found["wbc-recipes"] else ["Not measured.", ""]),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -435,13 +470,6 @@ def _evaluated(evaluation: Path, run: Path, commands: list[str]) -> dict[str, An
         "iterations": len(history),
         "train_s": history[-1].elapsed_s,
     }
-
-
-def _run(command: str) -> str:
-    """Run `leuknet` with these arguments and return the line as a reader would type it."""
-    subprocess.run([sys.executable, "-m", "leuknet", *shlex.split(command)], check=True)  # noqa: S603
-    shown = command.replace(f"{REPOSITORY}/", "").replace(f"{REPOSITORY.parent}/", "../")
-    return f"leuknet {shown}"
 
 
 if __name__ == "__main__":

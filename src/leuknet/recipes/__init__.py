@@ -20,6 +20,7 @@ from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.recipes.leuknet_plus import LEUKNET_PLUS
 from leuknet.recipes.prellberg_2019 import PRELLBERG_2019
 from leuknet.recipes.probes import PROBE_DINOBLOOM, PROBE_LITE0
+from leuknet.recipes.strong import STRONG
 from leuknet.types import LossName, Recipe, Sampling, SplitKind, ThresholdRule
 
 RECIPES: dict[str, Recipe] = {
@@ -32,6 +33,7 @@ RECIPES: dict[str, Recipe] = {
         EFFNET_LITE0,
         PROBE_DINOBLOOM,
         PROBE_LITE0,
+        STRONG,
     )
 }
 

@@ -66,6 +66,7 @@ RANGES: dict[str, dict[str, Range | Choice]] = {
     "leuknet-plus": _PAPER | _IMAGES,
     "prellberg-2019": {"learning_rate": Range(1e-5, 1e-3, log=True), "shift": Range(0.0, 0.3), **_IMAGES},
     "effnet-lite0": _FINE_TUNED | _IMAGES,
+    "strong": _FINE_TUNED | _IMAGES,
     "probe-dinobloom": _PROBE,
     "probe-lite0": _PROBE,
 }

@@ -1,0 +1,18 @@
+"""Runs LeukNet's commands as a user would type them, for the pages that say what they gave."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BUILD = REPOSITORY / "build"
+
+
+def run(command: str) -> str:
+    """Run `leuknet` with these arguments and return the line as a reader would type it."""
+    subprocess.run([sys.executable, "-m", "leuknet", *shlex.split(command)], check=True)  # noqa: S603
+    shown = command.replace(f"{REPOSITORY}/", "").replace(f"{REPOSITORY.parent}/", "../")
+    return f"leuknet {shown}"
