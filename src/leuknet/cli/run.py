@@ -63,6 +63,10 @@ def train(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Decides all chance.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     precision: options.PrecisionOption = options.Precision.no,
+    accumulate: Annotated[
+        int,
+        typer.Option("--accumulate", min=1, help="Parts of a batch that go through one after the other."),
+    ] = 1,
     dataset: options.DatasetName = None,
     manifest: options.Manifest = None,
     prelim_labels: options.PrelimLabels = None,
@@ -70,7 +74,8 @@ def train(
 ) -> None:
     """Train a recipe's network and write a model folder.
 
-    Stop with Ctrl-C: what was done is kept, and --resume ends where an unbroken run would have ended.
+    Stop with Ctrl-C: what was done is kept, and --resume ends where an unbroken run would have ended. Several
+    devices share a training under `accelerate launch -m leuknet train ...`.
 
     Example: leuknet train leuknet-paper --data C-NMC --out runs/paper
     """
@@ -96,7 +101,14 @@ def train(
             raise typer.BadParameter("a protocol has its own kind of split", param_hint="--split")
         division = choose_round(make_rounds(opened.cells, protocol, chosen), round_name).split
     run = run_training(
-        opened, chosen, out=out, split=division, resume=resume, precision=precision.value, progress=True
+        opened,
+        chosen,
+        out=out,
+        split=division,
+        resume=resume,
+        precision=precision.value,
+        accumulate=accumulate,
+        progress=True,
     )
     last = run.history[-1]
     assert last.validation_accuracy is not None  # noqa: S101  the last iteration is always validated
