@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,17 +12,17 @@ import timm
 from safetensors.torch import save_file
 
 import leuknet
-import leuknet.recipes
 from leuknet.data import open_dataset, read_pixels
 from leuknet.data.published import COUNTS
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
 from leuknet.models import weights
-from leuknet.recipes import RECIPES, changed, checked, get_recipe
+from leuknet.recipes import RECIPES, about, changed, checked, get_recipe
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.train import train
-from leuknet.types import Label, Recipe
+from leuknet.types import Label
+from tests.conftest import run_cli
 
 
 def test_the_papers_recipe_has_the_papers_numbers() -> None:
@@ -62,20 +60,21 @@ def test_every_recipe_names_things_that_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_states_claim_source_cost_and_command(name: str) -> None:
-    text = next(
-        module.__doc__ or ""
-        for module in map(importlib.import_module, modules_of_recipes())
-        if any(value == RECIPES[name] for value in vars(module).values() if isinstance(value, Recipe))
-        and f"`leuknet train {name}" in (module.__doc__ or "")
-    )
+    text = about(name)
 
     for word in ("Claim: ", "Cost: ", "Command: "):
         assert word in text
+    assert f"`leuknet train {name}" in text
     assert RECIPES[name].source
 
 
-def modules_of_recipes() -> list[str]:
-    return [f"leuknet.recipes.{one.name}" for one in pkgutil.iter_modules(leuknet.recipes.__path__)]
+def test_the_command_says_all_of_one_recipe() -> None:
+    ended = run_cli("recipes", "strong")
+
+    assert ended.status == 0, ended.err
+    assert about("strong") in ended.out
+    assert '"learning_rate": 0.0002' in ended.out
+    assert run_cli("recipes", "strongest").status == 2
 
 
 class _FakeHub:

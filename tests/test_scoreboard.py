@@ -63,6 +63,18 @@ def test_recipes_come_first_by_score_and_shared_baselines_once(folder: Path) -> 
     assert [row.name for row in summarise(folder).rows] == ["good", "poor", "baseline: area"]
 
 
+def test_a_baseline_that_was_fitted_to_other_cells_is_another_row(folder: Path) -> None:
+    for seed in (0, 1):
+        for part in ROUNDS:
+            area = evaluation_of("area", seed=seed, part=part, wrong=3, kind="baseline")
+            write(folder, replace(area, split_fingerprint=f"other {part}-{seed}"), "poor/baselines/area")
+
+    rows = rows_of(folder)
+
+    assert list(rows) == ["good", "poor", "baseline: area (cells of poor)", "baseline: area (cells of good)"]
+    assert rows["baseline: area (cells of poor)"].scores["accuracy"].estimate == pytest.approx(0.75)
+
+
 def test_scores_are_means_over_seeds_of_the_cells_of_all_rounds(folder: Path) -> None:
     rows = rows_of(folder)
 

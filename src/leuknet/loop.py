@@ -105,40 +105,23 @@ def run_loop(fit: Fit, *, resume: bool) -> list[HistoryRow]:
             loader = accelerator.prepare(batches(fit.train, recipe, epoch))
             loader = accelerator.skip_first_batches(loader, len(history) % per_epoch)
             for batch in loader:
-                iteration = len(history) + 1
-                rate = learning_rate(recipe, iteration, per_epoch=per_epoch)
-                loss, accuracy = _step(fit, batch, rate=rate, iteration=iteration)
-                ends_epoch = iteration % per_epoch == 0
-                validated: tuple[float | None, float | None, float | None] = (None, None, None)
-                if iteration % recipe.validate_every == 0 or (
-                    ends_epoch and (recipe.keep == "best" or epoch == recipe.epochs)
-                ):
-                    validated = _validate(fit)
-                row = HistoryRow(
-                    iteration=iteration,
-                    epoch=epoch,
-                    learning_rate=rate,
-                    loss=loss,
-                    accuracy=accuracy,
-                    validation_loss=validated[0],
-                    validation_accuracy=validated[1],
-                    elapsed_s=time.monotonic() - started,
-                    validation_subject_loss=validated[2],
-                )
+                row = _iterate(fit, batch, len(history) + 1, per_epoch=per_epoch, started=started)
                 history.append(row)
-                if ends_epoch and best_epoch(history, per_epoch=per_epoch) == epoch:
+                if row.iteration % per_epoch == 0 and best_epoch(history, per_epoch=per_epoch) == epoch:
                     _note_best(fit)
                 if files is not None:
                     files.add(row)
                 bar.update()
                 if row.validation_accuracy is not None:
-                    bar.set_postfix(loss=f"{loss:.3f}", validation_accuracy=f"{row.validation_accuracy:.3f}")
+                    bar.set_postfix_str(
+                        f"loss={row.loss:.3f}, validation_accuracy={row.validation_accuracy:.3f}"
+                    )
                 if stop.is_set() or time.monotonic() - kept_at > CHECKPOINT_EVERY_S:
                     _keep(fit, history)
                     kept_at = time.monotonic()
                 if stop.is_set():
                     raise StoppedError(
-                        f"stopped after iteration {iteration} of {total}",
+                        f"stopped after iteration {row.iteration} of {total}",
                         why="Ctrl-C; what was done is kept",
                         fix="run the same command again (`leuknet train` with --resume): it goes on in "
                         f"{fit.out}",
@@ -156,6 +139,29 @@ def best_epoch(history: list[HistoryRow], *, per_epoch: int) -> int:
     return min(ends, key=lambda row: row.validation_subject_loss or 0.0).epoch if ends else 0
 
 
+def _iterate(fit: Fit, batch: list[Tensor], iteration: int, *, per_epoch: int, started: float) -> HistoryRow:
+    """One step, and a validation where it is due."""
+    recipe = fit.recipe
+    rate = learning_rate(recipe, iteration, per_epoch=per_epoch)
+    loss, accuracy = _step(fit, batch, rate=rate, iteration=iteration)
+    is_last = iteration == recipe.epochs * per_epoch
+    is_due = iteration % recipe.validate_every == 0 or is_last
+    if recipe.keep == "best":
+        is_due |= iteration % per_epoch == 0
+    validation_loss, validation_accuracy, by_subject = _validate(fit) if is_due else (None, None, None)
+    return HistoryRow(
+        iteration=iteration,
+        epoch=(iteration - 1) // per_epoch + 1,
+        learning_rate=rate,
+        loss=loss,
+        accuracy=accuracy,
+        validation_loss=validation_loss,
+        validation_accuracy=validation_accuracy,
+        elapsed_s=time.monotonic() - started,
+        validation_subject_loss=by_subject,
+    )
+
+
 def _step(fit: Fit, batch: list[Tensor], *, rate: float, iteration: int) -> tuple[float, float]:
     """One step of the optimiser; return loss and accuracy of the mini-batch before it."""
     for group in fit.optimizer.param_groups:
@@ -167,21 +173,12 @@ def _step(fit: Fit, batch: list[Tensor], *, rate: float, iteration: int) -> tupl
     fit.optimizer.zero_grad()
     parts = list(zip(*(values.chunk(fit.accumulate) for values in batch), strict=True))
     sums = torch.zeros(2, device=fit.accelerator.device)
-    for number, (inputs, labels, people) in enumerate(parts, start=1):
-        share = len(labels) / len(batch[1])
+    for number, part in enumerate(parts, start=1):
+        share = len(part[0]) / len(batch[0])
         # Processes exchange gradients once for a batch, with its last part.
         with nullcontext() if number == len(parts) else fit.accelerator.no_sync(fit.form):
-            mixed = as_float(inputs)
-            other, weight = _partners(len(labels), fit.recipe.mixup, (seed, number))
-            if other is not None:
-                mixed = weight * mixed + (1 - weight) * mixed[other]
-            with fit.accelerator.autocast():
-                logits = fit.form(mixed).float()
-            loss = fit.loss(logits, labels, people)
-            if other is not None:
-                loss = weight * loss + (1 - weight) * fit.loss(logits, labels[other], people[other])
+            loss, right = _loss_of(fit, *part, chance=(seed, number))
             fit.accelerator.backward(loss * share)
-        right = (logits.argmax(dim=1) == labels).float().mean()
         sums += share * torch.stack([loss.detach(), right])
     found, accuracy = fit.accelerator.reduce(sums, reduction="mean").tolist()
     if not math.isfinite(found):
@@ -194,6 +191,22 @@ def _step(fit: Fit, batch: list[Tensor], *, rate: float, iteration: int) -> tupl
     if fit.mean is not None:
         fit.mean.update_parameters(fit.network)
     return found, accuracy
+
+
+def _loss_of(
+    fit: Fit, inputs: Tensor, labels: Tensor, people: Tensor, *, chance: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Return the mean loss of some images, mixed if the recipe says so, and the share that is right."""
+    given = as_float(inputs)
+    other, weight = _partners(len(labels), fit.recipe.mixup, chance)
+    if other is not None:
+        given = weight * given + (1 - weight) * given[other]
+    with fit.accelerator.autocast():
+        logits = fit.form(given).float()
+    loss = fit.loss(logits, labels, people)
+    if other is not None:
+        loss = weight * loss + (1 - weight) * fit.loss(logits, labels[other], people[other])
+    return loss, (logits.argmax(dim=1) == labels).float().mean()
 
 
 def _partners(n: int, mixup: float, chance: tuple[int, int]) -> tuple[Tensor | None, float]:

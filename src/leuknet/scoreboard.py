@@ -144,35 +144,23 @@ def summarise(folder: Path, *, nested: bool = False, against: str | None = None)
     for path in sorted((folder / EVALUATIONS).rglob("*.json")):
         place = path.parent.relative_to(folder / EVALUATIONS)
         groups.setdefault(str(place), []).append(read_evaluation(path))
-    rows: dict[tuple[str, frozenset[str]], Row] = {}
-    behind: dict[str, list[Evaluation]] = {}
-    incomplete = []
-    for members in groups.values():
-        name = _name(members[0])
-        complete = _complete(members)
-        if len(complete) < len(members):
-            incomplete.append(f"{name}: {len(members) - len(complete)} runs of seeds that lack a round")
-        if complete:
-            # Recipes with the same splits have the same baselines: these are shown once.
-            rows.setdefault((name, frozenset(one.split_fingerprint for one in complete)), _row(complete))
-            behind.setdefault(name, complete)
-    if not rows:
+    behind, incomplete = _complete_groups(groups)
+    if not behind:
         raise DataError(
             f"cannot make a table of {folder}",
             why=f"below {EVALUATIONS} there is no recipe with all rounds of the protocol for one seed",
             fix="run `leuknet benchmark` with --data, and the same --out and --protocol, to its end",
         )
     chosen = _choose(groups.values()) if nested else []
-    if complete := _complete(chosen) if chosen else []:
-        rows[(NESTED, frozenset())] = replace(_row(complete), name=NESTED)
+    if complete := _complete(chosen):
         behind[NESTED] = complete
-    ordered = sorted(rows.values(), key=lambda row: (row.is_baseline, -row.scores["auroc"].estimate))
-    names = list(dict.fromkeys(row.name for row in ordered))
+    rows = [replace(_row(members), name=name) for name, members in behind.items()]
+    ordered = sorted(rows, key=lambda row: (row.is_baseline, -row.scores["auroc"].estimate))
     found = Summary(
         tuple(ordered),
         tuple(incomplete),
         Counter(one.recipe for one in chosen),
-        () if against is None else _differences(behind, names, against=against),
+        () if against is None else _differences(behind, [row.name for row in ordered], against=against),
     )
     write_whole(folder / "table.md", _markdown(found).encode())
     write_whole(folder / "table.csv", _csv(found.rows).encode())
@@ -206,6 +194,30 @@ def table_rows(rows: Sequence[Row], metrics: Sequence[str]) -> list[tuple[str, .
     ]
 
 
+def _complete_groups(
+    groups: Mapping[str, Sequence[Evaluation]],
+) -> tuple[dict[str, list[Evaluation]], list[str]]:
+    """Return the evaluations behind each row by its name, and what is left out, in words.
+
+    Recipes with the same splits have the same baselines: these are shown once. A baseline that was fitted to
+    several recipes' cells says whose.
+    """
+    found: dict[tuple[str, frozenset[str]], tuple[str, list[Evaluation]]] = {}
+    incomplete = []
+    for place, members in groups.items():
+        name, complete = _name(members[0]), _complete(members)
+        if len(complete) < len(members):
+            incomplete.append(f"{name}: {len(members) - len(complete)} runs of seeds that lack a round")
+        if complete:
+            found.setdefault((name, frozenset(one.split_fingerprint for one in complete)), (place, complete))
+    often = Counter(name for name, _ in found)
+    behind = {}
+    for (name, _), (place, complete) in found.items():
+        whose = Path(place).parts[0].partition("-changed")[0]
+        behind[f"{name} (cells of {whose})" if often[name] > 1 else name] = complete
+    return behind, incomplete
+
+
 def _name(evaluation: Evaluation) -> str:
     is_baseline = evaluation.model_id.startswith(PREFIX)
     return evaluation.model_id if is_baseline else evaluation.recipe
@@ -230,6 +242,8 @@ def _choose(groups: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
 
 def _complete(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """Return those of seeds that have all rounds: a mean over seeds must not compare different cells."""
+    if not evaluations:
+        return []
     rounds = PROTOCOLS[evaluations[0].protocol].rounds
     there = Counter(one.seed for one in evaluations)
     return [one for one in evaluations if there[one.seed] == rounds]

@@ -119,6 +119,7 @@ def train(
     accelerator = Accelerator(
         mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True)
     )
+    progress = progress and accelerator.is_main_process
     if accelerator.is_main_process:
         _check_folder(out, resume=resume)
     recipe = replace(recipe, network_options=describe(recipe.network, recipe.network_options))

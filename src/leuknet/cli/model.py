@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from leuknet.recipes import RECIPES
+from leuknet.recipes import RECIPES, about, get_recipe
 from leuknet.types import LayerRow
 
 app = typer.Typer(help="Networks and trained models.", no_args_is_help=True)
@@ -61,8 +61,18 @@ def show(
             typer.echo(path)
 
 
-def recipes() -> None:
-    """List the recipes: what each claims and where its settings come from."""
+def recipes(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[RECIPE]", help="Say all of this one: cost, command, settings.")
+    ] = None,
+) -> None:
+    """List the recipes: what each claims and where its settings come from.
+
+    Example: leuknet recipes strong
+    """
+    if name is not None:
+        typer.echo(f"{about(name)}\n\n{json.dumps(asdict(get_recipe(name)), indent=2)}")
+        return
     table = Table("name", "claim", "source")
     for recipe in RECIPES.values():
         table.add_row(recipe.name, recipe.claim, recipe.source)

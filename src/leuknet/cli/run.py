@@ -79,6 +79,8 @@ def train(
 
     Example: leuknet train leuknet-paper --data C-NMC --out runs/paper
     """
+    from accelerate import PartialState
+
     from leuknet.data.protocols import choose_round, make_rounds
     from leuknet.recipes import changed, get_recipe
     from leuknet.train import train as run_training
@@ -110,6 +112,8 @@ def train(
         accumulate=accumulate,
         progress=True,
     )
+    if not PartialState().is_main_process:  # others of the same training would say it again
+        return
     last = run.history[-1]
     assert last.validation_accuracy is not None  # noqa: S101  the last iteration is always validated
     typer.echo(f"model: {run.folder / 'model'}")

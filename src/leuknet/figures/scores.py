@@ -114,9 +114,20 @@ def _draw_panel(axes: Axes, rows: Sequence[ScoreRow], metric: str, *, names: boo
     axes.set_title(title, fontsize=9, color=INK, loc="left", pad=5)
     axes.set_xlabel(better, fontsize=8, labelpad=2)
     axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
-    axes.set_yticklabels([shortened(row.name, 30) for row in rows] if names else [], color=INK, fontsize=8.5)
+    axes.set_yticklabels(_shown_names(rows) if names else [], color=INK, fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="x", color=HAIRLINE, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
+
+
+def _shown_names(rows: Sequence[ScoreRow]) -> list[str]:
+    """Names that fit: settings that were changed are left out where the rest tells rows apart."""
+    brief = [
+        f"{head} (changed)" if changed else head
+        for head, changed, _ in (row.name.partition(" (changed: ") for row in rows)
+    ]
+    if len(set(brief)) < len(brief):
+        brief = [row.name for row in rows]
+    return [shortened(name, 30) for name in brief]

@@ -1,13 +1,15 @@
 """Recipes: all that decides how a network is trained, as data.
 
-A recipe states its source, its claim and the command that repeats it. To add one, write a module that
-holds one `Recipe` and give it a line in `RECIPES`. `get_recipe` finds one by name; `changed` alters
-single settings, as `--set image_size_px=64` on the command line does.
+A recipe states its source and its claim; its module, named like it, also what it costs and the command that
+repeats it. To add one, write such a module that holds one `Recipe` and give it a line in `RECIPES`.
+`get_recipe` finds one by name, `about` gives its module's text; `changed` alters single settings, as `--set
+image_size_px=64` on the command line does.
 """
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, fields, replace
@@ -19,7 +21,8 @@ from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.recipes.leuknet_plus import LEUKNET_PLUS
 from leuknet.recipes.prellberg_2019 import PRELLBERG_2019
-from leuknet.recipes.probes import PROBE_DINOBLOOM, PROBE_LITE0
+from leuknet.recipes.probe_dinobloom import PROBE_DINOBLOOM
+from leuknet.recipes.probe_lite0 import PROBE_LITE0
 from leuknet.recipes.strong import STRONG
 from leuknet.types import LossName, Recipe, Sampling, SplitKind, ThresholdRule
 
@@ -54,6 +57,18 @@ def get_recipe(name: str) -> Recipe:
         why=f"the recipes are {', '.join(RECIPES)}",
         fix=f"use {near[0]!r}" if near else "run `leuknet recipes`",
     )
+
+
+def about(name: str) -> str:
+    """Return what a recipe's module says of it: claim, cost, command, and where its settings come from.
+
+    Raises
+    ------
+    SettingError
+        If there is no such recipe.
+    """
+    module = importlib.import_module(f"{__name__}.{get_recipe(name).name.replace('-', '_')}")
+    return str(module.__doc__).strip()
 
 
 def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
