@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from pickle import dumps
 from types import SimpleNamespace
 from typing import Any
 
@@ -201,6 +202,25 @@ def test_a_model_folder_of_a_hub_network_opens_where_there_is_no_hub(
     assert np.isfinite(model.predict(np.zeros((2, 450, 450, 3), np.uint8))).all()
     assert describe(recipe.network, model.card.recipe.network_options) == model.card.recipe.network_options
     assert model.card.channel_mean == pytest.approx((127.5, 63.75, 31.875))  # the publisher's
+
+
+def test_a_description_cannot_make_timm_read_a_pickle(hub: Path, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+
+    class Harm:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (canary,))
+
+    pickle = tmp_path / "weights.pth"
+    pickle.write_bytes(dumps({"state_dict": Harm()}))
+    described = {"architecture": CNN, "model_args": {"checkpoint_path": str(pickle)}, "pretrained_cfg": {}}
+
+    with pytest.raises(ModelError, match="asks timm for 'checkpoint_path'"):
+        build("hf:someone/evil", 32, {"config": described, "pretrained": False})
+    elsewhere = described | {"architecture": f"local-dir:{tmp_path}", "model_args": {}}
+    with pytest.raises(ModelError, match="has no 'local-dir:"):
+        build("hf:someone/evil", 32, {"config": elsewhere, "pretrained": False})
+    assert not canary.exists()
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -29,6 +30,9 @@ from torch import Tensor, nn
 from leuknet.errors import ModelError, SettingError
 from leuknet.models.leuknet import ZeroCenter
 from leuknet.models.weights import fetch, load_lite_weights, put_weights, read_safetensors
+
+_OF_TIMM = frozenset(inspect.signature(timm.create_model).parameters) - {"kwargs"}
+"""Arguments of timm's own function, beside those of a network."""
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
@@ -205,19 +209,12 @@ def _read_config(name: str, revision: str | None) -> dict[str, Any]:
             for key in ("mean", "std", "classifier", "fixed_input_size", "num_classes")
             if key in content["pretrained_cfg"]
         }
-        is_known = timm.is_model(kept["architecture"])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"cannot read {CONFIG_FILE} of {name}",
             why=f"it is not in timm's format: {type(error).__name__} {error}",
             fix="name a repository that says it is made for timm",
         ) from error
-    if not is_known:
-        raise ModelError(
-            f"cannot build the network of {name}",
-            why=f"this timm ({timm.__version__}) has no {kept['architecture']!r}",
-            fix="pip install --upgrade timm",
-        )
     return kept
 
 
@@ -325,6 +322,20 @@ def _from_timm(
     dropout: float,
 ) -> Published:
     """Build a network of timm without its classifier; put weights from a file into it."""
+    if not timm.is_model(architecture):  # timm would also take names of folders and repositories
+        raise ModelError(
+            "cannot build the network",
+            why=f"this timm ({timm.__version__}) has no {architecture!r}",
+            fix="pip install --upgrade timm",
+        )
+    # Whoever publishes a model writes its arguments. They are for the layers, and not for timm's own loader,
+    # which reads pickles.
+    if odd := sorted(_OF_TIMM & arguments.keys()):
+        raise ModelError(
+            f"refused to build {architecture}",
+            why=f"its description asks timm for {odd[0]!r}, which is not about layers",
+            fix="use another source, and tell its publisher",
+        )
     arguments = {key: value for key, value in arguments.items() if key not in ("num_classes", "img_size")}
     if config.get("fixed_input_size"):  # transformers have a place for each patch, and resize the weights'
         arguments["img_size"] = image_size_px
