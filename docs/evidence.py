@@ -177,7 +177,7 @@ def recipe_lines(found: dict[str, Any]) -> list[str]:
         lines += [
             f"### Separation {separation}: {word}",
             "",
-            *_table(table_heads(SHOWN), table["rows"]),
+            *table_lines(table_heads(SHOWN), table["rows"]),
             "",
             "The nested row took "
             + ", ".join(f"{name} {n} times" for name, n in table["chosen"].items())
@@ -198,11 +198,11 @@ def more_cells_lines(found: dict[str, Any]) -> list[str]:
         f"With four times as many cells ({found['rows'][0][2]}), separation 1.4: {apart}. The best floor is",
         f"{found['floor']['name']}, whose interval of AUROC ends at {found['floor']['high']:.3f}.",
         "",
-        *_table(table_heads(SHOWN), found["rows"]),
+        *table_lines(table_heads(SHOWN), found["rows"]),
         "",
         f"Paired over people and seeds, minus {found['against']}:",
         "",
-        *_table(
+        *table_lines(
             ("model", *(METRICS[name].title for name in ("auroc", "weighted_f1", "subject_accuracy"))),
             found["differences"],
         ),
@@ -229,7 +229,7 @@ def ablation_lines(found: dict[str, Any]) -> list[str]:
             "",
             f"Whole: {whole}; {one['cells']} cells of {one['subjects']} people, {one['seeds']} seeds.",
             "",
-            *_table(("left out", *titles), one["rows"]),
+            *table_lines(("left out", *titles), one["rows"]),
             "",
             f"By AUROC, helped: {', '.join(helped) or 'none'}. Did harm: {', '.join(hurt) or 'none'}. "
             f"Cannot be told apart: {', '.join(unknown) or 'none'}.",
@@ -245,7 +245,7 @@ def wbc_lines(found: dict[str, Any]) -> list[str]:
         f"The same {found['cells']} test cells as above, lymphocyte against the rest, for every recipe and floor; split by",
         "image, since the set names no people: optimistic. One seed. Images are resized whole.",
         "",
-        *_table(heads, [[row["name"], *row["scores"]] for row in found["rows"]]),
+        *table_lines(heads, [[row["name"], *row["scores"]] for row in found["rows"]]),
         "",
     ]
 
@@ -303,5 +303,6 @@ def _wbc_row(name: str, path: Path) -> dict[str, Any]:
     }
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write a table in Markdown."""
     return [f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows)]

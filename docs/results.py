@@ -16,7 +16,7 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from evidence import (
     measure_wbc_recipes,
     more_cells_lines,
     recipe_lines,
+    table_lines,
     wbc_lines,
 )
 from familiarity import familiarity_lines, measure_familiarity
@@ -371,7 +372,7 @@ def _audit_lines(found: dict[str, Any]) -> list[str]:
         "the best that any model can do on people it has not seen, and a control, since it remembers nobody. Colour bears no",
         "class by construction: whatever it scores by image is memory of the slide.",
         "",
-        *_table_lines(heads, found["rows"]),
+        *table_lines(heads, found["rows"]),
         "",
         *_command_lines(found),
     ]
@@ -408,13 +409,9 @@ def _explanation_lines(found: dict[str, Any]) -> list[str]:
         "not the network (limit: an agreement of 0.5); blackening what a map marks must change the answer sooner than by chance.",
         "`leuknet explain MODEL IMAGES --check` measures the same.",
         "",
-        *_table_lines(heads, rows),
+        *table_lines(heads, rows),
         "",
     ]
-
-
-def _table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows)]
 
 
 def _fc1_lines(found: dict[str, Any]) -> list[str]:

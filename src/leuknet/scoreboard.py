@@ -15,15 +15,10 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from leuknet.baselines import PREFIX
-from leuknet.crossed import Answers, crossed_bootstrap, crossed_difference
-from leuknet.curves import arrays_of, clusters_of
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.errors import DataError
 from leuknet.evaluate import read_evaluation
@@ -31,8 +26,17 @@ from leuknet.figures import save_figure
 from leuknet.figures.scores import draw_scores
 from leuknet.metrics import METRICS
 from leuknet.records import write_whole
+from leuknet.standings import (
+    Difference,
+    Row,
+    choose_by_validation,
+    complete_seeds,
+    find_differences,
+    make_row,
+    name_of,
+)
 from leuknet.summary import score_text, signed_text
-from leuknet.types import Evaluation, Interval, SplitKind
+from leuknet.types import Evaluation
 
 EVALUATIONS = "evaluations"
 """Folder, below that of a protocol, with one file for each cell of the grid."""
@@ -44,40 +48,6 @@ NESTED = "chosen on validation (nested)"
 """Name of the row that takes another recipe in each round."""
 
 _NUMBERS = ("estimate", "low", "high", "interval")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One recipe or baseline in the table.
-
-    Attributes
-    ----------
-    name
-        Of the recipe, or `baseline: area` and the like.
-    seeds
-        Those with all rounds of the protocol.
-    cells, subjects
-        Different cells and people tested; subjects is None where cells name nobody.
-    scores
-        Metric to the mean over seeds, each on the cells of all rounds together, with its interval.
-    by_seed
-        Metric to the value of each seed.
-    """
-
-    name: str
-    protocol: str
-    split_kind: SplitKind
-    simulated: bool
-    seeds: tuple[int, ...]
-    cells: int
-    subjects: int | None
-    scores: Mapping[str, Interval]
-    by_seed: Mapping[str, tuple[float, ...]]
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether it is no recipe, but something that should not work as well."""
-        return self.name.startswith(PREFIX)
 
 
 @dataclass(frozen=True)
@@ -96,30 +66,6 @@ class Summary:
     incomplete: tuple[str, ...]
     chosen: Mapping[str, int]
     differences: tuple[Difference, ...] = ()
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How a row differs from another one on the same cells and seeds.
-
-    Attributes
-    ----------
-    name, against
-        The two rows.
-    scores
-        Metric to `name` minus `against`.
-    """
-
-    name: str
-    against: str
-    scores: Mapping[str, Interval]
-
-    def verdict(self, metric: str) -> str:
-        """Return `better`, `worse` or `cannot be told apart`: the last where the interval holds 0."""
-        one = self.scores[metric]
-        if one.low <= 0 <= one.high:
-            return "cannot be told apart"
-        return "better" if (one.estimate > 0) == METRICS[metric].higher_is_better else "worse"
 
 
 def summarise(folder: Path, *, nested: bool = False, against: str | None = None) -> Summary:
@@ -151,16 +97,16 @@ def summarise(folder: Path, *, nested: bool = False, against: str | None = None)
             why=f"below {EVALUATIONS} there is no recipe with all rounds of the protocol for one seed",
             fix="run `leuknet benchmark` with --data, and the same --out and --protocol, to its end",
         )
-    chosen = _choose(groups.values()) if nested else []
-    if complete := _complete(chosen):
+    chosen = choose_by_validation(groups.values()) if nested else []
+    if complete := complete_seeds(chosen):
         behind[NESTED] = complete
-    rows = [replace(_row(members), name=name) for name, members in behind.items()]
+    rows = [replace(make_row(members), name=name) for name, members in behind.items()]
     ordered = sorted(rows, key=lambda row: (row.is_baseline, -row.scores["auroc"].estimate))
     found = Summary(
         tuple(ordered),
         tuple(incomplete),
         Counter(one.recipe for one in chosen),
-        () if against is None else _differences(behind, [row.name for row in ordered], against=against),
+        () if against is None else find_differences(behind, [row.name for row in ordered], against=against),
     )
     write_whole(folder / "table.md", _markdown(found).encode())
     write_whole(folder / "table.csv", _csv(found.rows).encode())
@@ -205,7 +151,7 @@ def _complete_groups(
     found: dict[tuple[str, frozenset[str]], tuple[str, list[Evaluation]]] = {}
     incomplete = []
     for place, members in groups.items():
-        name, complete = _name(members[0]), _complete(members)
+        name, complete = name_of(members[0]), complete_seeds(members)
         if len(complete) < len(members):
             incomplete.append(f"{name}: {len(members) - len(complete)} runs of seeds that lack a round")
         if complete:
@@ -216,104 +162,6 @@ def _complete_groups(
         whose = Path(place).parts[0].partition("-changed")[0]
         behind[f"{name} (cells of {whose})" if often[name] > 1 else name] = complete
     return behind, incomplete
-
-
-def _name(evaluation: Evaluation) -> str:
-    is_baseline = evaluation.model_id.startswith(PREFIX)
-    return evaluation.model_id if is_baseline else evaluation.recipe
-
-
-def _choose(groups: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
-    """Return for each seed and round the evaluation of the recipe that did best on its validation side."""
-    best: dict[tuple[int, str], tuple[float, Evaluation]] = {}
-    for one in (one for members in groups for one in members if not one.model_id.startswith(PREFIX)):
-        loss = None if one.calibration is None else one.calibration.subject_loss
-        if loss is None:
-            raise DataError(
-                "cannot choose a recipe by validation",
-                why=f"{one.recipe}, seed {one.seed}, does not state its loss on the validation side",
-                fix="train it again with this LeukNet, or leave out --nested",
-            )
-        place = (one.seed, one.round)
-        if place not in best or loss < best[place][0]:
-            best[place] = (loss, one)
-    return [one for _, one in best.values()]
-
-
-def _complete(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """Return those of seeds that have all rounds: a mean over seeds must not compare different cells."""
-    if not evaluations:
-        return []
-    rounds = PROTOCOLS[evaluations[0].protocol].rounds
-    there = Counter(one.seed for one in evaluations)
-    return [one for one in evaluations if there[one.seed] == rounds]
-
-
-def _differences(
-    behind: Mapping[str, Sequence[Evaluation]], names: Sequence[str], *, against: str
-) -> tuple[Difference, ...]:
-    """Return how each row differs from one of them; rows of other seeds or cells are left out."""
-    if against not in names:
-        raise DataError(
-            f"there is no row {against!r} to compare with",
-            why=f"the rows are {', '.join(names)}",
-            fix="name one of them with --against",
-        )
-    first = behind[against]
-    found = []
-    for name in (name for name in names if name != against):
-        second = behind[name]
-        if _tested(first) != _tested(second):
-            continue
-        by_subject = all(clusters_of(one) is not None for one in (*first, *second))
-        seeds = sorted({one.seed for one in first})
-        both = [
-            [_pooled([one for one in side if one.seed == seed], by_subject) for seed in seeds]
-            for side in (first, second)
-        ]
-        shared = [metric for metric in METRICS if all(metric in one.metrics for one in (*first, *second))]
-        unit = "subjects" if by_subject else "cells"
-        found.append(Difference(name, against, crossed_difference(*both, unit=unit, metrics=shared)))
-    return tuple(found)
-
-
-def _tested(evaluations: Sequence[Evaluation]) -> set[tuple[int, str, frozenset[str]]]:
-    return {(one.seed, one.round, frozenset(one.paths)) for one in evaluations}
-
-
-def _row(evaluations: Sequence[Evaluation]) -> Row:
-    """Pool the rounds of each seed, since each tests other cells; then take the mean over seeds."""
-    first = evaluations[0]
-    seeds = sorted({one.seed for one in evaluations})
-    by_subject = all(clusters_of(one) is not None for one in evaluations)
-    answers = [_pooled([one for one in evaluations if one.seed == seed], by_subject) for seed in seeds]
-    metrics = [name for name in METRICS if all(name in one.metrics for one in evaluations)]
-    found = crossed_bootstrap(answers, unit="subjects" if by_subject else "cells", metrics=metrics)
-    subjects = {one for evaluation in evaluations for one in evaluation.subject_ids}
-    return Row(
-        name=_name(first),
-        protocol=first.protocol,
-        split_kind=first.split_kind,
-        simulated=first.simulated,
-        seeds=tuple(seeds),
-        cells=len({path for one in evaluations for path in one.paths}),
-        subjects=None if None in subjects else len(subjects),
-        scores={metric: one.interval for metric, one in found.items()},
-        by_seed={metric: one.values for metric, one in found.items()},
-    )
-
-
-def _pooled(evaluations: Sequence[Evaluation], by_subject: bool) -> Answers:
-    """Put the cells of all rounds of one seed into one set of arrays; each keeps its own threshold."""
-    ids = np.array([path for one in evaluations for path in one.paths])
-    subjects = np.array([str(name) for one in evaluations for name in one.subject_ids])
-    return Answers(
-        ids=ids,
-        labels=np.concatenate([arrays_of(one)[0] for one in evaluations]),
-        probabilities=np.concatenate([arrays_of(one)[1] for one in evaluations]),
-        threshold=np.concatenate([np.full(one.cells, one.threshold) for one in evaluations]),
-        whose=subjects if by_subject else ids,
-    )
 
 
 def _markdown(summary: Summary) -> str:

@@ -55,19 +55,17 @@ def _looks_text(evaluation: Evaluation) -> str:
 
 def score_text(name: str, interval: Interval) -> str:
     """Return a metric's estimate and interval as people read it: `80.4% (68.2 to 88.7)`."""
-    numbers = (interval.estimate, interval.low, interval.high)
-    if METRICS[name].is_percent:
-        estimate, low, high = (f"{100 * number:.1f}" for number in numbers)
-        return f"{estimate}% ({low} to {high})"
-    estimate, low, high = (f"{number:.3f}" for number in numbers)
-    return f"{estimate} ({low} to {high})"
+    return _text(name, interval, sign="", unit="%")
 
 
 def signed_text(name: str, interval: Interval) -> str:
-    """Return the difference of a metric with its interval: `+2.4 points (-1.0 to 5.9)`, `-0.031 (...)`."""
+    """Return the difference of a metric with its interval: `+2.4 points (-1.0 to +5.9)`."""
+    return _text(name, interval, sign="+", unit=" points")
+
+
+def _text(name: str, interval: Interval, *, sign: str, unit: str) -> str:
+    is_percent = METRICS[name].is_percent
+    factor, form = (100, f"{sign}.1f") if is_percent else (1, f"{sign}.3f")
     numbers = (interval.estimate, interval.low, interval.high)
-    if METRICS[name].is_percent:
-        estimate, low, high = (f"{100 * number:+.1f}" for number in numbers)
-        return f"{estimate} points ({low} to {high})"
-    estimate, low, high = (f"{number:+.3f}" for number in numbers)
-    return f"{estimate} ({low} to {high})"
+    estimate, low, high = (format(factor * number, form) for number in numbers)
+    return f"{estimate}{unit if is_percent else ''} ({low} to {high})"
