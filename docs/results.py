@@ -312,13 +312,13 @@ def render() -> str:
         *(_benchmark_lines(found["benchmark"]) if found["benchmark"] else ["Not measured.", ""]),
         "## All recipes, on simulated cells of new people",
         "",
-        *(recipe_lines(found["recipes"]) if found["recipes"] else ["Not measured.", ""]),
+        *_evidence_lines(found["recipes"], recipe_lines),
         "### Do a linear probe and a fine-tuned network beat the floors?",
         "",
-        *(more_cells_lines(found["more-cells"]) if found["more-cells"] else ["Not measured.", ""]),
+        *_evidence_lines(found["more-cells"], more_cells_lines),
         "## What each ingredient is worth, on simulated cells of new people",
         "",
-        *(ablation_lines(found["ablations"]) if found["ablations"] else ["Not measured.", ""]),
+        *_evidence_lines(found["ablations"], ablation_lines),
         "## Explanations: do the maps speak of the network?",
         "",
         *(_explanation_lines(found["explanations"]) if found["explanations"] else ["Not measured.", ""]),
@@ -337,7 +337,7 @@ def render() -> str:
         *(_evaluation_lines(found["wbc-masks"]) if found["wbc-masks"] else ["Not measured.", ""]),
         "### Every recipe on them",
         "",
-        *(wbc_lines(found["wbc-recipes"]) if found["wbc-recipes"] else ["Not measured.", ""]),
+        *_evidence_lines(found["wbc-recipes"], wbc_lines),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -380,6 +380,10 @@ def _audit_lines(found: dict[str, Any]) -> list[str]:
 
 def _benchmark_lines(found: dict[str, Any]) -> list[str]:
     return [*found["table"], "", *_command_lines(found)]
+
+
+def _evidence_lines(found: dict[str, Any], write: Callable[[dict[str, Any]], list[str]]) -> list[str]:
+    return [*write(found), *_command_lines(found)] if found else ["Not measured.", ""]
 
 
 def _explanation_lines(found: dict[str, Any]) -> list[str]:

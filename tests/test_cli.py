@@ -583,7 +583,7 @@ def test_evaluate_judges_the_own_test_side_with_intervals_and_figures(
         *(f"{name}.{kind}" for name in pictures for kind in ("png", "svg")),
     }
     assert [path.name for path in sorted((tmp_path / "results" / "baselines").iterdir())] == [
-        *("area.json", "colour.json", "nearest.json")
+        *("area.json", "colour.json", "nearest.json", "texture.json")
     ]
     evaluation = read_evaluation(tmp_path / "results" / "evaluation.json")
     assert (evaluation.part, evaluation.cells, evaluation.simulated) == ("test side", 8, True)
