@@ -177,7 +177,7 @@ def _markdown(summary: Summary) -> str:
         ),
         "Scores are means over seeds, each on the cells of all rounds together; in brackets "
         f"{_rests_on(first)}. Baselines should not work as well as they do: what they reach, a network "
-        "may owe to size and colour.",
+        "may owe to size, colour and texture.",
         *(f"Not in the table: {text}." for text in summary.incomplete),
         *_difference_lines(summary.differences),
         *(

@@ -57,7 +57,7 @@ def comparison(runs: Runs) -> tuple[Block, ...]:
         (run.name, tested_text(run), run.evaluation.metrics) for run in runs
     ]
     judged += pooled_rounds(runs)
-    judged += [(name, "a baseline: it should not do well", one.metrics) for name, one in _baselines(runs)]
+    judged += [(name, "a baseline: a network must beat it", one.metrics) for name, one in _baselines(runs)]
     shown, more = shortened(judged, _ROWS)
     others = [name for name in METRICS if name not in _CALLS]
     blocks: list[Block] = [
