@@ -10,7 +10,6 @@ gave. Start at `measure_recipes`; `recipe_lines` and its neighbours write the pa
 
 from __future__ import annotations
 
-import re
 import shlex
 import statistics
 import time
@@ -20,6 +19,7 @@ from typing import Any
 
 from commands import BUILD, run
 
+from leuknet.benchmark import as_file_name
 from leuknet.data import open_dataset
 from leuknet.data.unseen import cells_of_parts
 from leuknet.evaluate import evaluate, read_evaluation, write_evaluation
@@ -153,7 +153,7 @@ def measure_ablations(_: Path) -> dict[str, Any]:
             out = BUILD / "evidence" / ("recipes-1.0" if not left_out else f"ablation-{recipe}")
             settings = (*SIZES[recipe], *left_out)
             commands.append(_benchmark(data, recipe, settings, out, seeds=SEEDS[1.0]))
-            runs = out / "official" / "runs" / _as_folder(_changed_name(recipe, settings))
+            runs = out / "official" / "runs" / as_file_name(_changed_name(recipe, settings))
             for folder in sorted(runs.iterdir()):
                 behind.setdefault(ingredient, []).append(_judge_again(folder, tested))
         differences = find_differences(behind, list(behind), against="whole")
@@ -333,11 +333,6 @@ def _benchmark(data: Path, recipe: str, settings: Sequence[str], out: Path, *, s
 
 def _changed_name(recipe: str, settings: Sequence[str]) -> str:
     return f"{recipe} (changed: {', '.join(settings)})"
-
-
-def _as_folder(name: str) -> str:
-    """As `leuknet benchmark` names the folder of a recipe."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
 
 
 def _short(name: str) -> str:

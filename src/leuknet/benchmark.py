@@ -115,11 +115,12 @@ def _check_grid(recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:
 
 
 def _task(folder: Path, recipe: Recipe, one: Round) -> _Task:
-    place = Path(_as_file_name(recipe.name), f"{recipe.seed}-{_as_file_name(one.split.round)}")
+    place = Path(as_file_name(recipe.name), f"{recipe.seed}-{as_file_name(one.split.round)}")
     return _Task(recipe, one, folder / EVALUATIONS / f"{place}.json", folder / RUNS / place)
 
 
-def _as_file_name(text: str) -> str:
+def as_file_name(text: str) -> str:
+    """Return the name of a recipe or round as it stands in paths."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
 
 
