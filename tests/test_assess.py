@@ -76,9 +76,7 @@ def test_baselines_are_scored_on_the_very_cells_of_the_model(judged: Path) -> No
 def test_a_survey_at_hand_is_taken_instead_of_reading_again(
     model: Path, dataset: Dataset, judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    surveyed = cached_survey(
-        dataset.cells, pool=dataset.cells, root=dataset.root, canvas_px=dataset.canvas_px, textures=True
-    )
+    surveyed = cached_survey(dataset.cells, dataset, textures=True)
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("it was surveyed before")

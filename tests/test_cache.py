@@ -63,7 +63,7 @@ def decoded(dataset: Dataset, cells: Sequence[CellImage] | None = None, *, side:
 
 
 def look(dataset: Dataset, cells: Sequence[CellImage]) -> Survey:
-    return cached_survey(cells, pool=dataset.cells, root=dataset.root, canvas_px=dataset.canvas_px)
+    return cached_survey(cells, dataset)
 
 
 def refuse_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

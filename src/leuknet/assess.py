@@ -74,9 +74,7 @@ def assess(
     if surveyed is None:
         surveyed = cached_survey(
             [*train_cells, *side.cells],
-            pool=dataset.cells,
-            root=dataset.root,
-            canvas_px=dataset.canvas_px,
+            dataset,
             textures=bool(train_cells),
             progress=progress,
         )

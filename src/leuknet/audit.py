@@ -159,9 +159,7 @@ def usual_learners(
         cells = [cell for cell in dataset.cells if not recipe.parts or cell.part in recipe.parts]
         return cached_survey(
             cells,
-            pool=dataset.cells,
-            root=dataset.root,
-            canvas_px=dataset.canvas_px,
+            dataset,
             textures=True,
             progress=progress,
         )

@@ -146,9 +146,7 @@ def _survey_all(tasks: Sequence[_Task], dataset: Dataset) -> Survey:
     cells = {one.id: one for split in splits for one in (*split.train, *split.validation, *split.test)}
     return cached_survey(
         list(cells.values()),
-        pool=dataset.cells,
-        root=dataset.root,
-        canvas_px=dataset.canvas_px,
+        dataset,
         textures=True,
         progress=True,
     )

@@ -84,9 +84,7 @@ def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bo
         statistics=((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
         surveyed=cached_survey(
             [*split.train, *split.validation, *split.test],
-            pool=dataset.cells,
-            root=dataset.root,
-            canvas_px=dataset.canvas_px,
+            dataset,
             progress=progress,
         ),
         folder=out / "model",

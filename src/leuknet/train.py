@@ -131,9 +131,7 @@ def train(
     validation_inputs = read_inputs(split.validation, dataset, recipe, progress=progress)
     surveyed = surveyed or cached_survey(
         [*split.train, *split.validation, *split.test],
-        pool=dataset.cells,
-        root=dataset.root,
-        canvas_px=dataset.canvas_px,
+        dataset,
         progress=progress,
     )
     torch.manual_seed(recipe.seed if not recipe.draw else seed_of(*chance_of(recipe)))

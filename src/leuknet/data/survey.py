@@ -27,7 +27,7 @@ from leuknet.data.near import HASH_BITS, perceptual_hash
 from leuknet.data.texture import TEXTURE_VERSION, TEXTURES, describe_texture
 from leuknet.data.transform import N_READERS, TRANSFORM_VERSION, place_on_canvas, prepare
 from leuknet.errors import UnreadableImageError
-from leuknet.types import CellImage, Pixels
+from leuknet.types import CellImage, Dataset, Pixels
 
 THUMBNAIL_PX = 32
 
@@ -37,7 +37,8 @@ SURVEY_VERSION = 1
 """To be raised with every change of `measure` or `perceptual_hash` that changes a number, as
 `leuknet.data.transform.TRANSFORM_VERSION` is for pixels: surveys may have been kept."""
 
-_LIBRARIES = ("ImageHash", "numpy", "pillow", "scipy", "scikit-image")  # whose versions decide a number too
+_LIBRARIES = ("ImageHash", "numpy", "pillow", "scipy")  # whose versions decide a number too
+_TEXTURE_LIBRARIES = ("numpy", "pillow", "scikit-image", "scipy")
 
 _ROW = np.dtype(
     [
@@ -129,23 +130,19 @@ def _first_look(pixels: Pixels) -> tuple[str, Measures, Pixels]:
 
 
 def cached_survey(
-    cells: Sequence[CellImage],
-    *,
-    pool: Sequence[CellImage],
-    root: Path | None,
-    canvas_px: int | None,
-    textures: bool = False,
-    progress: bool = False,
+    cells: Sequence[CellImage], dataset: Dataset, *, textures: bool = False, progress: bool = False
 ) -> Survey:
     """Do as `survey`, but take from the cache what an earlier survey of the same images found.
 
     Parameters
     ----------
-    pool
-        All cells of the data set: its file has a place for each, so that all splits share it.
+    cells
+        In any number.
+    dataset
+        Theirs. The cache's file has a place for each of its cells, so that all splits share it.
     textures
         Describe textures too.
-    cells, root, canvas_px, progress
+    progress
         As for `survey`.
 
     Warns
@@ -153,6 +150,7 @@ def cached_survey(
     UserWarning
         As for `leuknet.data.cache.cached_rows`.
     """
+    root, canvas_px = dataset.root, dataset.canvas_px
 
     def read(some: Sequence[CellImage], progress: bool) -> ReadRows:
         seen = survey(some, root=root, canvas_px=canvas_px, progress=progress)
@@ -163,7 +161,7 @@ def cached_survey(
 
     decides = ("survey", canvas_px, SURVEY_VERSION, TRANSFORM_VERSION, *map(version, _LIBRARIES))
     kind = RowKind("surveying", decides, _ROW.itemsize, read)
-    found = cached_rows(cells, pool=pool, kind=kind, progress=progress)
+    found = cached_rows(cells, pool=dataset.cells, kind=kind, progress=progress)
     rows = found.rows[found.places].view(_ROW)[:, 0]
     surveyed = Survey(
         cells=found.cells,
@@ -174,20 +172,15 @@ def cached_survey(
     )
     if not textures:
         return surveyed
-    described = _cached_textures(found.cells, pool=pool, root=root, canvas_px=canvas_px, progress=progress)
+    described = _cached_textures(found.cells, dataset, progress=progress)
     if described.unreadable:  # it was readable a moment ago
         raise described.unreadable[0][1]
     return replace(surveyed, textures=described.rows[described.places].view(np.float32))
 
 
-def _cached_textures(
-    cells: Sequence[CellImage],
-    *,
-    pool: Sequence[CellImage],
-    root: Path | None,
-    canvas_px: int | None,
-    progress: bool,
-) -> Rows:
+def _cached_textures(cells: Sequence[CellImage], dataset: Dataset, *, progress: bool) -> Rows:
+    root, canvas_px = dataset.root, dataset.canvas_px
+
     def read(some: Sequence[CellImage], progress: bool) -> ReadRows:
         seen, unreadable = _look_at(
             some, describe_texture, root=root, canvas_px=canvas_px, doing=kind.doing, progress=progress
@@ -195,9 +188,10 @@ def _cached_textures(
         rows = np.array([row for _, row in seen], np.float32).reshape(len(seen), len(TEXTURES))
         return rows.view(np.uint8), tuple(cell for cell, _ in seen), unreadable
 
-    decides = ("textures", canvas_px, TEXTURE_VERSION, TRANSFORM_VERSION, *map(version, _LIBRARIES))
+    versions = map(version, _TEXTURE_LIBRARIES)
+    decides = ("textures", canvas_px, TEXTURE_VERSION, TRANSFORM_VERSION, *versions)
     kind = RowKind("describing textures", decides, 4 * len(TEXTURES), read)
-    return cached_rows(cells, pool=pool, kind=kind, progress=progress)
+    return cached_rows(cells, pool=dataset.cells, kind=kind, progress=progress)
 
 
 def _look_at(
