@@ -80,21 +80,22 @@ ABLATION_SHOWN = ("auroc", "weighted_f1", "ece")
 
 def measure_recipes(_: Path) -> dict[str, Any]:
     """Judge every recipe on hard, usual and easy cells, by people who trained none of them."""
-    commands, tables = [], {}
+    commands, tables, differences = [], {}, []
+    first = next(iter(SEPARATIONS))
+    against = _changed_name("strong", SIZES["strong"])
     for separation in SEPARATIONS:
         data, out = _draw(separation, scale=0.08), BUILD / "evidence" / f"recipes-{separation}"
         commands.append(_draw_command(separation, scale=0.08))
         for name in SIZES:
             commands.append(_benchmark(data, name, SIZES[name], out, seeds=SEEDS[separation]))
         commands.append(run(f"benchmark --protocol official --out {out} --nested"))
-        against = _changed_name("strong", SIZES["strong"])
         found = summarise(out / "official", nested=True, against=against)
         tables[str(separation)] = {
             "rows": _short_rows(found, SHOWN),
             "chosen": {_short(name): n for name, n in found.chosen.items()},
-            "differences": _short_differences(found, ABLATION_SHOWN),
         }
-    first = next(iter(SEPARATIONS))
+        if separation == first:
+            differences = _short_differences(found, ABLATION_SHOWN)
     return {
         "commands": commands,
         "tables": tables,
@@ -102,7 +103,7 @@ def measure_recipes(_: Path) -> dict[str, Any]:
         "against": {
             "separation": first,
             "name": "strong",
-            "differences": tables[str(first)].pop("differences"),
+            "differences": differences,
         },
         "seeds": len(SEEDS[first].split(",")),
     }
@@ -156,7 +157,7 @@ def measure_ablations(_: Path) -> dict[str, Any]:
             runs = out / "official" / "runs" / as_file_name(_changed_name(recipe, settings))
             for folder in sorted(runs.iterdir()):
                 behind.setdefault(ingredient, []).append(_judge_again(folder, tested))
-        differences = find_differences(behind, list(behind), against="whole")
+        differences = find_differences(behind, against="whole")
         whole = behind["whole"]
         found[recipe] = {
             "whole": [_mean_text(whole, name) for name in ABLATION_SHOWN],

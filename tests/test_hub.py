@@ -16,7 +16,8 @@ from huggingface_hub import ModelCard, constants
 import leuknet
 from leuknet.data.split_file import read_trained
 from leuknet.errors import ModelError, SettingError
-from leuknet.hub import is_repository, pull, push
+from leuknet.hub import pull, push
+from leuknet.model_folder import is_repository
 from tests.conftest import REPOSITORY, run_cli
 from tests.fake_hub import TOKEN
 
@@ -163,7 +164,9 @@ def test_a_commit_can_be_named_and_is_fetched_once(hub: Path, model: Path, tmp_p
     old = pull(NAME, out=tmp_path / "old", revision=first)
     assert "UID_" not in (old / "split.json").read_text(encoding="ascii")
     kept = pull(NAME)
+    (pushed(hub) / "weights.safetensors").unlink()  # whoever asks for it again now fails
     assert kept == pull(NAME)
+    assert (kept / "weights.safetensors").exists()
     assert "UID_" in (kept / "split.json").read_text(encoding="ascii")
 
 

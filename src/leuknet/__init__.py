@@ -33,7 +33,7 @@ def load(folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None) 
     ----------
     folder
         As `leuknet train` writes it; or `owner/name` of a repository on the Hugging Face hub, where there
-        is no such folder: it is fetched once and kept.
+        is no such folder: each commit is fetched once and kept, and the hub is asked which is the newest.
     engine
         What computes: ONNX Runtime, or PyTorch, which explanations need too. They agree within 1e-4. None
         takes ONNX Runtime where the folder has a graph, and PyTorch for models of LeukNet 0.1.0.
@@ -45,13 +45,12 @@ def load(folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None) 
     MissingExtraError
         If PyTorch is to compute and is not installed.
     """
-    from leuknet.model_folder import has_graph
+    from leuknet.model_folder import has_graph, is_repository
 
-    if not Path(folder).exists() and isinstance(folder, str):
-        from leuknet.hub import is_repository, pull
+    if isinstance(folder, str) and is_repository(folder) and not Path(folder).exists():
+        from leuknet.hub import pull
 
-        if is_repository(folder):
-            folder = pull(folder)
+        folder = pull(folder)
     if engine == "onnx" or (engine is None and has_graph(Path(folder))):
         from leuknet.onnx_predictor import load_onnx_model
 

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from leuknet.augment import Augmentation, make_augmentation
 from leuknet.data.cache import MappedInputs, cached_inputs
-from leuknet.errors import DatasetError, NoSubjectsError
-from leuknet.losses import even_weights, number_people, person_weights
+from leuknet.errors import DatasetError
+from leuknet.losses import even_weights, number_people, person_weights, require_people
 from leuknet.types import CellImage, Dataset, Features, Recipe
 
 Item = tuple[Tensor, int, int]
@@ -131,13 +131,8 @@ def _shares(side: LabelledInputs, recipe: Recipe) -> NDArray[np.float64]:
     labels, people = torch.tensor(side.labels), torch.tensor(side.people)
     if recipe.sampling == "class-balanced":
         weights = even_weights(labels)[labels]
-    elif -1 in side.people:
-        raise NoSubjectsError(
-            "cannot draw people evenly",
-            why=f"{side.people.count(-1):,} of {len(side):,} training cells carry no subject id",
-            fix="use --set sampling=class-balanced, or data that name people",
-        )
     else:
+        require_people(side.people, "cannot draw people evenly", instead="sampling=class-balanced")
         weights = person_weights(labels, people)[people]
     shares = weights.double().numpy()
     return np.asarray(shares / shares.sum())

@@ -80,6 +80,11 @@ def calibrate(
     )
 
 
+def cell_losses(labels: Labels, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cross-entropy of each cell (N,), in nats, from labels and log odds (N,) of class 1."""
+    return np.asarray(np.logaddexp(0, np.where(labels == 1, -log_odds, log_odds)))
+
+
 def subject_loss(labels: Labels, log_odds: NDArray[np.float64], subjects: Sequence[str | None]) -> float:
     """Return the cross-entropy in which people count alike within a class, and both classes alike.
 
@@ -107,7 +112,7 @@ def subject_loss(labels: Labels, log_odds: NDArray[np.float64], subjects: Sequen
     >>> bool(np.isclose(loss, (np.log(5 / 4) + (np.log(5) + np.log(4 / 3)) / 2) / 2))
     True
     """
-    losses = np.logaddexp(0, np.where(labels == 1, -log_odds, log_odds))
+    losses = cell_losses(labels, log_odds)
     names = [str(index) for index in range(len(labels))] if None in subjects else subjects
     total = 0.0
     for label in (0, 1):

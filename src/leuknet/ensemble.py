@@ -10,6 +10,7 @@ Start at `combine`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -120,5 +121,4 @@ def _shared(cards: Sequence[ModelCard]) -> dict[str, list[Any]]:
 
 
 def _counted(names: Sequence[str]) -> list[str]:
-    counts = {name: names.count(name) for name in names}
-    return [name if n == 1 else f"{n} x {name}" for name, n in counts.items()]
+    return [name if n == 1 else f"{n} x {name}" for name, n in Counter(names).items()]

@@ -13,17 +13,15 @@ Start at `push` and `pull`.
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
 
-import platformdirs
-
+from leuknet.data.cache import cache_folder
+from leuknet.data.split import SIDES
 from leuknet.errors import MissingExtraError, ModelError, SettingError
 from leuknet.evaluate import read_evaluation
-from leuknet.model_folder import FILES, FolderPredictor
+from leuknet.model_folder import FILES, FolderPredictor, is_repository
 from leuknet.summary import score_text, summary_rows
 from leuknet.types import Evaluation, ModelCard
 
@@ -37,15 +35,11 @@ except ModuleNotFoundError as error:
         fix="pip install huggingface-hub",
     ) from error
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_UNFINISHED = ".cache"
+"""The hub's notes while a download runs: a folder that holds them was cut off."""
 
 _METRICS = {"auroc": "roc_auc", "weighted_f1": "f1", "accuracy": "accuracy"}
 """Metrics that the hub has a name for."""
-
-
-def is_repository(text: str) -> bool:
-    """Whether a text looks like `owner/name`, as the hub names its repositories."""
-    return _NAME.fullmatch(text) is not None
 
 
 def push(
@@ -149,7 +143,9 @@ def pull(repository: str, *, out: Path | None = None, revision: str | None = Non
         )
     try:
         commit = hf.HfApi().model_info(repository, revision=revision).sha
-        target = out or _cache() / repository.replace("/", "--") / str(commit)
+        target = out or cache_folder() / "hub" / repository.replace("/", "--") / str(commit)
+        if (target / "model.json").exists() and not (target / _UNFINISHED).exists():
+            return target  # one commit is one content
         # Real files and not links to a cache, which ONNX Runtime does not follow out of a folder.
         hf.snapshot_download(repository, revision=commit, local_dir=target, allow_patterns=list(FILES))
     except RepositoryNotFoundError as error:
@@ -162,7 +158,7 @@ def pull(repository: str, *, out: Path | None = None, revision: str | None = Non
         raise ModelError(
             f"cannot pull {repository}", why=_first_line(error), fix="check the network, and the name"
         ) from error
-    shutil.rmtree(target / ".cache", ignore_errors=True)  # the hub's notes for a download that was cut off
+    shutil.rmtree(target / _UNFINISHED, ignore_errors=True)
     if not (target / "model.json").exists():
         shutil.rmtree(target)
         raise ModelError(
@@ -263,15 +259,10 @@ def _find_evaluation(folder: Path, named: Path | None, model_id: str) -> Evaluat
 def _withhold_names(path: Path) -> None:
     """Replace ids by the hash of their image, and take names of people out of a split."""
     content = json.loads(path.read_text(encoding="ascii"))
-    for side in ("train", "validation", "test"):
+    for side in SIDES:
         content[side] = [{**one, "id": one["sha256"][:16], "subject": None} for one in content[side]]
     content["excluded"] = ["withheld"] * len(content["excluded"])
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
-
-
-def _cache() -> Path:
-    named = os.environ.get("LEUKNET_CACHE")
-    return (Path(named) if named else platformdirs.user_cache_path("leuknet")) / "hub"
 
 
 def _check_name(repository: str) -> None:

@@ -25,7 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from leuknet.batches import LabelledInputs, as_float, batches, chance_of, seed_of
-from leuknet.calibrate import subject_loss
+from leuknet.calibrate import cell_losses, subject_loss
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
 from leuknet.errors import SettingError, StoppedError
@@ -62,6 +62,8 @@ class Fit:
         Parts in which a batch goes through the network one after the other, to save memory.
     run
         What must be equal for a stopped run to go on.
+    progress
+        Show a bar; only ever in one process.
     best
         The weights to keep, under `best`, once an epoch has been the best.
     """
@@ -95,11 +97,10 @@ def run_loop(fit: Fit, *, resume: bool) -> list[HistoryRow]:
     total = recipe.epochs * per_epoch
     started = time.monotonic() - (history[-1].elapsed_s if history else 0.0)
     kept_at = time.monotonic()
-    show = fit.progress and accelerator.is_main_process
     with (
         stop_on_ctrl_c() as stop,
         _history_files(fit, history) as files,
-        tqdm(total=total, initial=len(history), desc="train", unit="step", disable=not show) as bar,
+        tqdm(total=total, initial=len(history), desc="train", unit="step", disable=not fit.progress) as bar,
     ):
         for epoch in range(len(history) // per_epoch + 1, recipe.epochs + 1):
             loader = accelerator.prepare(batches(fit.train, recipe, epoch))
@@ -228,9 +229,8 @@ def _validate(fit: Fit) -> tuple[float, float, float]:
     found = torch.cat(logits).numpy()
     log_odds = found[:, 1] - found[:, 0]
     labels = np.array(fit.validation.labels, dtype=np.int64)
-    losses = np.logaddexp(0, np.where(labels == 1, -log_odds, log_odds))
     return (
-        float(losses.mean()),
+        float(cell_losses(labels, log_odds).mean()),
         float(((log_odds > 0) == labels).mean()),
         subject_loss(labels, log_odds, fit.validation_subjects),
     )

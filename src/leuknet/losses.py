@@ -49,6 +49,24 @@ def number_people(cells: Sequence[CellImage]) -> list[int]:
     return [-1 if one is None else numbers[one] for one in people]
 
 
+def require_people(people: Sequence[int], what: str, *, instead: str) -> None:
+    """Raise a NoSubjectsError that says `what` cannot be done, if one of `people` is unknown.
+
+    Parameters
+    ----------
+    people
+        As `number_people` counts them.
+    instead
+        The setting to use where nobody is named.
+    """
+    if unknown := list(people).count(-1):
+        raise NoSubjectsError(
+            what,
+            why=f"{unknown:,} of {len(people):,} training cells carry no subject id",
+            fix=f"use --set {instead}, or data that name people",
+        )
+
+
 def make_loss(name: LossName, labels: Sequence[int], people: Sequence[int]) -> Loss:
     """Return a loss for one training side.
 
@@ -64,12 +82,8 @@ def make_loss(name: LossName, labels: Sequence[int], people: Sequence[int]) -> L
     NoSubjectsError
         If it speaks of people and a cell names none.
     """
-    if name in ("subject-balanced", "heterogeneity") and -1 in people:
-        raise NoSubjectsError(
-            f"cannot train with the loss {name!r}",
-            why=f"{list(people).count(-1):,} of {len(people):,} training cells carry no subject id",
-            fix="use --set loss=class-balanced, or data that name people",
-        )
+    if name in ("subject-balanced", "heterogeneity"):
+        require_people(people, f"cannot train with the loss {name!r}", instead="loss=class-balanced")
     of_labels, of_people = torch.tensor(labels), torch.tensor(people)
     if name == "class-balanced":
         by_class = even_weights(of_labels)

@@ -15,6 +15,7 @@ Start at `FolderPredictor`; `leuknet.onnx_predictor` and `leuknet.models.predict
 
 from __future__ import annotations
 
+import re
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -36,6 +37,8 @@ WEIGHTS, GRAPH, REFERENCE, GOLDEN = "weights.safetensors", "model.onnx", "refere
 
 FILES = ("model.json", WEIGHTS, GRAPH, "split.json", REFERENCE, GOLDEN)
 """All files of a model folder; old models and networks without a graph lack some."""
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference in probability between two machines; kernels round differently by about 1e-6."""
@@ -164,6 +167,11 @@ def read_golden(folder: Path, image_size_px: int) -> tuple[Pixels, Probabilities
             fix=COPY_AGAIN,
         )
     return inputs, probabilities
+
+
+def is_repository(text: str) -> bool:
+    """Whether a text looks like `owner/name`, as the Hugging Face hub names its repositories."""
+    return _REPOSITORY.fullmatch(text) is not None
 
 
 def has_graph(folder: Path) -> bool:

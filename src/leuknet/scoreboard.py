@@ -106,7 +106,9 @@ def summarise(folder: Path, *, nested: bool = False, against: str | None = None)
         tuple(ordered),
         tuple(incomplete),
         Counter(one.recipe for one in chosen),
-        () if against is None else find_differences(behind, [row.name for row in ordered], against=against),
+        ()
+        if against is None
+        else find_differences({row.name: behind[row.name] for row in ordered}, against=against),
     )
     write_whole(folder / "table.md", _markdown(found).encode())
     write_whole(folder / "table.csv", _csv(found.rows).encode())

@@ -102,17 +102,13 @@ def make_row(evaluations: Sequence[Evaluation]) -> Row:
     )
 
 
-def find_differences(
-    behind: Mapping[str, Sequence[Evaluation]], names: Sequence[str], *, against: str
-) -> tuple[Difference, ...]:
+def find_differences(behind: Mapping[str, Sequence[Evaluation]], *, against: str) -> tuple[Difference, ...]:
     """Return how each row differs from one of them; rows of other seeds or cells are left out.
 
     Parameters
     ----------
     behind
-        The evaluations of each row by its name.
-    names
-        Which rows, in their order.
+        The evaluations of each row by its name, in the order of the rows.
     against
         One of them.
 
@@ -121,17 +117,16 @@ def find_differences(
     DataError
         If there is no such row.
     """
-    if against not in names:
+    if against not in behind:
         raise DataError(
             f"there is no row {against!r} to compare with",
-            why=f"the rows are {', '.join(names)}",
+            why=f"the rows are {', '.join(behind)}",
             fix="name one of them with --against",
         )
     first = behind[against]
     found = []
-    for name in (name for name in names if name != against):
-        second = behind[name]
-        if _tested(first) != _tested(second):
+    for name, second in behind.items():
+        if name == against or _tested(first) != _tested(second):
             continue
         by_subject = all(clusters_of(one) is not None for one in (*first, *second))
         both = [_answers_by_seed(side, by_subject=by_subject) for side in (first, second)]

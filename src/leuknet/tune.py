@@ -22,7 +22,7 @@ import io
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -160,12 +160,13 @@ class _Search:
         study = self._open()
         done = len(study.get_trials(deepcopy=False, states=_DONE))
         with tqdm(total=trials, initial=min(done, trials), desc="tune", unit="try") as bar:
-            while len(study.get_trials(deepcopy=False, states=_DONE)) < trials:
+            found = self._write(study) if done else None
+            while found is None or found.trials < trials:
                 self._try_once(study)
-                self._write(study)
+                found = self._write(study)
                 bar.update()
-                bar.set_postfix(best=f"{study.best_value:.4f}")
-        return self._write(study)
+                bar.set_postfix(best=f"{found.loss:.4f}")
+        return found
 
     def _open(self) -> optuna.Study:
         """Open or begin the study; tries that a kill left open will be done again, with the same settings."""
@@ -248,7 +249,7 @@ class _Search:
     def _loss(self, recipe: Recipe, split: Split, out: Path) -> float:
         run = trained_run(
             self.dataset,
-            replace(recipe, seed=self.recipe.seed),
+            recipe,
             out=out,
             split=split,
             precision=self.precision,
