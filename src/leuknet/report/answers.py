@@ -126,14 +126,36 @@ def _subsets(runs: Runs) -> str:
 
 
 def _imbalance(runs: Runs) -> str:
-    return each(
-        runs,
-        lambda run: (
-            "Cells of the larger class are deleted at random before training"
-            if run.card.recipe.balance
-            else "None used"
-        ),
-    )
+    def tell(run: RunRecord) -> str:
+        recipe = run.card.recipe
+        means = [
+            *(["Cells of the larger class are deleted at random before training"] if recipe.balance else []),
+            *([f"sampling {recipe.sampling}"] if recipe.sampling != "once-each" else []),
+            *([f"loss {recipe.loss}"] if recipe.loss.endswith("-balanced") else []),
+        ]
+        return "; ".join(means) or "None used"
+
+    return each(runs, tell)
+
+
+def _selection(runs: Runs) -> str:
+    def tell(run: RunRecord) -> str:
+        if run.card.recipe.keep == "best":
+            return "The weights of the epoch with the lowest loss by subject on the validation side"
+        return "The weights after the last iteration; no checkpoint is picked"
+
+    return each(runs, tell)
+
+
+def _ensembling(runs: Runs) -> str:
+    def tell(run: RunRecord) -> str:
+        recipe = run.card.recipe
+        if recipe.network != "ensemble":
+            return "None"
+        n = len(recipe.network_options["members"])
+        return f"The mean of the calibrated log odds of {n} networks, calibrated anew"
+
+    return each(runs, tell)
 
 
 def _initialisation(runs: Runs) -> str | None:
@@ -282,8 +304,8 @@ ANSWERS: Mapping[str, Answer] = {
     "predictors": lambda _: "The pixels of one cell's image; no feature is made or chosen by hand",
     "interpretation": lambda _: "None: nobody interprets the pixels before the model does",
     "training": _training,
-    "selection": lambda _: "The weights after the last iteration; no checkpoint is picked",
-    "ensembling": lambda _: "None",
+    "selection": _selection,
+    "ensembling": _ensembling,
     "measures": _measures,
     "updating": lambda _: "None after evaluation; the temperature is fitted on the validation side before it",
     "prediction": _prediction,

@@ -69,6 +69,8 @@ def network_text(run: RunRecord) -> str:
     recipe = run.card.recipe
     # `config` is the publisher's description of its network: the name says as much in one word.
     shown = {name: value for name, value in recipe.network_options.items() if name != "config"}
+    if "members" in shown:  # of an ensemble, each with options of its own
+        shown["members"] = " and ".join(one["network"] for one in shown["members"])
     options = ", ".join(f"{name} {value}" for name, value in shown.items())
     return f"network {recipe.network}{f' ({options})' if options else ''}, {input_text(run)}"
 
@@ -76,10 +78,13 @@ def network_text(run: RunRecord) -> str:
 def input_text(run: RunRecord) -> str:
     """Return how an image becomes the network's input."""
     card = run.card
-    side = card.recipe.image_size_px
-    canvas = "resized whole"
+    side, crop = card.recipe.image_size_px, card.recipe.crop_px
+    steps = []
     if card.canvas_px is not None:
-        canvas = f"placed at true scale on a black canvas of {card.canvas_px} pixels, then resized"
+        steps.append(f"placed at true scale on a black canvas of {card.canvas_px} pixels")
+    if crop is not None:
+        steps.append(f"cut to the middle {crop} pixels at true scale")
+    canvas = ", ".join([*steps, "then resized"]) if steps else "resized whole"
     options = card.recipe.network_options
     if options.get("pretrained") or options.get("weights"):
         mean, std = (
@@ -89,16 +94,52 @@ def input_text(run: RunRecord) -> str:
     else:
         scaled = " and divided by its standard deviation" if card.recipe.standardise else ""
         given = f"less its training mean{scaled}"
-    return f"RGB images {canvas} to {side} by {side} pixels; each channel {given}"
+    turns = card.recipe.rotations
+    mean_of = f"; a score is the mean log odds over {turns} turns of the image" if turns > 1 else ""
+    return f"RGB images {canvas} to {side} by {side} pixels; each channel {given}{mean_of}"
 
 
 def optimiser_text(recipe: Recipe) -> str:
     """Return how a network was trained."""
-    return (
-        f"Adam, rate {recipe.learning_rate:g}, times {recipe.rate_drop_factor:g} after every "
-        f"{recipe.rate_drop_epochs} epochs, L2 {recipe.weight_decay:g} on weights; {recipe.epochs} epochs of "
-        f"batches of {recipe.batch_size}, shuffled {recipe.shuffle.replace('-', ' ')}, no augmentation"
+    is_adam = recipe.optimizer == "adam"
+    decay = f"L2 {recipe.weight_decay:g}" if is_adam else f"decoupled weight decay {recipe.weight_decay:g}"
+    rate = f"rate {recipe.learning_rate:g}"
+    if recipe.rate_factors:
+        rate += f" ({', '.join(f'{name} times {one:g}' for name, one in recipe.rate_factors.items())})"
+    if recipe.schedule == "cosine":
+        fall = "falling to 0 along a cosine"
+    else:
+        fall = f"times {recipe.rate_drop_factor:g} after every {recipe.rate_drop_epochs} epochs"
+    drawn = {
+        "once-each": f"shuffled {recipe.shuffle.replace('-', ' ')}",
+        "class-balanced": "both classes drawn equally often",
+        "subject-balanced": "people of a class and both classes drawn equally often",
+    }[recipe.sampling]
+    kept = [
+        *([f"loss {recipe.loss}"] if recipe.loss != "cross-entropy" else []),
+        *([f"running mean of the weights, decay {recipe.ema:g}"] if recipe.ema else []),
+        *(["epoch with the lowest validation loss by subject kept"] if recipe.keep == "best" else []),
+    ]
+    return "; ".join(
+        [
+            f"{'Adam' if is_adam else 'AdamW'}, {rate}, {fall}, {decay} on weights",
+            f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {drawn}, {augmentation_text(recipe)}",
+            *kept,
+        ]
     )
+
+
+def augmentation_text(recipe: Recipe) -> str:
+    """Return how training images were changed."""
+    changes = [
+        *([f"turned by up to {recipe.rotate_deg:g} degrees"] if recipe.rotate_deg else []),
+        *(["mirrored"] if recipe.flip else []),
+        *([f"moved by up to {recipe.shift:.0%} of their side"] if recipe.shift else []),
+        *([f"brightness changed by up to {recipe.brightness:.0%}"] if recipe.brightness else []),
+        *([f"stain of each channel varied (spread {recipe.stain:g})"] if recipe.stain else []),
+        *([f"mixed in pairs (mixup {recipe.mixup:g})"] if recipe.mixup else []),
+    ]
+    return f"images {', '.join(changes)}" if changes else "no augmentation"
 
 
 def threshold_text(run: RunRecord) -> str:
