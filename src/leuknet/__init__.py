@@ -26,7 +26,9 @@ __all__ = ["__version__", "load"]
 __version__ = version("leuknet")
 
 
-def load(folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None) -> FolderPredictor:
+def load(
+    folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None, threads: int | None = None
+) -> FolderPredictor:
     """Open a model folder and check it on its reference images.
 
     Parameters
@@ -37,6 +39,8 @@ def load(folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None) 
     engine
         What computes: ONNX Runtime, or PyTorch, which explanations need too. They agree within 1e-4. None
         takes ONNX Runtime where the folder has a graph, and PyTorch for models of LeukNet 0.1.0.
+    threads
+        Processor cores to compute on; None takes all. PyTorch then keeps to it in the whole process.
 
     Raises
     ------
@@ -54,7 +58,11 @@ def load(folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None) 
     if engine == "onnx" or (engine is None and has_graph(Path(folder))):
         from leuknet.onnx_predictor import load_onnx_model
 
-        return load_onnx_model(Path(folder))
+        return load_onnx_model(Path(folder), threads=threads)
     from leuknet.models.predictor import load_model
 
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
     return load_model(Path(folder))

@@ -53,8 +53,8 @@ class OnnxPredictor(FolderPredictor):
         return log_odds, features
 
 
-def load_onnx_model(folder: Path) -> OnnxPredictor:
-    """Open a model folder and let it prove itself on its golden images.
+def load_onnx_model(folder: Path, *, threads: int | None = None) -> OnnxPredictor:
+    """Open a model folder and let it prove itself on its golden images, on so many cores or all.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def load_onnx_model(folder: Path) -> OnnxPredictor:
         If a file is missing or damaged, or the answers differ from those at the time of saving.
     """
     card = open_card(folder)
-    session = open_graph(folder / GRAPH)
+    session = open_graph(folder / GRAPH, threads=threads)
     expected = ["N", card.recipe.image_size_px, card.recipe.image_size_px, 3]
     if [(one.name, one.shape) for one in session.get_inputs()] != [("pixels", expected)]:
         raise ModelError(
@@ -75,8 +75,8 @@ def load_onnx_model(folder: Path) -> OnnxPredictor:
     return predictor
 
 
-def open_graph(path: Path) -> onnxruntime.InferenceSession:
-    """Open an ONNX file for the processor.
+def open_graph(path: Path, *, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """Open an ONNX file for the processor: for so many of its cores, or all.
 
     Raises
     ------
@@ -84,7 +84,9 @@ def open_graph(path: Path) -> onnxruntime.InferenceSession:
         If it is missing, damaged, or its weights do not lie beside it.
     """
     try:
-        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common base but this
         reason = " ".join(str(error).split())
         raise ModelError(f"cannot load the graph {path}", why=reason, fix=COPY_AGAIN) from error

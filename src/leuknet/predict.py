@@ -16,14 +16,15 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
 
 from leuknet.data.c_nmc_labels import subject_of
-from leuknet.data.images import read_pixels
+from leuknet.data.images import ReadImage, read_pixels
 from leuknet.data.measure import Measures, measure
 from leuknet.data.transform import N_READERS, place_on_canvas, prepare
 from leuknet.errors import ModelError, SettingError, UnreadableImageError
@@ -58,8 +59,18 @@ def find_images(inputs: Iterable[Path]) -> Iterator[Path]:
             yield closed.pop(0)
 
 
+class ImageSource(NamedTuple):
+    """An image to be scored: its name, and how its pixels are got when its turn comes.
+
+    `load` may raise `UnreadableImageError`, which becomes the image's line.
+    """
+
+    name: str
+    load: Callable[[], ReadImage]
+
+
 class _Input(NamedTuple):
-    path: Path
+    name: str
     pixels: Pixels | None  # (S, S, 3), None where there is an error
     measures: Measures | None = None  # of the picture on the model's canvas; None where there is an error
     warnings: tuple[str, ...] = ()
@@ -106,13 +117,21 @@ def predict_files(
     ShapeError
         If the model's features are not those of the reference.
     """
+    sources = (ImageSource(str(path), partial(read_pixels, path, root=root)) for path in paths)
+    return predict_images(predictor, sources, batch_size=batch_size, reference=reference)
+
+
+def predict_images(
+    predictor: Predictor,
+    sources: Iterable[ImageSource],
+    *,
+    batch_size: int = 32,
+    reference: Reference | None = None,
+) -> Iterator[Prediction]:
+    """Score images wherever they come from, as `predict_files` scores files; `path` is a source's name."""
     if batch_size < 1:
         raise SettingError("cannot score images", why=f"batch size {batch_size}", fix="use 1 or more")
-
-    def read(path: Path) -> _Input:
-        return _read_input(path, card=predictor.card, root=root)
-
-    inputs = _map_ahead(read, paths, ahead=2 * batch_size)
+    inputs = _map_ahead(partial(_read_input, card=predictor.card), sources, ahead=2 * batch_size)
     batches = iter(lambda: list(islice(inputs, batch_size)), [])  # up to the first empty one
     return (prediction for batch in batches for prediction in _score_batch(predictor, batch, reference))
 
@@ -143,26 +162,26 @@ def _score_batch(
     for one in batch:
         probability, unfamiliar = (None, ()) if one.pixels is None else next(scores)
         yield Prediction(
-            path=str(one.path),
+            path=one.name,
             probability=probability,
             threshold=predictor.card.threshold,
             model_id=predictor.model_id,
-            subject=subject_of(one.path.name),
+            subject=subject_of(PurePath(one.name).name),
             warnings=tuple(dict.fromkeys((*one.warnings, *unfamiliar))),
             error=one.error,
             undecided=None if calibration is None else calibration.undecided,
         )
 
 
-def _read_input(path: Path, *, card: ModelCard, root: Path | None) -> _Input:
+def _read_input(source: ImageSource, *, card: ModelCard) -> _Input:
     try:
-        image = read_pixels(path, root=root)
+        image = source.load()
     except UnreadableImageError as error:
-        return _Input(path, None, error=" ".join(f"{error.what}: {error.why}".split()))
+        return _Input(source.name, None, error=" ".join(f"{error.what}: {error.why}".split()))
     placed = image.pixels if card.canvas_px is None else place_on_canvas(image.pixels, card.canvas_px)
     found = measure(image.pixels)
     return _Input(
-        path,
+        source.name,
         prepare(
             placed,
             canvas_px=None,
@@ -189,15 +208,17 @@ def _contract_warnings(pixels: Pixels, found: Measures, canvas_px: int | None) -
         yield "not a segmented cell on black: scores are not valid for raw smears"
 
 
-def _map_ahead(function: Callable[[Path], _Input], paths: Iterable[Path], *, ahead: int) -> Iterator[_Input]:
-    """Yield the function of each path, in order, while threads work on the next `ahead` paths."""
-    waiting = iter(paths)
+def _map_ahead(
+    function: Callable[[ImageSource], _Input], sources: Iterable[ImageSource], *, ahead: int
+) -> Iterator[_Input]:
+    """Yield the function of each source, in order, while threads work on the next `ahead` of them."""
+    waiting = iter(sources)
     pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-read")
     try:
-        running: deque[Future[_Input]] = deque(pool.submit(function, path) for path in islice(waiting, ahead))
+        running: deque[Future[_Input]] = deque(pool.submit(function, one) for one in islice(waiting, ahead))
         while running:
             done = running.popleft().result()
-            running.extend(pool.submit(function, path) for path in islice(waiting, 1))
+            running.extend(pool.submit(function, one) for one in islice(waiting, 1))
             yield done
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Reads one cell image from disk, safely.
+"""Reads one image from disk, safely: a single cell as a rule, or a camera's field of a smear.
 
 A picture is often not what its name says, and a decoder that guesses hands on wrong pixels: Pillow cuts
 16-bit colour to 8 bits without a word, and a file header may claim more memory than there is. So what the
@@ -19,7 +19,7 @@ file holds decides, never its name, and each kind of bad input has a stated outc
 | alpha, all transparent | refused: nothing is visible |
 | CMYK, Lab, YCbCr TIFF, other colour models | refused |
 | animated PNG, several pages, several pictures in a JPEG | refused |
-| a side below `MIN_SIDE_PX` or above `MAX_SIDE_PX`, as a header may claim | refused, no pixel memory taken |
+| a side below `MIN_SIDE_PX` or above the limit, as a header may claim | refused, no pixel memory taken |
 | a path or symbolic link that leads out of `root` | refused |
 | a link within `root`; a name with spaces, quotes, newlines, non-ASCII or undecodable bytes | accepted |
 
@@ -81,7 +81,7 @@ _USE_COLOUR = "use the colour image"
 
 # Pillow reports oddities through `warnings`, whose filters belong to the whole process: two threads that
 # catch warnings at once would leave them wrong for good.
-_WARNINGS_LOCK = threading.Lock()
+WARNINGS_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class ReadImage:
     Attributes
     ----------
     pixels : (H, W, 3) uint8
-        sRGB; H and W in `MIN_SIDE_PX`..`MAX_SIDE_PX`.
+        sRGB; H and W at least `MIN_SIDE_PX`.
     warnings
         What was odd but not wrong: one sentence each, without the file's name.
     """
@@ -100,8 +100,8 @@ class ReadImage:
     warnings: tuple[str, ...]
 
 
-def read_pixels(path: Path, *, root: Path | None = None) -> ReadImage:
-    """Read one cell image; the module's table states what is accepted.
+def read_pixels(path: Path, *, root: Path | None = None, max_side_px: int = MAX_SIDE_PX) -> ReadImage:
+    """Read one image; the module's table states what is accepted.
 
     Safe to call from several threads.
 
@@ -111,6 +111,8 @@ def read_pixels(path: Path, *, root: Path | None = None) -> ReadImage:
         A BMP, PNG, JPEG or TIFF file.
     root
         A folder that the file must not lie outside of, after following symbolic links.
+    max_side_px
+        An image with a longer side is refused; the default is for a single cell.
 
     Returns
     -------
@@ -124,16 +126,21 @@ def read_pixels(path: Path, *, root: Path | None = None) -> ReadImage:
     SettingError
         If `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is on, with which Pillow makes up missing pixels.
     """
+    return decode_pixels(_read_bytes(path, root), path, max_side_px=max_side_px)
+
+
+def decode_pixels(content: bytes, path: Path, *, max_side_px: int = MAX_SIDE_PX) -> ReadImage:
+    """Decode an image that lies in memory, as `read_pixels` does; `path` is its name."""
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise SettingError(
             "cannot read images",
             why="PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on: Pillow would make up missing pixels",
             fix="set it to False; some other code in this process has changed it",
         )
-    content = _read_bytes(path, root)
     try:
+        _check_length(content)
         kind = _kind_of(content)
-        pixels, notes = _decode(content, kind)
+        pixels, notes = _decode(content, kind, max_side_px)
     except MemoryError:
         raise
     except _RefusedError as refused:
@@ -190,11 +197,14 @@ def _read_bytes(path: Path, root: Path | None) -> bytes:
             content = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError, RuntimeError) as error:
         raise _unreadable(path, _reason(error), _CHECK_PATH) from error
-    if not content:
-        raise _unreadable(path, "the file has zero bytes", _COPY_AGAIN)
-    if len(content) > MAX_FILE_BYTES:
-        raise _unreadable(path, f"it has more than {MAX_FILE_BYTES} bytes", _CROP)
     return content
+
+
+def _check_length(content: bytes) -> None:
+    if not content:
+        raise _RefusedError("the file has zero bytes", _COPY_AGAIN)
+    if len(content) > MAX_FILE_BYTES:
+        raise _RefusedError(f"it has more than {MAX_FILE_BYTES} bytes", _CROP)
 
 
 def _kind_of(content: bytes) -> str:
@@ -205,10 +215,10 @@ def _kind_of(content: bytes) -> str:
     raise _RefusedError(why, f"{_SAVE_AS_PNG} if it is an image")
 
 
-def _decode(content: bytes, kind: str) -> tuple[Pixels, list[str]]:
+def _decode(content: bytes, kind: str, max_side_px: int) -> tuple[Pixels, list[str]]:
     with _recorded_warnings() as notes:
         image = _open(content, kind)
-        _check_size(image)
+        _check_size(image, max_side_px)
         _check_format(image)
         if kind == "TIFF":
             # Only TIFF warns while its pixels are decoded; the others decode outside of the lock.
@@ -223,7 +233,7 @@ def _decode(content: bytes, kind: str) -> tuple[Pixels, list[str]]:
 @contextmanager
 def _recorded_warnings() -> Iterator[list[str]]:
     notes: list[str] = []
-    with _WARNINGS_LOCK, warnings.catch_warnings(record=True) as caught:
+    with WARNINGS_LOCK, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield notes
     # Another thread may have warned meanwhile; that is none of this image's business.
@@ -240,10 +250,11 @@ def _open(content: bytes, kind: str) -> ImageFile.ImageFile:
         raise _RefusedError(why, f"{_COPY_AGAIN}, or {_SAVE_AS_PNG}") from error
 
 
-def _check_size(image: Image.Image) -> None:
+def _check_size(image: Image.Image, max_side_px: int) -> None:
     size = f"{image.width} x {image.height} pixels"
-    if max(image.size) > MAX_SIDE_PX:
-        raise _RefusedError(f"too large: {size}, at most {MAX_SIDE_PX} a side", _CROP)
+    if max(image.size) > max_side_px:
+        fix = _CROP if max_side_px == MAX_SIDE_PX else "save it as a tiled TIFF"
+        raise _RefusedError(f"too large: {size}, at most {max_side_px} a side", fix)
     if min(image.size) < MIN_SIDE_PX:
         raise _RefusedError(f"too small: {size}, at least {MIN_SIDE_PX} a side", "use the original image")
 

@@ -5,7 +5,8 @@ in `_px`, in micrometres in `_um`; times are seconds `_s` or UTC `_at`. A probab
 P(leukaemic), in [0, 1].
 
 Start at `CellImage`, then `Split`, `Recipe`, `ModelCard`, `Predictor`, `Evaluation`: that is the way
-from pixels to a score. `cells.py`, `models.py` and `judging.py` hold them. Nothing here reads a file.
+from pixels to a score. `cells.py`, `models.py` and `judging.py` hold
+them; `found.py` holds the cells of a smear. Nothing here reads a file.
 """
 
 from __future__ import annotations
@@ -26,6 +27,15 @@ from leuknet.types.cells import (
     Split,
     SplitKind,
     TestSide,
+)
+from leuknet.types.found import (
+    FLAG_MEANINGS,
+    CellBox,
+    CellFlag,
+    FieldScale,
+    FoundCell,
+    Mask,
+    ScaleSource,
 )
 from leuknet.types.judging import (
     Evaluation,
@@ -51,13 +61,18 @@ from leuknet.types.models import (
 
 __all__ = [
     "CLASS_NAMES",
+    "FLAG_MEANINGS",
     "Calibration",
+    "CellBox",
+    "CellFlag",
     "CellImage",
     "DataCard",
     "Dataset",
     "Evaluation",
     "Features",
+    "FieldScale",
     "Finding",
+    "FoundCell",
     "Galleries",
     "Gallery",
     "HistoryRow",
@@ -67,6 +82,7 @@ __all__ = [
     "LayerRow",
     "Look",
     "LossName",
+    "Mask",
     "ModelCard",
     "Overlap",
     "PartSummary",
@@ -76,6 +92,7 @@ __all__ = [
     "Probabilities",
     "Recipe",
     "Sampling",
+    "ScaleSource",
     "Severity",
     "SideOverlap",
     "Split",

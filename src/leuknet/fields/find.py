@@ -1,0 +1,163 @@
+"""Finds leukocytes by their stain, without any network.
+
+Nuclei come first: nothing else in a smear absorbs so much red and green. A cell is then what lies around a
+nucleus and is neither glass nor red cell, by `colour.foreignness`. Two steps decide what is one cell. The
+cell mask is cut at its waists, by watershed on the distance to its edge, which parts touching cells. Pieces
+of nucleus are then joined again if they lie together as the lobes of one nucleus do, and no longer if both
+are as large as the nucleus of a cell of its own. Nothing looks further than `REACH_UM` from where it stands,
+so that a tile of a slide gives the same cells as the whole slide.
+
+Start at `find_by_stain`. Numbers were chosen on one half of the published images, see `docs/smear.md`.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.morphology import h_maxima
+from skimage.segmentation import watershed
+
+from leuknet.fields.colour import (
+    HOLE_UM2,
+    OPENING_UM,
+    FieldColours,
+    FieldView,
+    foreignness,
+    nuclei,
+)
+from leuknet.fields.shapes import distance_to, fill_holes, opened
+from leuknet.types import Mask
+
+Regions = NDArray[np.int64]
+"""(H, W): 0 outside of cells, else the number of the cell."""
+
+REACH_UM = 64.0
+"""No pixel further away than this has a part in whether and where a cell of at most `MOST_UM` is found."""
+
+MOST_UM = 40.0
+"""Longest side of the box of a cell; what is larger is no cell, and left out."""
+
+_FOREIGN = 0.5
+_STAINED = 0.1  # sum of the three optical densities
+_CYTOPLASM_UM = 6.0  # furthest from the nucleus
+_WAIST_UM = 1.0  # a cell is cut where it is this much narrower, to each side, than on both sides of the cut
+_SMOOTHING_UM = 0.5
+_GAP_UM = 3.0  # largest between two lobes of one nucleus
+_LOBED_UM = 17.0  # longest axis of a lobed nucleus
+_ROUND_UM = 12.5  # longest axis of a nucleus whose parts are all joined
+_OWN_UM2 = 50.0  # two parts that are both larger are two nuclei
+_LEAST_NUCLEUS_UM2 = 12.0
+
+
+def find_by_stain(view: FieldView, colours: FieldColours) -> Regions:
+    """Return the leukocytes of a field, or of a tile of it.
+
+    Parameters
+    ----------
+    view
+        Of `colour.view_field`.
+    colours
+        Of the whole image, whatever part of it is viewed.
+
+    Returns
+    -------
+    (H, W) int64
+        At the view's resolution. Numbers are not in sequence.
+    """
+    side_um = view.microns_per_pixel
+    nucleus = nuclei(view.density, view.score, side_um)
+    if not nucleus.any():
+        return np.zeros(nucleus.shape, np.int64)
+    away_um = distance_to(nucleus) * side_um
+    cell = cell_mask(view, colours, nucleus)
+    seeds = _join_lobes(_cut_at_waists(cell, view) * nucleus, side_um)
+    return with_nucleus(flood(away_um, seeds, cell, view), nucleus, side_um)
+
+
+def flood(height: NDArray[np.float64], seeds: Regions, mask: Mask, view: FieldView) -> Regions:
+    """Let seeds grow over a mask, low places first.
+
+    A watershed among equal heights depends on all that it holds, however far away. The score, times next to
+    nothing, leaves no two pixels equal.
+    """
+    return cast(Regions, watershed(height + 1e-6 * view.score, seeds, mask=mask).astype(np.int64))
+
+
+def cell_mask(view: FieldView, colours: FieldColours, nucleus: Mask) -> Mask:
+    """Return nuclei and the cytoplasm around them, touching cells not told apart."""
+    side_um = view.microns_per_pixel
+    near = distance_to(nucleus) * side_um < _CYTOPLASM_UM
+    stained = (foreignness(view, colours) > _FOREIGN) & (view.density.sum(axis=2) > _STAINED)
+    cell = ndimage.median_filter((stained & near) | nucleus, size=5)
+    return fill_holes(opened(cell, OPENING_UM / side_um) | nucleus, HOLE_UM2 / side_um**2)
+
+
+def with_nucleus(regions: Regions, nucleus: Mask, side_um: float) -> Regions:
+    """Leave out the regions that have too little of a nucleus: red cells, platelets, debris."""
+    areas_um2 = np.bincount(regions.ravel(), weights=nucleus.ravel()) * side_um**2
+    kept = areas_um2 >= _LEAST_NUCLEUS_UM2
+    kept[0] = False
+    return cast(Regions, np.where(kept[regions], regions, 0))
+
+
+def _cut_at_waists(cell: Mask, view: FieldView) -> Regions:
+    """Number the parts of the cell mask that are joined by waists only."""
+    side_um = view.microns_per_pixel
+    depth_um = distance_to(~cell) * side_um
+    depth_um = np.where(cell, ndimage.gaussian_filter(depth_um, _SMOOTHING_UM / side_um), 0)
+    tops, _ = ndimage.label(h_maxima(depth_um, _WAIST_UM), structure=np.ones((3, 3)))
+    return flood(-depth_um, tops * cell, cell, view)
+
+
+def _join_lobes(pieces: Regions, side_um: float) -> Regions:
+    """Number pieces alike that are lobes of one nucleus, nearest ones first."""
+    moments = _moments(pieces)
+    owner = np.arange(len(moments))
+    for first, second in _neighbours(pieces, side_um):
+        a, b = owner[first], owner[second]
+        if a == b:
+            continue
+        union = moments[a] + moments[b]
+        axis_um = _longest_axis(union) * side_um
+        smaller_um2 = min(moments[a][0], moments[b][0]) * side_um**2
+        if axis_um <= _ROUND_UM or (axis_um <= _LOBED_UM and smaller_um2 <= _OWN_UM2):
+            moments[a] = union
+            owner[owner == b] = a
+    return owner[pieces]
+
+
+def _neighbours(pieces: Regions, side_um: float) -> list[tuple[int, int]]:
+    """Return the pairs of pieces at most `_GAP_UM` apart, nearest first."""
+    away, places = ndimage.distance_transform_edt(pieces == 0, return_indices=True)
+    away_um = away * side_um
+    nearest = np.where(away_um <= _GAP_UM, pieces[tuple(places)], 0)
+    gaps: dict[tuple[int, int], float] = {}
+    for one, other in (((slice(1, None),), (slice(-1),)), ((..., slice(1, None)), (..., slice(-1)))):
+        meet = (nearest[one] != nearest[other]) & (nearest[one] > 0) & (nearest[other] > 0)
+        pairs = np.sort(np.stack([nearest[one][meet], nearest[other][meet]], axis=1), axis=1)
+        for pair, gap in zip(map(tuple, pairs.tolist()), (away_um[one] + away_um[other])[meet], strict=True):
+            gaps[pair] = min(gap, gaps.get(pair, np.inf))
+    return sorted((pair for pair in gaps if gaps[pair] <= _GAP_UM), key=lambda pair: (gaps[pair], pair))
+
+
+def _moments(pieces: Regions) -> NDArray[np.int64]:
+    """Return of each piece its area, its sums of y and x, and those of y², x² and xy: (N, 6)."""
+    y, x = np.nonzero(pieces)
+    numbers = pieces[y, x]
+    sums = np.zeros((int(numbers.max()) + 1, 6), np.int64)
+    for column, values in enumerate((np.ones_like(y), y, x, y * y, x * x, y * x)):
+        np.add.at(sums[:, column], numbers, values)
+    return sums
+
+
+def _longest_axis(moments: NDArray[np.int64]) -> float:
+    """Return the longest axis of the ellipse with these moments, in pixels."""
+    area, y, x, yy, xx, xy = moments.tolist()
+    # Whole numbers up to here, so that it does not matter where a tile begins.
+    var_y, var_x = (area * yy - y * y) / area**2 + 1 / 12, (area * xx - x * x) / area**2 + 1 / 12
+    covariance = (area * xy - y * x) / area**2
+    spread = float(np.hypot((var_y - var_x) / 2, covariance))
+    return float(4 * np.sqrt((var_y + var_x) / 2 + spread))
