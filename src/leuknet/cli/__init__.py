@@ -21,6 +21,7 @@ from leuknet.cli.explain import explain
 from leuknet.cli.export import export
 from leuknet.cli.hub import pull, push
 from leuknet.cli.report import report
+from leuknet.cli.subject import subject
 from leuknet.cli.tune import tune
 from leuknet.errors import LeukNetError
 
@@ -51,6 +52,7 @@ app.command("explain")(explain)
 app.command("export")(export)
 app.command("push")(push)
 app.command("pull")(pull)
+app.command("subject")(subject)
 app.command("reproduce")(run.reproduce)
 app.command("report")(report)
 app.command("audit")(audit.audit)

@@ -18,6 +18,7 @@ from leuknet.figures.gallery import choose_certain_wrong, choose_typical, choose
 from leuknet.figures.history import draw_history
 from leuknet.figures.network import draw_network
 from leuknet.figures.reliability import draw_reliability
+from leuknet.figures.shares import draw_shares
 from leuknet.figures.subjects import draw_subjects
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "draw_reliability",
     "draw_risk_coverage",
     "draw_samples",
+    "draw_shares",
     "draw_subjects",
     "save_figure",
 ]

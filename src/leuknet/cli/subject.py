@@ -1,0 +1,216 @@
+"""`leuknet subject`."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from leuknet.cli.run import RESEARCH_ONLY
+from leuknet.errors import SettingError
+
+if TYPE_CHECKING:
+    from leuknet.share import Spread, SubjectShare, SubjectShares
+    from leuknet.types import Interval
+
+_SUFFIXES = (".csv", ".json", ".parquet")
+_FEW = 20
+"""Tested people from which on tau's own uncertainty costs intervals about four points of coverage or less."""
+
+
+def subject(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="Scored cells, as `leuknet predict` writes them.")
+    ],
+    evaluation: Annotated[
+        Path | None,
+        typer.Option(
+            "--evaluation",
+            metavar="FILE",
+            help="evaluation.json of the same model on other people: how far it is off from one to the next.",
+        ),
+    ] = None,
+    cut_off: Annotated[
+        float,
+        typer.Option("--cut-off", help="Share to compare with: an arbitrary example, no clinical meaning."),
+    ] = 0.5,
+    leave_out_flagged: Annotated[
+        bool, typer.Option("--leave-out-flagged", help="Leave out cells with a warning, too.")
+    ] = False,
+    subject_column: Annotated[
+        str, typer.Option("--subject-column", metavar="NAME", help="The column that says whose a cell is.")
+    ] = "subject",
+    one_subject: Annotated[
+        str | None, typer.Option("--one-subject", metavar="NAME", help="All cells are this one person's.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also write .csv, .parquet or .json.")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", metavar="STEM", help="Also draw STEM.png and STEM.svg.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the draws of the intervals.")] = 0,
+) -> None:
+    """Say what share of each person's cells is leukaemic, and how uncertain that is.
+
+    The expected share is the mean calibrated probability. With --evaluation its interval holds that few cells
+    were seen and that the model is off by another amount in each person; without, the number of cells alone.
+    Cells without a score are left out; cells on which the model does not decide stay in.
+
+    Example: leuknet subject scores.parquet --evaluation runs/paper/evaluation/evaluation.json
+    """
+    from leuknet.evaluate import read_evaluation
+    from leuknet.share import fit_spread, read_scored, subject_shares
+
+    if out is not None and (out.suffix.lower() not in _SUFFIXES or out.is_dir()):
+        raise SettingError(
+            f"cannot write shares to {out}",
+            why="it is a folder" if out.is_dir() else f"its suffix is {out.suffix!r}",
+            fix=f"name a file that ends in {', '.join(_SUFFIXES)}",
+        )
+    shares = subject_shares(
+        read_scored(table, subject_column=subject_column, one_subject=one_subject),
+        spread=None if evaluation is None else fit_spread(read_evaluation(evaluation)),
+        cut_off=cut_off,
+        leave_out_flagged=leave_out_flagged,
+        seed=seed,
+    )
+    Console().print(_as_table(shares))
+    typer.echo(
+        f"model {shares.model_id}, threshold {shares.threshold:.3g}; cut-off {cut_off:.3g}: an arbitrary "
+        "example, it has no clinical meaning"
+    )
+    flagged = sum(row.flagged for row in shares.rows)
+    if flagged and not leave_out_flagged:
+        kept = "1 cell with a warning stays" if flagged == 1 else f"{flagged:,} cells with a warning stay"
+        typer.echo(f"{kept} in: --leave-out-flagged leaves such cells out")
+    _tell_of_spread(shares.spread)
+    if out is not None:
+        _write(shares, out)
+        typer.echo(f"written: {out}")
+    if figure is not None:
+        from leuknet.figures.frame import save_figure
+        from leuknet.figures.shares import draw_shares
+
+        for path in save_figure(draw_shares(shares), figure):
+            typer.echo(f"written: {path}")
+    typer.echo(RESEARCH_ONLY)
+
+
+def _as_table(shares: SubjectShares) -> Table:
+    simulated = shares.spread is not None and shares.spread.simulated
+    table = Table(title="SIMULATED CELLS" if simulated else None)
+    alone = "CELL COUNT ALONE" if shares.spread is None else "95% interval"
+    heads = ("subject", "cells", "left out", "uncertain", "called leukaemic (95% interval)")
+    for head in (*heads, f"expected share ({alone})", "cut-off"):
+        table.add_column(head, justify="right" if head in ("cells", "uncertain") else "left")
+    for row in shares.rows:
+        table.add_row(
+            Text(row.subject),  # a name may hold what would be markup
+            f"{row.cells:,}",
+            _left_out(row, shares),
+            f"{row.uncertain:,}",
+            _percent(row.called),
+            _percent(row.share),
+            row.outcome,
+        )
+    return table
+
+
+def _left_out(row: SubjectShare, shares: SubjectShares) -> str:
+    errors = f"{row.errors:,} error{'' if row.errors == 1 else 's'}" if row.errors else ""
+    flagged = f"{row.flagged:,} flagged" if row.flagged and shares.leaves_out_flagged else ""
+    return ", ".join(filter(None, (errors, flagged))) or "none"
+
+
+def _percent(interval: Interval | None) -> str:
+    if interval is None:
+        return "no cells"
+    return f"{interval.estimate:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def _tell_of_spread(spread: Spread | None) -> None:
+    from scipy.special import expit
+
+    if spread is None:
+        typer.echo(
+            "INTERVALS ARE TOO NARROW, by how much is not known: they hold the number of cells alone, not "
+            "that the model is off by another amount in each person\n  try: --evaluation evaluation.json, "
+            "of this model on labelled cells of other people",
+            err=True,
+        )
+        return
+    tau, likely = spread.tau, float(expit(1.96 * spread.tau.estimate))
+    typer.echo(
+        f"from person to person the model is off by tau = {tau.estimate:.2f} ({tau.low:.2f} to "
+        f"{tau.high:.2f}) in log odds, estimated on {tau.cells:,} cells of {tau.subjects} people of "
+        f"{spread.dataset}, {spread.split_kind}: where it says 50%, the frequency is {1 - likely:.0%} to "
+        f"{likely:.0%} in 95% of people"
+    )
+    if spread.one_class:
+        typer.echo(
+            f"{spread.one_class} of these {tau.subjects} people have cells of one class only: they make tau "
+            "and the intervals larger",
+            err=True,
+        )
+    if tau.subjects is not None and tau.subjects < _FEW:
+        typer.echo(
+            f"tau rests on {tau.subjects} people: it may be far too small, and the intervals too narrow",
+            err=True,
+        )
+
+
+def _write(shares: SubjectShares, path: Path) -> None:
+    import polars as pl
+
+    from leuknet.records import write_record, write_whole
+
+    if path.suffix.lower() == ".json":
+        write_record(shares, path)
+        return
+    frame = pl.DataFrame([_as_line(row, shares) for row in shares.rows], infer_schema_length=None)
+    stream = io.BytesIO()
+    if path.suffix.lower() == ".csv":
+        frame.write_csv(stream)
+    else:
+        frame.write_parquet(stream)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, stream.getvalue())
+
+
+def _as_line(row: SubjectShare, shares: SubjectShares) -> dict[str, Any]:
+    """Return one line of the table: each share with its interval, and all that it rests on."""
+    line: dict[str, Any] = {
+        "subject": row.subject,
+        "cells": row.cells,
+        "left_out_errors": row.errors,
+        "left_out_flagged": row.flagged if shares.leaves_out_flagged else 0,
+        "flagged": row.flagged,
+        "uncertain": row.uncertain,
+    }
+    for name, interval in (("called", row.called), ("share", row.share)):
+        line |= {
+            name: interval and interval.estimate,
+            f"{name}_low": interval and interval.low,
+            f"{name}_high": interval and interval.high,
+            f"{name}_level": interval and interval.level,
+            f"{name}_method": interval and interval.method,
+        }
+    tau = None if shares.spread is None else shares.spread.tau
+    return line | {
+        "outcome": row.outcome,
+        "cut_off": shares.cut_off,
+        "tau": tau and tau.estimate,
+        "tau_low": tau and tau.low,
+        "tau_high": tau and tau.high,
+        "tau_cells": tau and tau.cells,
+        "tau_subjects": tau and tau.subjects,
+        "simulated": shares.spread and shares.spread.simulated,
+        "threshold": shares.threshold,
+        "model_id": shares.model_id,
+    }
