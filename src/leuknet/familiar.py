@@ -104,7 +104,7 @@ class Reference:
         """
         _check_shapes(features, measures, len(self.feature_mean))
         centred = features.astype(np.float64) - self.feature_mean
-        deviations = np.abs(self._deviations(measures))
+        deviations = np.abs(self.deviations(measures))
         found = np.column_stack(
             [
                 np.linalg.norm(centred @ self.whitening, axis=1),
@@ -126,7 +126,7 @@ class Reference:
         is_unlike = self.distances(features, measures)[:, 0] > 1
         limits = np.full(len(Measures._fields), self.limits[1])
         limits[_SHARPNESS] = self.limits[2]
-        beyond = self._deviations(measures) / limits
+        beyond = self.deviations(measures) / limits
         found = []
         for area, row, unlike in zip(measures[:, 0], beyond, is_unlike, strict=True):
             named = zip(Measures._fields, row, strict=True)
@@ -135,7 +135,8 @@ class Reference:
             found.append((ALL_BLACK,) if area == 0 else tuple(dict.fromkeys(reasons)))
         return tuple(found)
 
-    def _deviations(self, measures: NDArray[np.float64]) -> NDArray[np.float64]:
+    def deviations(self, measures: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each measure less its mean in training, in standard deviations of training: (N, M)."""
         return (_on_scale(measures) - self.measure_mean) / self.measure_spread
 
 

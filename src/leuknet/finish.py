@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +25,7 @@ from leuknet.data.survey import Survey
 from leuknet.familiar import fit_reference
 from leuknet.model_folder import mean_over_turns
 from leuknet.models.predictor import run_network, save_model
-from leuknet.types import Dataset, ModelCard, Recipe, Split
+from leuknet.types import CellImage, Dataset, ModelCard, Recipe, Split
 
 N_FAMILIAR = 2000
 """Training cells, at most, that show a model what is familiar; drawn by the recipe's seed."""
@@ -92,9 +93,16 @@ def finish(
         protocol=split.protocol,
         round=split.round,
         calibration=calibration,
+        microns_per_pixel=_common_scale(split.train),
     )
     hashes = {cell.sha256: found for cell, found in zip(surveyed.cells, surveyed.hashes, strict=True)}
     save_model(network, card, split, folder, hashes=hashes, reference=reference)
+
+
+def _common_scale(cells: Sequence[CellImage]) -> float | None:
+    """Return the scale of the cells' images, None if any does not state it or they differ."""
+    scales = {cell.microns_per_pixel for cell in cells}
+    return scales.pop() if len(scales) == 1 else None
 
 
 def commit_of_code() -> str | None:

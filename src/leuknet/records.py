@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 
 from leuknet.errors import LeukNetError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of the JSON files written here. A file of an older version may lack fields that came after it: such a field
 says so in its metadata, `since`, and its default is what older files meant."""
 

@@ -16,11 +16,13 @@ import typer
 
 from leuknet import __version__
 from leuknet.cli import audit, benchmark, data, model, run
+from leuknet.cli.batch import batch
 from leuknet.cli.ensemble import ensemble
 from leuknet.cli.explain import explain
 from leuknet.cli.export import export
 from leuknet.cli.hub import pull, push
 from leuknet.cli.report import report
+from leuknet.cli.smear import cells, smear
 from leuknet.cli.subject import subject
 from leuknet.cli.tune import tune
 from leuknet.errors import LeukNetError
@@ -48,10 +50,13 @@ app.command("train")(run.train)
 app.command("ensemble")(ensemble)
 app.command("evaluate")(run.evaluate)
 app.command("predict")(run.predict)
+app.command("batch")(batch)
 app.command("explain")(explain)
 app.command("export")(export)
 app.command("push")(push)
 app.command("pull")(pull)
+app.command("cells")(cells)
+app.command("smear")(smear)
 app.command("subject")(subject)
 app.command("reproduce")(run.reproduce)
 app.command("report")(report)

@@ -244,6 +244,22 @@ def simulate(
 
 
 @app.command()
+def fields(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write field-01.png and so on into.")],
+    number: Annotated[int, typer.Option("--number", min=1, help="How many fields.")] = 3,
+    seed: options.Seed = 0,
+) -> None:
+    """Draw simulated fields of smears, with every leukocyte's place and class in fields_truth.csv.
+
+    Example: leuknet data fields fields --number 10
+    """
+    from leuknet.data.draw_fields import FIELD_UM, write_fields
+
+    written = write_fields(out, number, seed=seed)
+    typer.echo(f"written: {written}; the fields' scale: {FIELD_UM} µm per pixel")
+
+
+@app.command()
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False,
 ) -> None:

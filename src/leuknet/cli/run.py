@@ -173,7 +173,7 @@ def evaluate(
     side = None
     if part or everything:
         side = cells_of_parts(model / "split.json", opened, parts=tuple(part or ()), trained_on=card.dataset)
-    _warn_of_simulation(card)
+    warn_of_simulation(card)
     folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")
     evaluation = assess(model, opened, out=folder, side=side, neighbours=neighbours, progress=True)
     table = Table(title="SIMULATED CELLS" if evaluation.simulated else None, show_header=False)
@@ -224,7 +224,7 @@ def predict(
     with tqdm(predictions, desc="predict", unit="image") as counted:  # an error must not end the bar's line
         summary = write_predictions(counted, out, class_names=predictor.card.class_names)
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
-    _warn_of_simulation(predictor.card)
+    warn_of_simulation(predictor.card)
     typer.echo(RESEARCH_ONLY)
     if summary.written == 0:
         raise SettingError(
@@ -286,6 +286,7 @@ def reproduce(
     typer.echo(RESEARCH_ONLY)
 
 
-def _warn_of_simulation(card: ModelCard) -> None:
+def warn_of_simulation(card: ModelCard) -> None:
+    """Say so on standard error if a model was trained on simulated cells."""
     if card.simulated:
         typer.echo("trained on SIMULATED cells: its scores mean nothing for real ones", err=True)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from leuknet.data.c_nmc import SIMULATED
 from leuknet.data.draw import draw_cell
 from leuknet.data.population import Cell, draw_population
+from leuknet.data.simulate import NOTE
 from leuknet.errors import SettingError
 from leuknet.records import write_whole
 from leuknet.types import CellBox, Label, Mask, Pixels
@@ -36,6 +40,7 @@ _RED_CELL = np.array([0.10, 0.42, 0.30])  # optical density where it is thickest
 _PLATELET = np.array([0.45, 0.60, 0.25])
 _PALENESS = 0.6
 """The publisher normalised the stain of the crops to be dark; a smear's transmits this power of theirs."""
+_BLUR_PX = 1.05  # about as sharp as the crops, once the stain is normalised
 _RED_CELLS_PER_MM2 = 6_000
 _PLATELETS_PER_MM2 = 1_000
 
@@ -116,7 +121,7 @@ def draw_field(
         rows, columns = slice(true.box.top_px, true.box.bottom_px), slice(true.box.left_px, true.box.right_px)
         stained = _GLASS * (pixels.astype(np.float64) / 255) ** _PALENESS
         picture[rows, columns] = np.where(mask[..., None], stained, picture[rows, columns])
-    picture = ndimage.gaussian_filter(picture, (0.8, 0.8, 0)) + rng.normal(0, 1.5, picture.shape)
+    picture = ndimage.gaussian_filter(picture, (_BLUR_PX, _BLUR_PX, 0)) + rng.normal(0, 0.6, picture.shape)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8), tuple(found)
 
 
@@ -146,6 +151,8 @@ def write_fields(
             corners = (box.top_px, box.left_px, box.bottom_px, box.right_px)
             writer.writerow((name, *corners, cell.label.short, int(cell.touching)))
     write_whole(folder / TRUTH, table.getvalue().encode())
+    marker = {"note": NOTE, "seed": seed, "leuknet": version("leuknet")}
+    write_whole(folder / SIMULATED, f"{json.dumps(marker, indent=2)}\n".encode())
     return folder / TRUTH
 
 

@@ -17,7 +17,7 @@ from skimage.measure import regionprops
 from leuknet.fields.colour import WORKING_UM, FieldView
 from leuknet.fields.find import MOST_UM, Regions
 from leuknet.fields.shapes import fill_holes
-from leuknet.types import CellBox, CellFlag, FoundCell, Mask
+from leuknet.types import CellBox, CellFlag, FoundCell, Mask, Pixels
 
 _SMALL_UM2, _LARGE_UM2 = 30.0, 450.0
 _LEAST_SOLIDITY = 0.8
@@ -28,7 +28,7 @@ _ROUNDING = 1e-5  # about the variance of the Laplacian where a camera's 256 lev
 
 
 def describe(
-    regions: Regions, view: FieldView, *, shape: tuple[int, int], at: tuple[int, int], whole: tuple[int, int]
+    regions: Regions, view: FieldView, pixels: Pixels, *, at: tuple[int, int], whole: tuple[int, int]
 ) -> Iterator[FoundCell]:
     """Yield the cells of regions, from top to bottom.
 
@@ -38,8 +38,8 @@ def describe(
         (H, W), at the view's resolution.
     view
         What the regions were found in.
-    shape
-        Height and width of the viewed part at full resolution.
+    pixels : (H', W', 3) uint8
+        The viewed part at full resolution.
     at
         Row and column of its upper left corner in the image.
     whole
@@ -58,7 +58,10 @@ def describe(
         sharpness = _sharpness(view, around, mask)
         area_um2 = float(region.area * view.microns_per_pixel**2)
         nucleus_um2 = float(y.size * view.microns_per_pixel**2)
-        box, full, full_nucleus = _enlarge(mask, nucleus, around, view.factor, shape=shape, at=at)
+        place, full, full_nucleus = _enlarge(mask, nucleus, around, view.factor, pixels.shape[:2])
+        box = CellBox(
+            at[0] + place[0].start, at[1] + place[1].start, at[0] + place[0].stop, at[1] + place[1].stop
+        )
         noted: dict[CellFlag, bool] = {
             "border": min(box.top_px, box.left_px) <= 0
             or box.bottom_px >= whole[0]
@@ -74,6 +77,7 @@ def describe(
             box,
             row_px=at[0] + (around[0].start + int(y.sum()) // y.size) * view.factor + middle,
             column_px=at[1] + (around[1].start + int(x.sum()) // x.size) * view.factor + middle,
+            pixels=pixels[place].copy(),
             mask=full,
             nucleus=full_nucleus,
             area_um2=area_um2,
@@ -112,11 +116,9 @@ def _enlarge(
     nucleus: Mask,
     window: tuple[slice, ...],
     factor: int,
-    *,
-    shape: tuple[int, int],
-    at: tuple[int, int],
-) -> tuple[CellBox, Mask, Mask]:
-    """Return box, mask and nucleus at full resolution, with outlines that do not show the working pixels."""
+    shape: tuple[int, ...],
+) -> tuple[tuple[slice, slice], Mask, Mask]:
+    """Return place, mask and nucleus at full resolution, with smooth outlines."""
     top, left = window[0].start * factor, window[1].start * factor
     size = mask.shape[1] * factor, mask.shape[0] * factor
     full, full_nucleus = (
@@ -127,10 +129,8 @@ def _enlarge(
     full = full[: shape[0] - top, : shape[1] - left]
     rows, columns = np.flatnonzero(full.any(axis=1)), np.flatnonzero(full.any(axis=0))
     inner = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    box = CellBox(
-        at[0] + top + int(rows[0]),
-        at[1] + left + int(columns[0]),
-        at[0] + top + int(rows[-1]) + 1,
-        at[1] + left + int(columns[-1]) + 1,
+    place = (
+        slice(top + int(rows[0]), top + int(rows[-1]) + 1),
+        slice(left + int(columns[0]), left + int(columns[-1]) + 1),
     )
-    return box, full[inner], (full_nucleus[: shape[0] - top, : shape[1] - left] & full)[inner]
+    return place, full[inner], (full_nucleus[: shape[0] - top, : shape[1] - left] & full)[inner]

@@ -93,11 +93,10 @@ def _find(field: Field, um: float, find: Finder, *, tile_px: int, progress: bool
         first_row, first_column = max(0, top - margin), max(0, left - margin)
         height = min(h, top + side + margin) - first_row
         width = min(w, left + side + margin) - first_column
-        view = view_field(field.read(first_row, first_column, height, width), um, colours)
+        pixels = field.read(first_row, first_column, height, width)
+        view = view_field(pixels, um, colours)
         regions = find(view, colours)
-        for cell in describe(
-            regions, view, shape=(height, width), at=(first_row, first_column), whole=(h, w)
-        ):
+        for cell in describe(regions, view, pixels, at=(first_row, first_column), whole=(h, w)):
             if top <= cell.row_px < top + side and left <= cell.column_px < left + side:
                 yield cell
 

@@ -162,10 +162,16 @@ def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:
     """
     png = stem.with_name(f"{stem.name}.png")
     svg = stem.with_name(f"{stem.name}.svg")
+    save_png(figure, png)
     with house_style():
-        write_whole(png, _rendered(figure, format="png", dpi=200, metadata={"Software": None}))
         write_whole(svg, _rendered(figure, format="svg", metadata={"Date": None, "Creator": None}))
     return png, svg
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure as `save_figure` does, as PNG alone: for one that is mostly a photograph."""
+    with house_style():
+        write_whole(path, _rendered(figure, format="png", dpi=200, metadata={"Software": None}))
 
 
 def check_lengths(what: str, *lengths: int) -> None:

@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from leuknet.types.cells import Pixels
+
 Mask = NDArray[np.bool_]
 """(H, W), True where something is."""
 
@@ -58,6 +60,8 @@ class FoundCell:
         The smallest that holds the cell.
     row_px, column_px
         The middle of its nucleus. No two cells of an image share it: with the image, it names the cell.
+    pixels : (H, W, 3) uint8
+        What the box holds, at full resolution.
     mask, nucleus : (H, W) bool
         Which pixels of the box are the cell, and which of these its nucleus.
     area_um2, nucleus_um2
@@ -72,6 +76,7 @@ class FoundCell:
     box: CellBox
     row_px: int
     column_px: int
+    pixels: Pixels
     mask: Mask
     nucleus: Mask
     area_um2: float

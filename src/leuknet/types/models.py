@@ -214,6 +214,8 @@ class ModelCard:
         What it was trained on.
     leuknet_version, commit, created_at
         The code that trained it (commit is None outside a git checkout) and when (UTC, ISO 8601).
+    microns_per_pixel
+        Scale of all training images in µm per pixel; None where it is not stated, or not the same for all.
     calibration
         None in models that were saved before it existed: their probabilities are as the network gave them,
         and no cell is uncertain.
@@ -235,6 +237,7 @@ class ModelCard:
     protocol: str = field(default="", metadata={"since": 2})
     round: str = field(default="", metadata={"since": 2})
     calibration: Calibration | None = field(default=None, metadata={"since": 2})
+    microns_per_pixel: float | None = field(default=None, metadata={"since": 4})
 
 
 class Predictor(Protocol):

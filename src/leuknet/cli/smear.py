@@ -1,0 +1,212 @@
+"""`leuknet cells` and `leuknet smear`: from the image of a smear to its leukocytes and their scores."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from leuknet.cli.run import RESEARCH_ONLY, warn_of_simulation
+from leuknet.errors import LeukNetError
+
+if TYPE_CHECKING:
+    from leuknet.examine import Examination
+    from leuknet.fields.normalise import Stain
+    from leuknet.types import FoundCell
+
+Scale = Annotated[
+    float | None,
+    typer.Option("--scale", metavar="UM", help="µm per pixel of the image, if its file does not state it."),
+]
+RedCell = Annotated[
+    float | None,
+    typer.Option(
+        "--red-cell", metavar="PX", help="Diameter of a usual red cell in pixels: it measures 7.5 µm."
+    ),
+]
+FinderName = Annotated[
+    str, typer.Option("--finder", metavar="NAME", help="stain; or cellpose or stardist if installed.")
+]
+Tile = Annotated[
+    int, typer.Option("--tile", metavar="PX", min=64, help="Side of a tile: less takes less memory.")
+]
+Normalise = Annotated[
+    str | None,
+    typer.Option(
+        "--normalise", metavar="METHOD", help="Change the stain: macenko or reinhard; see --target."
+    ),
+]
+Target = Annotated[
+    list[Path] | None,
+    typer.Option("--target", metavar="IMAGE", help="A cell on black whose stain is wanted; repeatable."),
+]
+
+
+def cells(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Fields or slides of one scale; or folders.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes.")] = Path(
+        "cells"
+    ),
+    scale: Scale = None,
+    red_cell: RedCell = None,
+    crop_scale: Annotated[
+        float | None,
+        typer.Option("--crop-scale", metavar="UM", help="µm per pixel of the crops [as the image]."),
+    ] = None,
+    canvas: Annotated[
+        int, typer.Option("--canvas", metavar="PX", min=16, help="Side of the black square of a crop.")
+    ] = 450,
+    finder: FinderName = "stain",
+    tile: Tile = 4096,
+    normalise: Normalise = None,
+    target: Target = None,
+    crops: Annotated[bool, typer.Option("--crops/--no-crops", help="Write each cell as a PNG.")] = True,
+) -> None:
+    """Find the leukocytes of smears and cut them out: table, crops on black, overlay, outlines for QuPath.
+
+    A broken image is reported and the others go on; the exit status is then 2. Cells that may be worth less,
+    such as those cut by the border, are flagged and kept.
+
+    Example: leuknet cells field.jpg --scale 0.07 --out found
+    """
+    from leuknet.examine import HowToFind, extract_cells, find_fields
+    from leuknet.report.blocks import counted
+    from leuknet.smear_files import write_found
+
+    stain = _target_stain(normalise, target)
+    how = HowToFind(scale, red_cell, finder, tile)
+    found: list[tuple[str, FoundCell]] = []
+    failed = 0
+    paths = find_fields(images)
+    for path, folder in zip(paths, _folders(paths, out), strict=True):
+        try:
+            seen = extract_cells(
+                path,
+                folder,
+                how=how,
+                crop_um=crop_scale,
+                canvas_px=canvas if crops else None,
+                stain=stain,
+                progress=True,
+            )
+        except LeukNetError as error:
+            if error.exit_status != 2:
+                raise
+            failed += 1
+            typer.echo(str(error), err=True)
+            continue
+        found += [(str(path), cell) for cell in seen]
+        flagged = sum(bool(cell.flags) for cell in seen)
+        typer.echo(f"{path}: {counted(len(seen), 'leukocyte')}, {flagged} flagged; see {folder}")
+    write_found(found, out / "cells.csv")
+    typer.echo(f"written: {out / 'cells.csv'}: {len(found):,} cells of {len(paths) - failed:,} images")
+    typer.echo(RESEARCH_ONLY)
+    if failed:
+        typer.echo(f"{failed} of {len(paths)} images could not be used", err=True)
+        raise typer.Exit(2)
+
+
+def smear(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A field or slide.")],
+    model: Annotated[
+        str, typer.Option("--model", metavar="FOLDER", help="Model folder, or owner/name on the hub.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Where everything goes [IMAGE-smear].")
+    ] = None,
+    scale: Scale = None,
+    red_cell: RedCell = None,
+    model_scale: Annotated[
+        float | None,
+        typer.Option("--model-scale", metavar="UM", help="µm per pixel of the model, if its card lacks it."),
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", metavar="NAME", help="Whose smear it is, for the table.")
+    ] = None,
+    outlines: Annotated[
+        Path | None,
+        typer.Option(
+            "--outlines", metavar="GEOJSON", help="Score the cells outlined in QuPath, not those found here."
+        ),
+    ] = None,
+    finder: FinderName = "stain",
+    tile: Tile = 4096,
+    normalise: Normalise = None,
+    target: Target = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write cells.parquet, not cells.csv.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Print the page as PDF, too.")] = True,
+) -> None:
+    """Score the leukocytes of a smear: table, one page, overlay, gallery, outlines for QuPath.
+
+    No model is validated on raw smears. The page says how unlike the trained cells these are; such cells
+    are called unfamiliar, whatever their probability.
+
+    Example: leuknet smear field.png --model runs/paper/model --scale 0.065
+    """
+    import leuknet
+    from leuknet.examine import HowToFind, examine_smear
+
+    stain = _target_stain(normalise, target)
+    predictor = leuknet.load(model)
+    folder = out or image.with_name(f"{image.stem}-smear")
+    seen = examine_smear(
+        image,
+        predictor,
+        folder,
+        how=HowToFind(scale, red_cell, finder, tile),
+        model_um=model_scale,
+        subject=subject,
+        outlines=outlines,
+        stain=stain,
+        table="cells.parquet" if parquet else "cells.csv",
+        pdf=pdf,
+        command=shlex.join(["leuknet", *sys.argv[1:]]),
+        progress=True,
+    )
+    _show(seen)
+    warn_of_simulation(predictor.card)
+    typer.echo(f"written: {folder}: {', '.join(path.name for path in seen.files)}")
+    typer.echo(RESEARCH_ONLY)
+
+
+def _show(seen: Examination) -> None:
+    from leuknet.smear import NOT_VALIDATED, outcome_name
+
+    if seen.shift is None:
+        typer.echo("no leukocyte was found: check the scale, and that the smear is stained", err=True)
+        return
+    table = Table("outcome", "cells", "share", "95% interval")
+    for outcome, share in seen.counts.items():
+        number = round(share.estimate * share.cells)
+        limits = f"{share.low:.1%} to {share.high:.1%}"
+        table.add_row(outcome_name(outcome, seen.card), str(number), f"{share.estimate:.1%}", limits)
+    Console().print(table)
+    typer.echo(NOT_VALIDATED)
+    for reason, number in seen.shift.reasons:
+        typer.echo(f"  {number} of {len(seen.cells)} cells: {reason}")
+
+
+def _target_stain(method: str | None, images: list[Path] | None) -> Stain | None:
+    from leuknet.examine import read_target
+
+    if method is None and not images:
+        return None
+    return read_target(method or "none", images or [])
+
+
+def _folders(paths: list[Path], out: Path) -> list[Path]:
+    """Return a folder of its own for each image: its name, with a number where names repeat."""
+    taken: dict[str, int] = {}
+    folders = []
+    for path in paths:
+        taken[path.stem] = taken.get(path.stem, 0) + 1
+        number = taken[path.stem]
+        folders.append(out / (path.stem if number == 1 else f"{path.stem}-{number}"))
+    return folders

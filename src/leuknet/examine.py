@@ -1,0 +1,368 @@
+"""Does with the image of a smear all that `leuknet cells` and `leuknet smear` do, and writes the files.
+
+Start at `examine_smear`, or `extract_cells` where no model is at hand.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from leuknet.data.c_nmc import SIMULATED
+from leuknet.data.images import read_pixels
+from leuknet.data.published import CANVAS_PX
+from leuknet.data.transform import place_on_canvas
+from leuknet.errors import SettingError
+from leuknet.fields.cut import cut_cell
+from leuknet.fields.geojson import OutlinedCell, read_geojson, write_geojson
+from leuknet.fields.normalise import STAIN_METHODS, Stain, learn_stain, recolour
+from leuknet.fields.outline import outline_of
+from leuknet.fields.outlined import cells_from_outlines
+from leuknet.fields.scale import scale_of
+from leuknet.fields.slides import Field, open_field
+from leuknet.fields.tiles import TILE_PX, colours_of, find_cells
+from leuknet.figures.frame import save_png
+from leuknet.figures.smear import Outlined, colour_of, draw_overlay
+from leuknet.model_folder import FolderPredictor
+from leuknet.predict import IMAGE_SUFFIXES
+from leuknet.records import write_whole
+from leuknet.report.blocks import counted
+from leuknet.report.pdf import check_printer
+from leuknet.report.smear_page import (
+    SmearContent,
+    draw_smear_gallery,
+    draw_smear_overlay,
+    write_smear_page,
+)
+from leuknet.smear import (
+    STAIN_CELLS,
+    Outcome,
+    Shift,
+    SmearCell,
+    count_outcomes,
+    measure_shift,
+    score_smear,
+)
+from leuknet.smear_files import write_cells, write_outlines
+from leuknet.types import FieldScale, FoundCell, Interval, ModelCard, Pixels
+
+OVERVIEW_PX = 2400
+"""Longer side of the picture over which cells are outlined."""
+
+GALLERY_FILE_CELLS = 240
+"""Most cells of `gallery.png`."""
+
+SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".dcm", ".vms", ".bif"})
+"""Beside `leuknet.predict.IMAGE_SUFFIXES`, names of files that are looked for in folders."""
+
+_AROUND = 1.4  # side of what a gallery shows, over that of the cell
+_NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class HowToFind:
+    """How the cells of an image are found.
+
+    Attributes
+    ----------
+    scale, red_cell_px
+        As for `leuknet.fields.scale.scale_of`.
+    finder, tile_px
+        As for `leuknet.fields.tiles.find_cells`.
+    """
+
+    scale: float | None = None
+    red_cell_px: float | None = None
+    finder: str = "stain"
+    tile_px: int = TILE_PX
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What `examine_smear` found and wrote.
+
+    Attributes
+    ----------
+    card
+        Of the model.
+    counts
+        Share of each outcome; empty if there is no cell.
+    shift
+        None if there is no cell.
+    """
+
+    scale: FieldScale
+    card: ModelCard
+    cells: tuple[SmearCell, ...]
+    counts: dict[Outcome, Interval]
+    shift: Shift | None
+    files: tuple[Path, ...]
+
+
+def examine_smear(
+    image: Path,
+    predictor: FolderPredictor,
+    folder: Path,
+    *,
+    how: HowToFind,
+    model_um: float | None = None,
+    subject: str | None = None,
+    outlines: Path | None = None,
+    stain: Stain | None = None,
+    table: str = "cells.csv",
+    pdf: bool = True,
+    command: str = "",
+    progress: bool = False,
+) -> Examination:
+    """Find and score the leukocytes of a field or slide, and write table, page, pictures and outlines.
+
+    Parameters
+    ----------
+    image
+        A field or slide.
+    predictor
+        Of `leuknet.load`.
+    folder
+        Where the files go; made where it lacks. Files of those names are replaced.
+    how
+        How the cells are found.
+    model_um
+        Scale of the model in µm per pixel, where its card lacks it.
+    subject
+        Whose smear it is.
+    outlines
+        GeoJSON of cells that a person outlined: they are scored, and no cell is sought. Their classes become
+        the column `reviewed`.
+    stain
+        The stain that the model knows; see `read_target`. The cells are then scored twice, with and without.
+    table
+        Name of the table: ends in .csv or .parquet.
+    pdf
+        Whether to print the page too.
+    command
+        The command line, for the page.
+    progress
+        Draw a bar on stderr.
+
+    Returns
+    -------
+    Examination
+        An image without leukocytes gives an empty table and no page: that too is a result.
+
+    Raises
+    ------
+    UnreadableImageError, SettingError, ModelError, DataError, MissingExtraError
+        As the parts do; nothing is written then.
+    """
+    if pdf:
+        check_printer()
+    with open_field(image) as field:
+        scale = scale_of(field, stated=how.scale, red_cell_px=how.red_cell_px)
+        found, reviewed = _find(field, scale, how, outlines=outlines, progress=progress)
+
+        def score(found: Iterable[FoundCell], stain: Stain | None) -> list[SmearCell]:
+            cells = score_smear(
+                found,
+                predictor,
+                path=str(image),
+                scale=scale,
+                model_um=model_um,
+                stain=stain,
+                subject=subject,
+            )
+            scored = tqdm(cells, desc="scoring cells", unit="cell", disable=not progress)
+            return [replace(cell, reviewed=reviewed.get(cell.id)) for cell in scored]
+
+        unnormalised = None
+        if stain is not None:
+            found = list(found)  # they are scored twice
+            plain = score(found, None)
+            unnormalised = measure_shift(plain, predictor.reference) if plain else None
+        cells = score(found, stain)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / table, folder / "outlines.geojson"]
+        write_cells(cells, files[0], card=predictor.card)
+        write_outlines(cells, files[1], card=predictor.card)
+        if not cells:
+            return Examination(scale, predictor.card, (), {}, None, tuple(files))
+        shift = measure_shift(cells, predictor.reference)
+        content = SmearContent(
+            name=image.name,
+            height_px=field.height_px,
+            width_px=field.width_px,
+            scale=scale,
+            overview=field.overview(OVERVIEW_PX),
+            cells=cells,
+            crop_of=partial(_surroundings, field),
+            shift=shift,
+            unnormalised=unnormalised,
+            stain_method=None if stain is None else stain.method,
+            finder=how.finder if outlines is None else f"a person, in {outlines.name}",
+            card=predictor.card,
+            model_id=predictor.model_id,
+            model_um=predictor.card.microns_per_pixel if model_um is None else model_um,
+            simulated=is_simulated(image),
+            command=command,
+            notes=field.warnings,
+        )
+        files += write_smear_page(content, folder / "report", pdf=pdf)
+        for name, figure in (
+            ("overlay.png", draw_smear_overlay(content)),
+            ("gallery.png", draw_smear_gallery(content, at_most=GALLERY_FILE_CELLS)),
+        ):
+            save_png(figure, folder / name)
+            files.append(folder / name)
+    return Examination(scale, predictor.card, tuple(cells), count_outcomes(cells), shift, tuple(files))
+
+
+def extract_cells(
+    image: Path,
+    folder: Path,
+    *,
+    how: HowToFind,
+    crop_um: float | None = None,
+    canvas_px: int | None = CANVAS_PX,
+    stain: Stain | None = None,
+    progress: bool = False,
+) -> tuple[FoundCell, ...]:
+    """Find the leukocytes of a field or slide; write an overlay, outlines for QuPath, and each cell on black.
+
+    Parameters
+    ----------
+    image, how, progress
+        As for `examine_smear`.
+    folder
+        Gets `overlay.png`, `outlines.geojson`, and `crops/` with a PNG named like each cell.
+    crop_um
+        Scale of the crops in µm per pixel; None keeps the image's.
+    canvas_px
+        Side of their black square; what is larger is cropped. None writes no crops.
+    stain
+        The crops are recoloured to look like this; see `read_target`.
+
+    Returns
+    -------
+    tuple of FoundCell
+        Without their pixels, which would fill the memory.
+    """
+    with open_field(image) as field:
+        scale = scale_of(field, stated=how.scale, red_cell_px=how.red_cell_px)
+        found, _ = _find(field, scale, how, outlines=None, progress=progress)
+        if stain is not None and canvas_px is not None:
+            found = list(found)
+        (folder / "crops" if canvas_px is not None else folder).mkdir(parents=True, exist_ok=True)
+        um = scale.microns_per_pixel
+        source = None
+        if stain is not None and isinstance(found, list) and found:
+            first = (cut_cell(cell, microns_per_pixel=um, crop_um=crop_um) for cell in found[:STAIN_CELLS])
+            source = learn_stain(list(first), stain.method)
+        kept, outlined = [], []
+        for cell in found:
+            if canvas_px is not None:
+                crop = cut_cell(cell, microns_per_pixel=um, crop_um=crop_um)
+                if stain is not None and source is not None:
+                    crop = recolour(crop, source, stain)
+                _write_png(place_on_canvas(crop, canvas_px), folder / "crops" / f"{cell.id}.png")
+            kept.append(replace(cell, pixels=_NO_PIXELS))
+            measurements = {
+                "Area µm^2": cell.area_um2,
+                "Nucleus area µm^2": cell.nucleus_um2,
+                "Sharpness": cell.sharpness,
+            }
+            outline, nucleus = outline_of(cell.mask, cell.box), outline_of(cell.nucleus, cell.box)
+            outlined.append(OutlinedCell(cell.id, outline, nucleus, "leukocyte", measurements))
+        write_geojson(outlined, folder / "outlines.geojson", colours={"leukocyte": colour_of("found")})
+        figure = draw_overlay(
+            field.overview(OVERVIEW_PX),
+            [Outlined(cell.outline, "found", number) for number, cell in enumerate(outlined, start=1)],
+            width_px=field.width_px,
+            microns_per_pixel=um,
+            names={"found": "leukocyte"},
+            title=f"Leukocytes in {image.name}",
+            caption=f"{counted(len(kept), 'cell')} found by {how.finder}; {um:g} µm/px, {scale.source}",
+            simulated=is_simulated(image),
+        )
+        save_png(figure, folder / "overlay.png")
+    return tuple(kept)
+
+
+def find_fields(inputs: Iterable[Path]) -> list[Path]:
+    """Return the images of smears named by `inputs`, files or folders, in order and each once."""
+    found: dict[Path, None] = {}
+    for path in inputs:
+        if path.is_dir():
+            suffixes = IMAGE_SUFFIXES | SLIDE_SUFFIXES
+            inside = (one for one in sorted(path.iterdir()) if one.suffix.lower() in suffixes)
+            found |= dict.fromkeys(inside)
+        else:
+            found[path] = None
+    if not found:
+        raise SettingError(
+            "no image was found",
+            why="the folders named hold no image of a smear",
+            fix="name image files, or other folders",
+        )
+    return list(found)
+
+
+def read_target(method: str, images: Sequence[Path]) -> Stain:
+    """Learn the stain that is wanted from images of cells on black, such as training crops of the model.
+
+    Raises
+    ------
+    SettingError
+        If there is no such method, or no image.
+    """
+    for name in STAIN_METHODS:
+        if method == name and images:
+            return learn_stain([read_pixels(path).pixels for path in images], name)
+    raise SettingError(
+        "cannot change the stain",
+        why=f"the method is {method!r}, with {len(images)} target images",
+        fix=f"use --normalise with {' or '.join(STAIN_METHODS)}, and --target with cells on black as the "
+        "model was trained on",
+    )
+
+
+def is_simulated(image: Path) -> bool:
+    """Whether an image lies among those that `leuknet data fields` drew."""
+    return (image.parent / SIMULATED).is_file()
+
+
+def _find(
+    field: Field, scale: FieldScale, how: HowToFind, *, outlines: Path | None, progress: bool
+) -> tuple[Iterable[FoundCell], dict[str, str | None]]:
+    """Return the cells of an image, and the class of each that a person outlined."""
+    if outlines is None:
+        return find_cells(field, scale, finder=how.finder, tile_px=how.tile_px, progress=progress), {}
+    colours = colours_of(field, scale.microns_per_pixel)
+    pairs = list(cells_from_outlines(field, scale, read_geojson(outlines), colours))
+    return [cell for _, cell in pairs], {cell.id: outlined.kind for outlined, cell in pairs}
+
+
+def _surroundings(field: Field, cell: SmearCell) -> Pixels:
+    """Return a square of the image around a cell, white where it reaches beyond."""
+    box = cell.box
+    side = round(_AROUND * max(box.bottom_px - box.top_px, box.right_px - box.left_px))
+    top, left = (box.top_px + box.bottom_px - side) // 2, (box.left_px + box.right_px - side) // 2
+    first_row, first_column = max(0, top), max(0, left)
+    height = min(field.height_px, top + side) - first_row
+    width = min(field.width_px, left + side) - first_column
+    square = np.full((side, side, 3), 255, np.uint8)
+    rows = slice(first_row - top, first_row - top + height)
+    columns = slice(first_column - left, first_column - left + width)
+    square[rows, columns] = field.read(first_row, first_column, height, width)
+    return square
+
+
+def _write_png(pixels: Pixels, path: Path) -> None:
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    write_whole(path, content.getvalue())

@@ -1,0 +1,274 @@
+"""From the image of a smear to a table of scored cells.
+
+The way: open the image (`fields.slides`), find its leukocytes (`fields.tiles`), cut each out on black at the
+model's scale (`fields.cut`), score it as any other image (`predict`), and say what became of it. A model that
+was trained on crops of one laboratory has not been validated on the smears of another; so each smear comes
+with the shift that was measured between its cells and the trained ones, and a cell unlike these is called
+unfamiliar, whatever its probability.
+
+Start at `score_smear`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leuknet.data.images import ReadImage
+from leuknet.data.measure import Measures, measure
+from leuknet.data.transform import place_on_canvas
+from leuknet.errors import DataError, ModelError
+from leuknet.familiar import Reference
+from leuknet.fields.cut import cut_cell
+from leuknet.fields.normalise import Stain, learn_stain, recolour
+from leuknet.fields.outline import Outline, outline_of
+from leuknet.metrics import wilson
+from leuknet.model_folder import FolderPredictor
+from leuknet.predict import ImageSource, predict_images
+from leuknet.types import (
+    CellBox,
+    CellFlag,
+    FieldScale,
+    FoundCell,
+    Interval,
+    ModelCard,
+    Pixels,
+    Prediction,
+)
+
+Outcome = Literal["positive", "negative", "uncertain", "unfamiliar"]
+"""What is said of a cell: a class, that the model should not decide, or that it has not seen its like."""
+
+OUTCOMES: tuple[Outcome, ...] = ("positive", "negative", "uncertain", "unfamiliar")
+
+STAIN_CELLS = 500
+"""Cells of an image from which its stain is learnt: its first ones, or all if they are fewer."""
+
+NOT_VALIDATED = (
+    "The model was trained on cells that its publisher had cut out and stain-normalised. It has not been "
+    "validated on raw smears: outcomes are hypotheses for an expert to check."
+)
+
+_CLIPPED = "larger than the model's canvas: its rim is cut off"
+
+
+@dataclass(frozen=True, eq=False)
+class SmearCell:
+    """A cell that was found and scored; of its pixels only the outline is kept.
+
+    Attributes
+    ----------
+    id
+        Row and column of its nucleus.
+    outline, nucleus
+        In pixels of the image.
+    prediction
+        `path` is that of the image.
+    measures
+        Of the crop on the model's canvas.
+    reviewed
+        The class that a person gave it in another program; None if nobody did.
+    """
+
+    id: str
+    box: CellBox
+    row_px: int
+    column_px: int
+    outline: Outline
+    nucleus: Outline
+    area_um2: float
+    nucleus_um2: float
+    sharpness: float
+    flags: tuple[CellFlag, ...]
+    prediction: Prediction
+    measures: Measures
+    reviewed: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is said of the cell."""
+        if self.prediction.warnings:
+            return "unfamiliar"
+        if self.prediction.is_uncertain:
+            return "uncertain"
+        return "positive" if self.prediction.label else "negative"
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far the cells of a smear are from those that trained the model.
+
+    Attributes
+    ----------
+    unfamiliar
+        Share of cells that the model's reference does not know, with its interval.
+    reasons
+        Why, and how many cells, most frequent first.
+    deviations
+        Of each measure the mean over the cells, in standard deviations of the trained ones; empty for a model
+        without a reference.
+    """
+
+    unfamiliar: Interval
+    reasons: tuple[tuple[str, int], ...]
+    deviations: tuple[tuple[str, float], ...]
+
+
+def score_smear(
+    found: Iterable[FoundCell],
+    predictor: FolderPredictor,
+    *,
+    path: str,
+    scale: FieldScale,
+    model_um: float | None = None,
+    stain: Stain | None = None,
+    subject: str | None = None,
+    batch_size: int = 32,
+) -> Iterator[SmearCell]:
+    """Yield found cells with their scores.
+
+    Parameters
+    ----------
+    found
+        Of `fields.tiles.find_cells`; taken as they are needed.
+    predictor
+        The model. Its canvas must be known: crops are placed on it at true scale.
+    path
+        The image's name for the table.
+    scale
+        Of the image.
+    model_um
+        The model's scale in µm per pixel; None takes that of its card, and if that is not known, pixels
+        are taken as they are.
+    stain
+        Learnt from the model's kind of cells: the smear's are recoloured to look like them. None leaves them.
+    subject
+        Whose smear it is.
+    batch_size
+        Cells per call of the model.
+
+    Raises
+    ------
+    ModelError
+        If the model takes images without a common scale.
+    DataError
+        If the smear's own stain cannot be learnt.
+    """
+    card = predictor.card
+    if card.canvas_px is None:
+        raise ModelError(
+            "cannot score a smear with this model",
+            why="it was trained on whole pictures without a common scale, and does not say how to cut a cell",
+            fix="use a model that was trained on cells on black at true scale, such as C-NMC's",
+        )
+    crop_um = card.microns_per_pixel if model_um is None else model_um
+    return _score(found, predictor, card.canvas_px, path, scale, crop_um, stain, subject, batch_size)
+
+
+def _score(
+    found: Iterable[FoundCell],
+    predictor: FolderPredictor,
+    canvas_px: int,
+    path: str,
+    scale: FieldScale,
+    crop_um: float | None,
+    stain: Stain | None,
+    subject: str | None,
+    batch_size: int,
+) -> Iterator[SmearCell]:
+    waiting: deque[tuple[FoundCell, Measures]] = deque()
+
+    def sources() -> Iterator[ImageSource]:
+        for cell, crop in _crops(found, scale=scale, crop_um=crop_um, stain=stain):
+            canvas = place_on_canvas(crop, canvas_px)
+            clipped = (_CLIPPED,) if max(crop.shape[:2]) > canvas_px else ()
+            waiting.append((cell, measure(canvas)))
+            image = ReadImage(canvas, clipped)
+            yield ImageSource(path, lambda image=image: image)  # type: ignore[misc]
+
+    for prediction in predict_images(
+        predictor, sources(), batch_size=batch_size, reference=predictor.reference
+    ):
+        cell, measures = waiting.popleft()
+        yield SmearCell(
+            id=cell.id,
+            box=cell.box,
+            row_px=cell.row_px,
+            column_px=cell.column_px,
+            outline=outline_of(cell.mask, cell.box),
+            nucleus=outline_of(cell.nucleus, cell.box),
+            area_um2=cell.area_um2,
+            nucleus_um2=cell.nucleus_um2,
+            sharpness=cell.sharpness,
+            flags=cell.flags,
+            prediction=prediction if subject is None else replace(prediction, subject=subject),
+            measures=measures,
+        )
+
+
+def count_outcomes(cells: Sequence[SmearCell]) -> dict[Outcome, Interval]:
+    """Return the share of each outcome among the cells, with a 95% interval for the number of cells.
+
+    The interval is Wilson's. It holds chance alone: that a smear with this share of such cells shows more or
+    fewer of them among so many. It says nothing of wrong outcomes.
+    """
+    if not cells:
+        raise _no_cells()
+    counts = Counter(cell.outcome for cell in cells)
+    return {outcome: wilson(counts[outcome], len(cells)) for outcome in OUTCOMES}
+
+
+def measure_shift(cells: Sequence[SmearCell], reference: Reference | None) -> Shift:
+    """Say how far cells are from the trained ones, as the model's reference sees it.
+
+    Raises
+    ------
+    DataError
+        If there are no cells.
+    """
+    if not cells:
+        raise _no_cells()
+    reasons = Counter(chain.from_iterable(cell.prediction.warnings for cell in cells))
+    deviations: tuple[tuple[str, float], ...] = ()
+    if reference is not None:
+        rows: NDArray[np.float64] = np.array([cell.measures for cell in cells])
+        means = reference.deviations(rows).mean(axis=0)
+        deviations = tuple(zip(Measures._fields, means.tolist(), strict=True))
+    unfamiliar = sum(cell.outcome == "unfamiliar" for cell in cells)
+    return Shift(wilson(unfamiliar, len(cells)), tuple(reasons.most_common()), deviations)
+
+
+def outcome_name(outcome: Outcome, card: ModelCard) -> str:
+    """Return an outcome in the words of the model's classes."""
+    names = {"negative": card.class_names[0], "positive": card.class_names[1]}
+    return names.get(outcome, outcome)
+
+
+def _crops(
+    found: Iterable[FoundCell], *, scale: FieldScale, crop_um: float | None, stain: Stain | None
+) -> Iterator[tuple[FoundCell, Pixels]]:
+    cut = (
+        (cell, cut_cell(cell, microns_per_pixel=scale.microns_per_pixel, crop_um=crop_um)) for cell in found
+    )
+    if stain is None:
+        yield from cut
+        return
+    first = list(islice(cut, STAIN_CELLS))
+    if first:
+        source = learn_stain([crop for _, crop in first], stain.method)
+        for cell, crop in chain(first, cut):
+            yield cell, recolour(crop, source, stain)
+
+
+def _no_cells() -> DataError:
+    return DataError(
+        "nothing to report",
+        why="no leukocyte was found in the image",
+        fix="check the scale (--scale): at a wrong one nothing is found; and that the smear is stained",
+    )

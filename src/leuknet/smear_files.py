@@ -1,0 +1,132 @@
+"""Writes what was found in a smear: as a table, and as outlines that QuPath opens.
+
+The table has the columns of `leuknet predict`, so that what reads those reads these, and behind them where
+each cell lies and what it is like. Start at `write_cells` and `write_outlines`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from leuknet.errors import SettingError
+from leuknet.fields.geojson import OutlinedCell, write_geojson
+from leuknet.figures.smear import colour_of
+from leuknet.prediction_table import COLUMNS
+from leuknet.smear import OUTCOMES, SmearCell, outcome_name
+from leuknet.types import FoundCell, ModelCard
+
+_PLACE = {
+    "cell": pl.String,
+    "top_px": pl.Int64,
+    "left_px": pl.Int64,
+    "bottom_px": pl.Int64,
+    "right_px": pl.Int64,
+    "area_um2": pl.Float64,
+    "nucleus_um2": pl.Float64,
+    "sharpness": pl.Float64,
+    "flags": pl.String,
+}
+"""Where a cell lies and what it is like: box, areas in µm², and what may be wrong, joined by `; `."""
+
+_SCORE: dict[str, Any] = {
+    name: pl.Float64 if name in ("probability", "threshold") else pl.String for name in COLUMNS
+}
+
+SUFFIXES = (".csv", ".parquet")
+
+
+def check_table(path: Path) -> None:
+    """Raise a `SettingError` if a table cannot have this name."""
+    if path.suffix.lower() not in SUFFIXES or path.is_dir():
+        raise SettingError(
+            f"cannot write a table to {str(path)!r}",
+            why="it is a folder" if path.is_dir() else f"its suffix is {path.suffix!r}",
+            fix="name a file that ends in .csv or .parquet",
+        )
+
+
+def write_found(cells: Sequence[tuple[str, FoundCell]], path: Path) -> None:
+    """Write cells that were found and not scored, each with the path of its image, to .csv or .parquet."""
+    rows = [{"path": image, **_place(cell)} for image, cell in cells]
+    _write(pl.DataFrame(rows, schema={"path": pl.String, **_PLACE}), path)
+
+
+def write_cells(cells: Sequence[SmearCell], path: Path, *, card: ModelCard) -> None:
+    """Write scored cells to .csv or .parquet, whole or not at all.
+
+    `outcome` is a class, `uncertain` or `unfamiliar`; `label` is the class at the threshold whatever the
+    outcome; `reviewed` is the class that a person gave it in another program. Empty fields are not known.
+    """
+    rows = [
+        {
+            "path": cell.prediction.path,
+            "probability": cell.prediction.probability,
+            "label": None if cell.prediction.label is None else card.class_names[cell.prediction.label],
+            "outcome": outcome_name(cell.outcome, card),
+            "threshold": cell.prediction.threshold,
+            "model_id": cell.prediction.model_id,
+            "subject": cell.prediction.subject,
+            "warnings": "; ".join(cell.prediction.warnings) or None,
+            "error": cell.prediction.error,
+            **_place(cell),
+            "reviewed": cell.reviewed,
+        }
+        for cell in cells
+    ]
+    _write(pl.DataFrame(rows, schema={**_SCORE, **_PLACE, "reviewed": pl.String}), path)
+
+
+def write_outlines(cells: Sequence[SmearCell], path: Path, *, card: ModelCard) -> None:
+    """Write scored cells as GeoJSON for QuPath; a cell's class is its outcome, coloured as in the overlay."""
+    write_geojson(
+        (
+            OutlinedCell(
+                name=cell.id,
+                outline=cell.outline,
+                nucleus=cell.nucleus,
+                kind=outcome_name(cell.outcome, card),
+                measurements={
+                    f"P({card.class_names[1]})": float(cell.prediction.probability or 0),
+                    "Area µm^2": cell.area_um2,
+                    "Nucleus area µm^2": cell.nucleus_um2,
+                    "Sharpness": cell.sharpness,
+                },
+            )
+            for cell in cells
+        ),
+        path,
+        colours={outcome_name(outcome, card): colour_of(outcome) for outcome in OUTCOMES},
+    )
+
+
+def _place(cell: SmearCell | FoundCell) -> dict[str, str | int | float | None]:
+    box = cell.box
+    return {
+        "cell": cell.id,
+        "top_px": box.top_px,
+        "left_px": box.left_px,
+        "bottom_px": box.bottom_px,
+        "right_px": box.right_px,
+        "area_um2": round(cell.area_um2, 3),
+        "nucleus_um2": round(cell.nucleus_um2, 3),
+        "sharpness": round(cell.sharpness, 4),
+        "flags": "; ".join(cell.flags) or None,
+    }
+
+
+def _write(table: pl.DataFrame, path: Path) -> None:
+    check_table(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        if path.suffix.lower() == ".csv":
+            table.write_csv(partial)
+        else:
+            table.write_parquet(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
