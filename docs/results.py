@@ -35,6 +35,7 @@ from evidence import (
     wbc_lines,
 )
 from familiarity import familiarity_lines, measure_familiarity
+from finding import finding_lines, measure_finding
 
 from leuknet.audit import Audit, table_rows
 from leuknet.errors import DataError
@@ -270,6 +271,7 @@ MEASUREMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "more-cells": measure_more_cells,
     "ablations": measure_ablations,
     "wbc-recipes": measure_wbc_of_recipes,
+    "finding": measure_finding,
 }
 
 
@@ -338,6 +340,9 @@ def render() -> str:
         "### Every recipe on them",
         "",
         *_evidence_lines(found["wbc-recipes"], wbc_lines),
+        "## Leukocytes found in smears",
+        "",
+        *_evidence_lines(found["finding"], finding_lines),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

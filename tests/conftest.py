@@ -68,7 +68,7 @@ class Ended(NamedTuple):
     err: str
 
 
-def run_cli(*arguments: str | int | Path) -> Ended:
+def run_cli(*arguments: str | float | Path) -> Ended:
     """Run `leuknet ARGUMENTS` within this process: importing PyTorch once is enough."""
     out, err = io.StringIO(), io.StringIO()
     with (

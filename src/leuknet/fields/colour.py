@@ -33,6 +33,9 @@ WORKING_UM = 0.2
 _SMOOTHING_UM = 0.25
 _GLASS_UM = 5.0
 """Standard deviation of the window in which glass is measured: uneven light changes over larger lengths."""
+BLOCK = 8
+"""Side, in working pixels, of the squares in which glass is measured: a tile begins at a whole one."""
+
 _GLASS_WEIGHT = 0.05  # of the whole image's glass, where the window holds none
 _SATURATED = 2.0  # optical density of green from which on a camera sees only black
 
@@ -169,15 +172,25 @@ def _smoothed(pixels: Pixels, side_um: float) -> Plane:
 def _density(smooth: Plane, glass: NDArray[np.float32], bright: float, side_um: float) -> Plane:
     """Return optical density relative to the glass around, and to the image's where there is none around."""
     is_glass = (smooth[..., 1:2] > bright).astype(np.float32)
-    sigma = _GLASS_UM / side_um
-    # In float64 the sums are the same in every tile, up to the last bit of their float32 ratio.
-    around = [
-        ndimage.gaussian_filter(plane.astype(np.float64), sigma, mode="constant", truncate=3)
-        for plane in np.moveaxis(np.concatenate([is_glass * smooth, is_glass], axis=2), 2, 0)
-    ]
-    weight = around[3] + _GLASS_WEIGHT
-    local = np.stack([(around[c] + _GLASS_WEIGHT * glass[c]) / weight for c in range(3)], axis=2)
-    return np.asarray(-np.log(np.clip(smooth, 1, None) / local), np.float32)
+    sums = _block_sums(np.concatenate([is_glass * smooth, is_glass], axis=2)) / BLOCK**2
+    sigma = _GLASS_UM / (BLOCK * side_um)
+    around = ndimage.gaussian_filter(sums, (sigma, sigma, 0), mode="constant", truncate=3)
+    local = (around[..., :3] + _GLASS_WEIGHT * glass) / (around[..., 3:] + _GLASS_WEIGHT)
+    h, w = smooth.shape[:2]
+    size = BLOCK * local.shape[1], BLOCK * local.shape[0]
+    density = np.empty(smooth.shape, np.float32)
+    for channel in range(3):
+        plane = Image.fromarray(local[..., channel].astype(np.float32))
+        lamp = np.asarray(plane.resize(size, Image.Resampling.BILINEAR))[:h, :w]
+        density[..., channel] = np.log(lamp / np.maximum(smooth[..., channel], 1))
+    return density
+
+
+def _block_sums(planes: Plane) -> NDArray[np.float64]:
+    """Return the sums over squares of `BLOCK` pixels, those at the far edges over what there is of them."""
+    rows, columns = (np.arange(0, side, BLOCK) for side in planes.shape[:2])
+    by_row = np.add.reduceat(planes, rows, axis=0, dtype=np.float64)
+    return np.asarray(np.add.reduceat(by_row, columns, axis=1))
 
 
 def _score(density: Plane) -> Plane:

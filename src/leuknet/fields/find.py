@@ -12,6 +12,7 @@ Start at `find_by_stain`. Numbers were chosen on one half of the published image
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -43,7 +44,8 @@ MOST_UM = 40.0
 _FOREIGN = 0.5
 _STAINED = 0.1  # sum of the three optical densities
 _CYTOPLASM_UM = 6.0  # furthest from the nucleus
-_WAIST_UM = 1.0  # a cell is cut where it is this much narrower, to each side, than on both sides of the cut
+_AROUND_UM = 12.0
+_WAIST_UM = 0.7  # a cell is cut where it is this much narrower, to each side, than on both sides of the cut
 _SMOOTHING_UM = 0.5
 _GAP_UM = 3.0  # largest between two lobes of one nucleus
 _LOBED_UM = 17.0  # longest axis of a lobed nucleus
@@ -67,10 +69,27 @@ def find_by_stain(view: FieldView, colours: FieldColours) -> Regions:
     (H, W) int64
         At the view's resolution. Numbers are not in sequence.
     """
+    nucleus = nuclei(view.density, view.score, view.microns_per_pixel)
+    regions = np.zeros(nucleus.shape, np.int64)
+    if nucleus.any():
+        window = _around(nucleus, _AROUND_UM / view.microns_per_pixel)
+        part = replace(
+            view, pixels=view.pixels[window], density=view.density[window], score=view.score[window]
+        )
+        regions[window] = _grow(part, colours, nucleus[window])
+    return regions
+
+
+def _around(mask: Mask, margin_px: float) -> tuple[slice, slice]:
+    """Return the box of a mask with a margin: most fields are empty but for one cell."""
+    first, last = np.argwhere(mask).min(axis=0) - margin_px, np.argwhere(mask).max(axis=0) + margin_px
+    top, left = np.maximum(0, np.floor(first)).astype(int).tolist()
+    bottom, right = np.ceil(last).astype(int).tolist()
+    return slice(top, bottom + 1), slice(left, right + 1)
+
+
+def _grow(view: FieldView, colours: FieldColours, nucleus: Mask) -> Regions:
     side_um = view.microns_per_pixel
-    nucleus = nuclei(view.density, view.score, side_um)
-    if not nucleus.any():
-        return np.zeros(nucleus.shape, np.int64)
     away_um = distance_to(nucleus) * side_um
     cell = cell_mask(view, colours, nucleus)
     seeds = _join_lobes(_cut_at_waists(cell, view) * nucleus, side_um)

@@ -107,8 +107,11 @@ def recolour(cell: Pixels, source: Stain, target: Stain) -> Pixels:
         lab = (rgb2lab(pixels[None]) - source.vectors[0]) / source.vectors[1]
         coloured = 255 * lab2rgb(lab * target.vectors[1] + target.vectors[0])[0]
     else:
-        amounts = _amounts(_density(pixels), source.vectors) * target.strengths / source.strengths
-        coloured = _LIGHT * np.exp(-amounts @ target.vectors)
+        density = _density(pixels)
+        amounts = _amounts(density, source.vectors)
+        # What the two stains do not explain stays as it is.
+        rest = density - amounts @ source.vectors
+        coloured = _LIGHT * np.exp(-(amounts * target.strengths / source.strengths) @ target.vectors - rest)
     result = np.zeros_like(cell)
     # Not black, lest the cell get holes.
     result[inside] = np.clip(np.rint(coloured), BLACK_LEVEL + 1, 255)

@@ -18,7 +18,7 @@ from leuknet.types import CellBox, Mask
 Outline = NDArray[np.float64]
 """(K, 2) x and y of a polygon; first and last point are the same."""
 
-_TOLERANCE_PX = 0.7
+_TOLERANCE_PX = 0.4
 
 
 def outline_of(mask: Mask, box: CellBox) -> Outline:

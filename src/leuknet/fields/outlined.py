@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from leuknet.errors import DataError
-from leuknet.fields.colour import FieldColours, reduction, view_field
+from leuknet.fields.colour import BLOCK, FieldColours, reduction, view_field
 from leuknet.fields.describe import describe
 from leuknet.fields.find import MOST_UM
 from leuknet.fields.geojson import OutlinedCell
@@ -39,12 +39,13 @@ def cells_from_outlines(
     """
     um = scale.microns_per_pixel
     factor, margin = reduction(um), math.ceil(_MARGIN_UM / um)
+    step = factor * BLOCK
     whole = field.height_px, field.width_px
     for outlined in outlines:
         box = box_around(outlined.outline)
         sides_um = (um * (box.bottom_px - box.top_px), um * (box.right_px - box.left_px))
         window = CellBox(
-            *(max(0, first - margin) // factor * factor for first in (box.top_px, box.left_px)),
+            *(max(0, first - margin) // step * step for first in (box.top_px, box.left_px)),
             *(
                 min(end, last + margin)
                 for end, last in zip(whole, (box.bottom_px, box.right_px), strict=True)

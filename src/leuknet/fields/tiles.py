@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from leuknet.errors import SettingError
-from leuknet.fields.colour import FieldColours, measure_colours, reduction, view_field
+from leuknet.fields.colour import BLOCK, FieldColours, measure_colours, reduction, view_field
 from leuknet.fields.describe import describe
 from leuknet.fields.find import REACH_UM
 from leuknet.fields.finders import Finder, get_finder
@@ -82,14 +82,14 @@ def colours_of(field: Field, microns_per_pixel: float) -> FieldColours:
 
 def _find(field: Field, um: float, find: Finder, *, tile_px: int, progress: bool) -> Iterator[FoundCell]:
     colours = colours_of(field, um)
-    factor = reduction(um)
-    side, margin = (math.ceil(px / factor) * factor for px in (tile_px, REACH_UM / um))
+    step = reduction(um) * BLOCK
+    side, margin = (math.ceil(px / step) * step for px in (tile_px, REACH_UM / um))
     h, w = field.height_px, field.width_px
     corners = list(product(range(0, h, side), range(0, w, side)))
     for top, left in tqdm(
         corners, desc="finding cells", unit="tile", disable=not progress or len(corners) < 2
     ):
-        # From and to whole working pixels, so that all tiles see the same ones.
+        # From and to whole blocks of working pixels, so that all tiles see the same ones.
         first_row, first_column = max(0, top - margin), max(0, left - margin)
         height = min(h, top + side + margin) - first_row
         width = min(w, left + side + margin) - first_column
