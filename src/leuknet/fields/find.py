@@ -22,7 +22,6 @@ from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
 from leuknet.fields.colour import (
-    HOLE_UM2,
     OPENING_UM,
     FieldColours,
     FieldView,
@@ -47,6 +46,7 @@ _CYTOPLASM_UM = 6.0  # furthest from the nucleus
 _AROUND_UM = 12.0
 _WAIST_UM = 0.7  # a cell is cut where it is this much narrower, to each side, than on both sides of the cut
 _SMOOTHING_UM = 0.5
+_CELL_HOLE_UM2 = 4.0  # larger ones are glass between cells that touch
 _GAP_UM = 3.0  # largest between two lobes of one nucleus
 _LOBED_UM = 17.0  # longest axis of a lobed nucleus
 _ROUND_UM = 12.5  # longest axis of a nucleus whose parts are all joined
@@ -111,7 +111,7 @@ def cell_mask(view: FieldView, colours: FieldColours, nucleus: Mask) -> Mask:
     near = distance_to(nucleus) * side_um < _CYTOPLASM_UM
     stained = (foreignness(view, colours) > _FOREIGN) & (view.density.sum(axis=2) > _STAINED)
     cell = ndimage.median_filter((stained & near) | nucleus, size=5)
-    return fill_holes(opened(cell, OPENING_UM / side_um) | nucleus, HOLE_UM2 / side_um**2)
+    return fill_holes(opened(cell, OPENING_UM / side_um) | nucleus, _CELL_HOLE_UM2 / side_um**2)
 
 
 def with_nucleus(regions: Regions, nucleus: Mask, side_um: float) -> Regions:
