@@ -17,22 +17,15 @@ from scipy.integrate import trapezoid
 from scipy.special import expit, roots_hermitenorm
 from scipy.stats import beta, binom
 
-from leuknet import share
 from leuknet.errors import DataError, LeakError, NoSubjectsError, SettingError, ShapeError
 from leuknet.evaluate import write_evaluation
 from leuknet.figures.shares import draw_shares
 from leuknet.metrics import wilson
 from leuknet.prediction_table import COLUMNS, write_predictions
 from leuknet.records import read_record
-from leuknet.share import (
-    ScoredCells,
-    Spread,
-    SubjectShares,
-    draw_shares_of,
-    fit_spread,
-    read_scored,
-    subject_shares,
-)
+from leuknet.scored_table import ScoredCells, read_scored
+from leuknet.share import SubjectShares, draw_shares_of, subject_shares
+from leuknet.spread import MOST_TAU, Spread, _log_likelihood, fit_spread
 from leuknet.types import Evaluation, Interval, Prediction
 from tests.conftest import run_cli
 from tests.test_by_subject import EVALUATION
@@ -225,10 +218,10 @@ def test_the_likelihood_is_the_integral_over_each_persons_delta() -> None:
         prior = np.exp(-0.5 * (deltas / 1.5) ** 2) / (1.5 * np.sqrt(2 * np.pi))
         expected += np.log(trapezoid(np.exp(np.sum(cells, axis=0)) * prior, deltas))
 
-    assert share._log_likelihood(1.5, signs, log_odds, person) == pytest.approx(expected, abs=1e-3)
-    at_zero = share._log_likelihood(0.0, signs, log_odds, person)
+    assert _log_likelihood(1.5, signs, log_odds, person) == pytest.approx(expected, abs=1e-3)
+    at_zero = _log_likelihood(0.0, signs, log_odds, person)
     assert at_zero == pytest.approx(np.log(expit(signs * log_odds)).sum())
-    assert share._log_likelihood(1.01e-3, signs, log_odds, person) == pytest.approx(at_zero, abs=0.02)
+    assert _log_likelihood(1.01e-3, signs, log_odds, person) == pytest.approx(at_zero, abs=0.02)
 
 
 @pytest.mark.parametrize("tau", [0.3, 1.0, 2.0])
@@ -255,7 +248,7 @@ def test_extreme_probabilities_on_the_wrong_side_do_not_break_the_fit() -> None:
     labels[[ends.argmin(), ends.argmax()]] = [1, 0]
     spread = fit_spread(_evaluation(labels, ends, drawn.subject_ids))
 
-    assert 0 < spread.tau.estimate < share.MOST_TAU
+    assert 0 < spread.tau.estimate < MOST_TAU
 
 
 # More intervals than this miss in one of 1000 such tests if each holds the truth with 95%.

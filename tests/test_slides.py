@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from leuknet.errors import MissingExtraError, SettingError, ShapeError, UnreadableImageError
-from leuknet.fields.slide_formats import _by_segments
+from leuknet.fields.slide_layout import by_segments
 from leuknet.fields.slides import MAX_FIELD_SIDE_PX, open_field
 from leuknet.types import Pixels
 
@@ -680,7 +680,7 @@ def test_a_cut_off_tiff_is_refused_when_it_is_opened(tmp_path: Path) -> None:
 
 def test_a_tile_of_fewer_pixels_than_claimed_is_not_stretched_over_its_place() -> None:
     # numpy would repeat a single row without a word.
-    read = _by_segments(lambda row, column: made_up(1, 8), (16, 16), (8, 8))
+    read = by_segments(lambda row, column: made_up(1, 8), (16, 16), (8, 8))
 
     with pytest.raises(ValueError, match="the tile at row 8, column 0 is too small"):
         read(8, 0, 8, 8)
@@ -806,7 +806,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 import imagecodecs, openslide, tifffile
-from leuknet.fields.slide_formats import _by_segments
+from leuknet.fields.slide_layout import by_segments
 from leuknet.fields.slides import open_field
 
 def peak_mib():

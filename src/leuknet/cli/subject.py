@@ -15,7 +15,8 @@ from leuknet.cli.run import RESEARCH_ONLY
 from leuknet.errors import SettingError
 
 if TYPE_CHECKING:
-    from leuknet.share import Spread, SubjectShare, SubjectShares
+    from leuknet.share import SubjectShare, SubjectShares
+    from leuknet.spread import Spread
     from leuknet.types import Interval
 
 _SUFFIXES = (".csv", ".json", ".parquet")
@@ -65,7 +66,9 @@ def subject(
     Example: leuknet subject scores.parquet --evaluation runs/paper/evaluation/evaluation.json
     """
     from leuknet.evaluate import read_evaluation
-    from leuknet.share import fit_spread, read_scored, subject_shares
+    from leuknet.scored_table import read_scored
+    from leuknet.share import subject_shares
+    from leuknet.spread import fit_spread
 
     if out is not None and (out.suffix.lower() not in _SUFFIXES or out.is_dir()):
         raise SettingError(

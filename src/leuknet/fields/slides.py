@@ -9,9 +9,9 @@ The file's content decides which reader opens it, never its name alone:
 | content | reader |
 |---|---|
 | PNG, JPEG, BMP; a TIFF of one untiled page, a side at most `MAX_FIELD_SIDE_PX` | `images.read_pixels` |
-| any other TIFF, BigTIFF, OME-TIFF, SVS, NDPI | `slide_formats.open_tiff` |
-| DICOM | `slide_formats.open_dicom` |
-| one of the slide names in `_SEVERAL_FILES`: MRXS begins like a JPEG | `slide_formats.open_openslide` |
+| any other TIFF, BigTIFF, OME-TIFF, SVS, NDPI | `slide_tiff.open_tiff` |
+| DICOM | `slide_dicom.open_dicom` |
+| one of the slide names in `_SEVERAL_FILES`: MRXS begins like a JPEG | `slide_openslide.open_openslide` |
 
 The scale is what the file says or None, never a guess. All pixels are 8-bit RGB as stored, without colour
 management. Whichever way a file is mangled, `UnreadableImageError` says so, at the latest when the damaged
@@ -31,17 +31,17 @@ from PIL import Image, TiffImagePlugin
 
 from leuknet.data.images import MAX_FILE_BYTES, read_pixels
 from leuknet.errors import LeukNetError, MissingExtraError, SettingError, ShapeError
-from leuknet.fields.slide_formats import (
+from leuknet.fields.slide_dicom import open_dicom
+from leuknet.fields.slide_layout import (
     Layout,
     Level,
     ignored_warnings,
     microns_of_resolution,
     one_scale,
-    open_dicom,
-    open_openslide,
-    open_tiff,
     unreadable,
 )
+from leuknet.fields.slide_openslide import open_openslide
+from leuknet.fields.slide_tiff import open_tiff
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,71 @@
+"""OpenSlide as a reader of slides: the formats of scanners, which bend their standards, and tiled TIFF.
+
+Start at `open_openslide`.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+# The filters of `warnings` belong to the whole process, so all that change them must share one lock.
+from leuknet.fields.slide_layout import (
+    Layout,
+    Level,
+    check_claims,
+    number,
+    one_scale,
+    slides_extra,
+    unreadable,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from leuknet.types import Pixels
+
+
+def open_openslide(path: Path) -> Layout:
+    """Open what OpenSlide recognises.
+
+    Raises
+    ------
+    UnreadableImageError
+        If OpenSlide does not recognise it, or a tile claims too many pixels.
+    MissingExtraError
+        If OpenSlide is not installed.
+    """
+    with slides_extra():
+        import openslide
+    if openslide.OpenSlide.detect_format(path) is None:
+        why = "OpenSlide does not recognise it: it is damaged, or files that belong beside it are missing"
+        raise unreadable(path, why, "copy the slide again with all its files and folders")
+    with ExitStack() as stack:
+        slide = stack.enter_context(openslide.OpenSlide(path))
+        said = slide.properties
+
+        def level(number: int) -> Level:
+            width, height = slide.level_dimensions[number]
+            tile = [
+                int(said.get(f"openslide.level[{number}].tile-{side}", 1)) for side in ("height", "width")
+            ]
+            check_claims(path, (height, width), (tile[0], tile[1]))
+            downsample = slide.level_downsamples[number]
+
+            def read(top: int, left: int, height: int, width: int) -> Pixels:
+                corner = (round(left * downsample), round(top * downsample))
+                rgba = slide.read_region(corner, number, (width, height))
+                if rgba.getchannel("A").getextrema() != (255, 255):
+                    white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+                    rgba = Image.alpha_composite(white, rgba)
+                return np.array(rgba.convert("RGB"))
+
+            return Level(height, width, tile[0], tile[1], read)
+
+        levels = tuple(level(number) for number in range(slide.level_count))
+        across, down = (said.get(f"openslide.mpp-{axis}") for axis in "xy")
+        scale, notes = one_scale(number(across), number(down))
+        return Layout(levels, scale, notes, stack.pop_all().close)

@@ -1,0 +1,157 @@
+"""Reads a table of scored cells back, and trusts none of it.
+
+Start at `read_scored`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leuknet.errors import DataError, NoSubjectsError, SettingError
+from leuknet.prediction_table import UNCERTAIN
+from leuknet.types import Probabilities
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_NEEDED = ("probability", "outcome", "threshold", "model_id", "warnings", "error")
+
+
+@dataclass(frozen=True)
+class ScoredCells:
+    """A table of cells that one model scored at one threshold; all arrays are (N,), N >= 1.
+
+    Attributes
+    ----------
+    subjects
+        Whose each cell is.
+    probabilities
+        P(leukaemic), calibrated, in [0, 1]; NaN for a cell that has an error instead.
+    uncertain, flagged
+        Whether the model does not decide on the cell; whether the cell has a warning.
+    """
+
+    model_id: str
+    threshold: float
+    subjects: tuple[str, ...]
+    probabilities: Probabilities
+    uncertain: NDArray[np.bool_]
+    flagged: NDArray[np.bool_]
+
+
+def read_scored(
+    path: Path, *, subject_column: str = "subject", one_subject: str | None = None
+) -> ScoredCells:
+    """Read a table as `leuknet.prediction_table` writes it: `.parquet`, or else CSV.
+
+    Parameters
+    ----------
+    path
+        Columns may stand in any order, and others beside them.
+    subject_column
+        Where the subjects are.
+    one_subject
+        Name of the one person whose all cells are; the table need not name it then.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, has no rows, lacks a column, a row is amiss or names no subject.
+    SettingError
+        If there are several models or thresholds, or several subjects where one was stated.
+    """
+    names = (*_NEEDED, subject_column)
+    texts = _read_texts(path, names if one_subject is None else _NEEDED, also=subject_column)
+    numbers = {name: _numbers(path, texts[name]) for name in ("probability", "threshold")}
+    failed = texts["error"].is_not_null()
+    for row in (failed == numbers["probability"].is_not_null()).arg_true():
+        both = "both a probability and" if failed[row] else "neither a probability nor"
+        raise _unreadable(path, f"row {row + 1} has {both} an error")
+    return ScoredCells(
+        model_id=str(_only(path, "model_id", texts["model_id"])),
+        threshold=float(_only(path, "threshold", numbers["threshold"])),
+        subjects=_whose(path, texts, column=subject_column, one_subject=one_subject),
+        probabilities=numbers["probability"].fill_null(float("nan")).to_numpy(),
+        uncertain=(texts["outcome"] == UNCERTAIN).fill_null(False).to_numpy(),
+        flagged=texts["warnings"].is_not_null().to_numpy(),
+    )
+
+
+def _read_texts(path: Path, names: Sequence[str], *, also: str) -> dict[str, pl.Series]:
+    """Return these columns, and `also` if it is there, as texts without blanks around; null where empty."""
+    import polars as pl  # here, so that figures need not wait for it to load
+
+    try:  # glob=False: a name may hold [ or *.
+        if path.suffix.lower() == ".parquet":
+            table = pl.read_parquet(path, glob=False)
+        else:
+            table = pl.read_csv(path, infer_schema=False, glob=False)
+        missing = [name for name in names if name not in table.columns]
+        if missing == [also]:
+            raise _no_subjects(path, f"it has no column {also!r}, but {', '.join(table.columns)}")
+        if missing or not table.height:
+            raise _unreadable(path, f"it lacks the column {missing[0]!r}" if missing else "it has no rows")
+        kept = table.select(pl.col(name) for name in dict.fromkeys((*names, also)) if name in table.columns)
+        clean = kept.select(pl.all().cast(pl.String).str.strip_chars().replace("", None))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path, (str(error).splitlines() or ["unknown"])[0]) from error
+    return {name: clean[name] for name in clean.columns}
+
+
+def _numbers(path: Path, texts: pl.Series) -> pl.Series:
+    import polars as pl
+
+    values = texts.cast(pl.Float64, strict=False)
+    for row in (texts.is_not_null() & ~values.is_between(0, 1).fill_null(False)).arg_true():
+        raise _unreadable(path, f"row {row + 1}: {texts.name} is {texts[row]!r}, not a number from 0 to 1")
+    return values
+
+
+def _only(path: Path, name: str, values: pl.Series) -> Any:
+    found = values.unique().sort().to_list()
+    if None in found:
+        raise _unreadable(path, f"row {values.is_null().arg_true()[0] + 1} has no {name}")
+    if len(found) > 1:
+        raise SettingError(
+            f"cannot put the cells of {path} together",
+            why=f"they have {len(found)} values of {name}: {', '.join(map(str, found[:3]))}",
+            fix="score all cells with one model, or give a table for each",
+        )
+    return found[0]
+
+
+def _whose(
+    path: Path, texts: dict[str, pl.Series], *, column: str, one_subject: str | None
+) -> tuple[str, ...]:
+    if one_subject is None:
+        unnamed, rows = texts[column].null_count(), len(texts[column])
+        if unnamed:
+            raise _no_subjects(path, f"{unnamed:,} of {rows:,} rows have none in column {column!r}")
+        return tuple(texts[column].to_list())
+    named = texts[column].drop_nulls().n_unique() if column in texts else 0
+    if named > 1:
+        why = f"the column {column!r} names {named} people"
+        raise SettingError(
+            f"cannot take all cells of {path} for one person's", why=why, fix="omit --one-subject"
+        )
+    return (one_subject,) * len(texts["error"])
+
+
+def _unreadable(path: Path, why: str) -> DataError:
+    return DataError(
+        f"cannot read scored cells from {path}", why=why, fix="give a table that `leuknet predict` wrote"
+    )
+
+
+def _no_subjects(path: Path, why: str) -> NoSubjectsError:
+    return NoSubjectsError(
+        f"cannot tell whose the cells of {path} are",
+        why=why,
+        fix="name the column with --subject-column, or say --one-subject NAME if all are one person's",
+    )
