@@ -36,6 +36,7 @@ from evidence import (
 )
 from familiarity import familiarity_lines, measure_familiarity
 from finding import finding_lines, measure_finding
+from shares import measure_shares, share_lines
 
 from leuknet.audit import Audit, table_rows
 from leuknet.errors import DataError
@@ -272,6 +273,7 @@ MEASUREMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "ablations": measure_ablations,
     "wbc-recipes": measure_wbc_of_recipes,
     "finding": measure_finding,
+    "shares": measure_shares,
 }
 
 
@@ -343,6 +345,9 @@ def render() -> str:
         "## Leukocytes found in smears",
         "",
         *_evidence_lines(found["finding"], finding_lines),
+        "## The share of leukaemic cells in a person",
+        "",
+        *_evidence_lines(found["shares"], share_lines),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

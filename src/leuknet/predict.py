@@ -127,11 +127,16 @@ def predict_images(
     *,
     batch_size: int = 32,
     reference: Reference | None = None,
+    readers: int = N_READERS,
 ) -> Iterator[Prediction]:
-    """Score images wherever they come from, as `predict_files` scores files; `path` is a source's name."""
+    """Score images wherever they come from, as `predict_files` scores files.
+
+    `path` is a source's name; `readers` is the number of threads that load at once.
+    """
     if batch_size < 1:
         raise SettingError("cannot score images", why=f"batch size {batch_size}", fix="use 1 or more")
-    inputs = _map_ahead(partial(_read_input, card=predictor.card), sources, ahead=2 * batch_size)
+    read = partial(_read_input, card=predictor.card)
+    inputs = _map_ahead(read, sources, ahead=2 * batch_size, readers=readers)
     batches = iter(lambda: list(islice(inputs, batch_size)), [])  # up to the first empty one
     return (prediction for batch in batches for prediction in _score_batch(predictor, batch, reference))
 
@@ -209,11 +214,11 @@ def _contract_warnings(pixels: Pixels, found: Measures, canvas_px: int | None) -
 
 
 def _map_ahead(
-    function: Callable[[ImageSource], _Input], sources: Iterable[ImageSource], *, ahead: int
+    function: Callable[[ImageSource], _Input], sources: Iterable[ImageSource], *, ahead: int, readers: int
 ) -> Iterator[_Input]:
     """Yield the function of each source, in order, while threads work on the next `ahead` of them."""
     waiting = iter(sources)
-    pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-read")
+    pool = ThreadPoolExecutor(readers, thread_name_prefix="leuknet-read")
     try:
         running: deque[Future[_Input]] = deque(pool.submit(function, one) for one in islice(waiting, ahead))
         while running:

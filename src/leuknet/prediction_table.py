@@ -27,7 +27,8 @@ COLUMNS = (
 UNCERTAIN = "uncertain"
 """The outcome of a cell that the model should not decide; else the outcome is the label."""
 
-_NUMBERS = ("probability", "threshold")
+NUMBERS = ("probability", "threshold")
+"""The columns that hold numbers; the others hold text."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,14 @@ def write_predictions(
     return summary
 
 
+def line_of(one: Prediction, class_names: tuple[str, str]) -> tuple[str | float | None, ...]:
+    """Return the values of `COLUMNS` for a prediction; None where nothing is known."""
+    label = None if one.label is None else class_names[one.label]
+    outcome = UNCERTAIN if one.is_uncertain else label
+    score = (one.path, one.probability, label, outcome, one.threshold, one.model_id)
+    return (*score, one.subject, "; ".join(one.warnings) or None, one.error)
+
+
 def _write_csv(
     predictions: Iterable[Prediction], path: Path, class_names: tuple[str, str]
 ) -> PredictionSummary:
@@ -95,10 +104,7 @@ def _write_csv(
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             for one in predictions:
-                label = None if one.label is None else class_names[one.label]
-                outcome = UNCERTAIN if one.is_uncertain else label
-                score = (one.path, one.probability, label, outcome, one.threshold, one.model_id)
-                writer.writerow((*score, one.subject, "; ".join(one.warnings), one.error))
+                writer.writerow(line_of(one, class_names))
                 written += 1
                 failed += one.error is not None
                 failed_paths += [one.path] if one.error is not None and failed <= 20 else []
@@ -114,7 +120,7 @@ def _write_csv(
 def _convert_to_parquet(source: Path, target: Path) -> None:
     import polars as pl  # here, so that those who write CSV need not wait for it to load
 
-    schema = {name: pl.Float64() if name in _NUMBERS else pl.String() for name in COLUMNS}
+    schema = {name: pl.Float64() if name in NUMBERS else pl.String() for name in COLUMNS}
     finished = target.with_name(f"{target.name}.partial.parquet")
     # glob=False: a name may hold [ or *.
     pl.scan_csv(source, schema=schema, glob=False).sink_parquet(finished)

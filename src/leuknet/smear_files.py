@@ -15,7 +15,7 @@ import polars as pl
 from leuknet.errors import SettingError
 from leuknet.fields.geojson import OutlinedCell, write_geojson
 from leuknet.figures.smear import colour_of
-from leuknet.prediction_table import COLUMNS
+from leuknet.prediction_table import COLUMNS, NUMBERS, line_of
 from leuknet.smear import OUTCOMES, SmearCell, outcome_name
 from leuknet.types import FoundCell, ModelCard
 
@@ -32,9 +32,7 @@ _PLACE = {
 }
 """Where a cell lies and what it is like: box, areas in µm², and what may be wrong, joined by `; `."""
 
-_SCORE: dict[str, Any] = {
-    name: pl.Float64 if name in ("probability", "threshold") else pl.String for name in COLUMNS
-}
+_SCORE: dict[str, Any] = {name: pl.Float64 if name in NUMBERS else pl.String for name in COLUMNS}
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -61,22 +59,11 @@ def write_cells(cells: Sequence[SmearCell], path: Path, *, card: ModelCard) -> N
     `outcome` is a class, `uncertain` or `unfamiliar`; `label` is the class at the threshold whatever the
     outcome; `reviewed` is the class that a person gave it in another program. Empty fields are not known.
     """
-    rows = [
-        {
-            "path": cell.prediction.path,
-            "probability": cell.prediction.probability,
-            "label": None if cell.prediction.label is None else card.class_names[cell.prediction.label],
-            "outcome": outcome_name(cell.outcome, card),
-            "threshold": cell.prediction.threshold,
-            "model_id": cell.prediction.model_id,
-            "subject": cell.prediction.subject,
-            "warnings": "; ".join(cell.prediction.warnings) or None,
-            "error": cell.prediction.error,
-            **_place(cell),
-            "reviewed": cell.reviewed,
-        }
-        for cell in cells
-    ]
+    rows = []
+    for cell in cells:
+        score = dict(zip(COLUMNS, line_of(cell.prediction, card.class_names), strict=True))
+        score["outcome"] = outcome_name(cell.outcome, card)
+        rows.append({**score, **_place(cell), "reviewed": cell.reviewed})
     _write(pl.DataFrame(rows, schema={**_SCORE, **_PLACE, "reviewed": pl.String}), path)
 
 

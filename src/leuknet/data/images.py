@@ -126,7 +126,7 @@ def read_pixels(path: Path, *, root: Path | None = None, max_side_px: int = MAX_
     SettingError
         If `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is on, with which Pillow makes up missing pixels.
     """
-    return decode_pixels(_read_bytes(path, root), path, max_side_px=max_side_px)
+    return decode_pixels(read_content(path, root), path, max_side_px=max_side_px)
 
 
 def decode_pixels(content: bytes, path: Path, *, max_side_px: int = MAX_SIDE_PX) -> ReadImage:
@@ -184,7 +184,8 @@ def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or repr(error)
 
 
-def _read_bytes(path: Path, root: Path | None) -> bytes:
+def read_content(path: Path, root: Path | None) -> bytes:
+    """Return the bytes of a file, one more than `MAX_FILE_BYTES` at most; an error as `read_pixels`."""
     try:
         resolved = path.resolve()
         if root is not None and not resolved.is_relative_to(root.resolve()):
