@@ -320,3 +320,44 @@ def test_the_pdf_shows_the_result_on_its_first_sheet(smeared: Path) -> None:
     text = done.stdout.decode()
     assert "Not validated on raw smears" in text
     assert "Cells by outcome" in text
+
+
+def test_a_slide_needs_no_scale_and_gives_the_cells_of_the_field(
+    smeared: Path, fields: Path, model: Path, tmp_path: Path
+) -> None:
+    tifffile = pytest.importorskip("tifffile", reason="the extra `slides` is not installed")
+    tifffile.imwrite(
+        tmp_path / "slide.ome.tif",
+        np.asarray(Image.open(fields / "field-01.png")),
+        tile=(256, 256),
+        photometric="rgb",
+        compression="deflate",
+        metadata={
+            "axes": "YXS",
+            **{f"PhysicalSize{axis}": FIELD_UM for axis in "XY"},
+            **{f"PhysicalSize{axis}Unit": "µm" for axis in "XY"},
+        },
+    )
+
+    ended = run_cli(
+        "smear", tmp_path / "slide.ome.tif", "--model", model, "--tile", 400, "--out", tmp_path / "out"
+    )
+
+    assert ended.status == 0, ended.err
+    assert _rows(tmp_path / "out" / "cells.csv")[0]["path"].endswith("slide.ome.tif")
+    drop = ("path", "subject")
+    ours, whole = (
+        sorted(
+            (
+                {name: value for name, value in row.items() if name not in drop}
+                for row in _rows(folder / "cells.csv")
+            ),
+            key=lambda row: row["cell"],
+        )
+        for folder in (tmp_path / "out", smeared)
+    )
+    assert [row["cell"] for row in ours] == [row["cell"] for row in whole]
+    for one, other in zip(ours, whole, strict=True):
+        assert float(one.pop("probability")) == pytest.approx(float(other.pop("probability")), abs=1e-6)
+        assert one == other
+    assert "(file)" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
