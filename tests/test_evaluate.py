@@ -189,7 +189,7 @@ def test_an_evaluation_comes_back_as_it_was_written(tmp_path: Path, kind: SplitK
 
     assert read_evaluation(tmp_path / "results" / "one.json") == found
     content = json.loads((tmp_path / "results" / "one.json").read_text())
-    assert content["schema_version"] == 3
+    assert content["schema_version"] == 4
     assert content["written_by"].startswith("leuknet ")
 
 

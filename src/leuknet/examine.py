@@ -6,7 +6,7 @@ Start at `examine_smear`, or `extract_cells` where no model is at hand.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,8 @@ from leuknet.data.images import read_pixels
 from leuknet.data.published import CANVAS_PX
 from leuknet.data.transform import place_on_canvas
 from leuknet.errors import SettingError
-from leuknet.fields.cut import cut_cell
 from leuknet.fields.geojson import OutlinedCell, read_geojson, write_geojson
-from leuknet.fields.normalise import STAIN_METHODS, Stain, learn_stain, recolour
+from leuknet.fields.normalise import STAIN_METHODS, Stain, learn_stain
 from leuknet.fields.outline import outline_of
 from leuknet.fields.outlined import cells_from_outlines
 from leuknet.fields.scale import scale_of
@@ -42,11 +41,11 @@ from leuknet.report.smear_page import (
     write_smear_page,
 )
 from leuknet.smear import (
-    STAIN_CELLS,
     Outcome,
     Shift,
     SmearCell,
     count_outcomes,
+    cut_cells,
     measure_shift,
     score_smear,
 )
@@ -61,6 +60,9 @@ GALLERY_FILE_CELLS = 240
 
 SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".dcm", ".vms", ".bif"})
 """Beside `leuknet.predict.IMAGE_SUFFIXES`, names of files that are looked for in folders."""
+
+FOUND_NAME = "leukocyte"
+"""Class of a cell that was found and not scored."""
 
 _AROUND = 1.4  # side of what a gallery shows, over that of the cell
 _NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
@@ -178,7 +180,8 @@ def examine_smear(
                 subject=subject,
             )
             scored = tqdm(cells, desc="scoring cells", unit="cell", disable=not progress)
-            return [replace(cell, reviewed=reviewed.get(cell.id)) for cell in scored]
+            named = (replace(cell, reviewed=reviewed.get(cell.id)) for cell in scored)
+            return sorted(named, key=lambda cell: (cell.row_px, cell.column_px))
 
         unnormalised = None
         if stain is not None:
@@ -192,7 +195,6 @@ def examine_smear(
         write_outlines(cells, files[1], card=predictor.card)
         if not cells:
             return Examination(scale, predictor.card, (), {}, None, tuple(files))
-        shift = measure_shift(cells, predictor.reference)
         content = SmearContent(
             name=image.name,
             height_px=field.height_px,
@@ -201,7 +203,7 @@ def examine_smear(
             overview=field.overview(OVERVIEW_PX),
             cells=cells,
             crop_of=partial(_surroundings, field),
-            shift=shift,
+            shift=measure_shift(cells, predictor.reference),
             unnormalised=unnormalised,
             stain_method=None if stain is None else stain.method,
             finder=how.finder if outlines is None else f"a person, in {outlines.name}",
@@ -212,14 +214,20 @@ def examine_smear(
             command=command,
             notes=field.warnings,
         )
-        files += write_smear_page(content, folder / "report", pdf=pdf)
-        for name, figure in (
-            ("overlay.png", draw_smear_overlay(content)),
-            ("gallery.png", draw_smear_gallery(content, at_most=GALLERY_FILE_CELLS)),
-        ):
-            save_png(figure, folder / name)
-            files.append(folder / name)
-    return Examination(scale, predictor.card, tuple(cells), count_outcomes(cells), shift, tuple(files))
+        files += _write_page(content, folder, pdf=pdf)
+    counts = count_outcomes(cells)
+    return Examination(scale, predictor.card, tuple(cells), counts, content.shift, tuple(files))
+
+
+def _write_page(content: SmearContent, folder: Path, *, pdf: bool) -> list[Path]:
+    files = list(write_smear_page(content, folder / "report", pdf=pdf))
+    for name, figure in (
+        ("overlay.png", draw_smear_overlay(content)),
+        ("gallery.png", draw_smear_gallery(content, at_most=GALLERY_FILE_CELLS)),
+    ):
+        save_png(figure, folder / name)
+        files.append(folder / name)
+    return files
 
 
 def extract_cells(
@@ -250,47 +258,56 @@ def extract_cells(
     Returns
     -------
     tuple of FoundCell
-        Without their pixels, which would fill the memory.
+        From top to bottom, without their pixels, which would fill the memory.
     """
     with open_field(image) as field:
         scale = scale_of(field, stated=how.scale, red_cell_px=how.red_cell_px)
         found, _ = _find(field, scale, how, outlines=None, progress=progress)
-        if stain is not None and canvas_px is not None:
-            found = list(found)
-        (folder / "crops" if canvas_px is not None else folder).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        if canvas_px is not None:
+            cut = cut_cells(found, scale=scale, crop_um=crop_um, stain=stain)
+            found = _written(cut, folder / "crops", canvas_px=canvas_px)
+        kept = [(replace(cell, pixels=_NO_PIXELS), _outlined(cell)) for cell in found]
+        kept.sort(key=lambda pair: (pair[0].row_px, pair[0].column_px))
+        outlines = [outlined for _, outlined in kept]
+        write_geojson(outlines, folder / "outlines.geojson", colours={FOUND_NAME: colour_of("found")})
         um = scale.microns_per_pixel
-        source = None
-        if stain is not None and isinstance(found, list) and found:
-            first = (cut_cell(cell, microns_per_pixel=um, crop_um=crop_um) for cell in found[:STAIN_CELLS])
-            source = learn_stain(list(first), stain.method)
-        kept, outlined = [], []
-        for cell in found:
-            if canvas_px is not None:
-                crop = cut_cell(cell, microns_per_pixel=um, crop_um=crop_um)
-                if stain is not None and source is not None:
-                    crop = recolour(crop, source, stain)
-                _write_png(place_on_canvas(crop, canvas_px), folder / "crops" / f"{cell.id}.png")
-            kept.append(replace(cell, pixels=_NO_PIXELS))
-            measurements = {
-                "Area µm^2": cell.area_um2,
-                "Nucleus area µm^2": cell.nucleus_um2,
-                "Sharpness": cell.sharpness,
-            }
-            outline, nucleus = outline_of(cell.mask, cell.box), outline_of(cell.nucleus, cell.box)
-            outlined.append(OutlinedCell(cell.id, outline, nucleus, "leukocyte", measurements))
-        write_geojson(outlined, folder / "outlines.geojson", colours={"leukocyte": colour_of("found")})
         figure = draw_overlay(
             field.overview(OVERVIEW_PX),
-            [Outlined(cell.outline, "found", number) for number, cell in enumerate(outlined, start=1)],
+            [Outlined(cell.outline, "found", number) for number, cell in enumerate(outlines, start=1)],
             width_px=field.width_px,
             microns_per_pixel=um,
-            names={"found": "leukocyte"},
+            names={"found": FOUND_NAME},
             title=f"Leukocytes in {image.name}",
             caption=f"{counted(len(kept), 'cell')} found by {how.finder}; {um:g} µm/px, {scale.source}",
             simulated=is_simulated(image),
         )
         save_png(figure, folder / "overlay.png")
-    return tuple(kept)
+    return tuple(cell for cell, _ in kept)
+
+
+def _written(cut: Iterable[tuple[FoundCell, Pixels]], folder: Path, *, canvas_px: int) -> Iterator[FoundCell]:
+    """Write each cell on its canvas as PNG, and hand it on."""
+    folder.mkdir(exist_ok=True)
+    for cell, crop in cut:
+        content = io.BytesIO()
+        Image.fromarray(place_on_canvas(crop, canvas_px)).save(content, "PNG")
+        write_whole(folder / f"{cell.id}.png", content.getvalue())
+        yield cell
+
+
+def _outlined(cell: FoundCell) -> OutlinedCell:
+    return OutlinedCell(
+        cell.id,
+        outline_of(cell.mask, cell.box),
+        outline_of(cell.nucleus, cell.box),
+        FOUND_NAME,
+        {
+            "Area µm^2": cell.area_um2,
+            "Nucleus area µm^2": cell.nucleus_um2,
+            "Sharpness": cell.sharpness,
+        },
+    )
 
 
 def find_fields(inputs: Iterable[Path]) -> list[Path]:
@@ -360,9 +377,3 @@ def _surroundings(field: Field, cell: SmearCell) -> Pixels:
     columns = slice(first_column - left, first_column - left + width)
     square[rows, columns] = field.read(first_row, first_column, height, width)
     return square
-
-
-def _write_png(pixels: Pixels, path: Path) -> None:
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "PNG")
-    write_whole(path, content.getvalue())

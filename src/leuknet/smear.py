@@ -185,7 +185,7 @@ def _score(
     waiting: deque[tuple[FoundCell, Measures]] = deque()
 
     def sources() -> Iterator[ImageSource]:
-        for cell, crop in _crops(found, scale=scale, crop_um=crop_um, stain=stain):
+        for cell, crop in cut_cells(found, scale=scale, crop_um=crop_um, stain=stain):
             canvas = place_on_canvas(crop, canvas_px)
             clipped = (_CLIPPED,) if max(crop.shape[:2]) > canvas_px else ()
             waiting.append((cell, measure(canvas)))
@@ -250,12 +250,18 @@ def outcome_name(outcome: Outcome, card: ModelCard) -> str:
     return names.get(outcome, outcome)
 
 
-def _crops(
+def cut_cells(
     found: Iterable[FoundCell], *, scale: FieldScale, crop_um: float | None, stain: Stain | None
 ) -> Iterator[tuple[FoundCell, Pixels]]:
-    cut = (
-        (cell, cut_cell(cell, microns_per_pixel=scale.microns_per_pixel, crop_um=crop_um)) for cell in found
-    )
+    """Yield found cells with their crops, recoloured to look like a stain unless that is None.
+
+    Raises
+    ------
+    DataError
+        If the stain of the cells themselves cannot be learnt.
+    """
+    um = scale.microns_per_pixel
+    cut = ((cell, cut_cell(cell, microns_per_pixel=um, crop_um=crop_um)) for cell in found)
     if stain is None:
         yield from cut
         return

@@ -230,7 +230,7 @@ def _result(content: SmearContent) -> tuple[Block, ...]:
         Text(
             "Uncertain: the model should not decide. Unfamiliar: unlike the trained cells, whatever the "
             "probability. The interval says how a share varies by chance among so many cells. It does not "
-            "hold errors of the model; `leuknet subject` with an evaluation does."
+            "hold errors of the model; the command subject with an evaluation does."
         ),
     )
 
