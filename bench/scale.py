@@ -1,6 +1,6 @@
 """Measures what `leuknet batch` costs as the number of images grows, and writes `results/scale.json`.
 
-    .venv/bin/python bench/scale.py             # 15 minutes on two quiet cores
+    .venv/bin/python bench/scale.py             # 25 minutes on two quiet cores
     .venv/bin/python bench/scale.py --render    # only writes docs/scale.md from results/scale.json
 
 Images are simulated cells, as PNG files of 450 x 450 pixels that all differ in their bytes. The network is
@@ -39,7 +39,6 @@ SIZES = (1_000, 10_000, 100_000)
 IN_PROCESS_MOST = 10_000
 """Above, what is not shared out is not measured: it takes the same time for each image."""
 
-ONE_WORKER_MOST = 10_000
 IMAGE_SIZE_PX = 32
 _FOLDER_SIZE = 1_000
 
@@ -97,9 +96,8 @@ def measure(sizes: list[int], home: Path, *, out: Path) -> None:
                 found["in_process"].append(_in_child(home, n=n, threads=threads))
                 _write(found, out)
         for workers in (1, 2):
-            if workers == 2 or n <= ONE_WORKER_MOST:
-                found["batch"].append(_in_child(home, n=n, workers=workers))
-                _write(found, out)
+            found["batch"].append(_in_child(home, n=n, workers=workers))
+            _write(found, out)
 
 
 def _paper_rate() -> float:

@@ -121,7 +121,7 @@ _SOURCES = """
 
 Each may be a path or an address that [fsspec](https://filesystem-spec.readthedocs.io) knows, such as `s3://bucket/cells`;
 if a driver is missing, the error has the line that installs it. Access rights come from the environment, as the driver
-documents it. A member of `a.tar` is called `a.tar/member` in the table, a row of `t.parquet` `t.parquet/name`, or
+documents it. Tests read from a server with S3's API and from one with HTTP; other stores were not tried. A member of `a.tar` is called `a.tar/member` in the table, a row of `t.parquet` `t.parquet/name`, or
 `t.parquet/row-12` where it has no name.
 
 Links and devices in a shard, and members whose names lead out of it, become lines with an error and are never followed.
