@@ -18,7 +18,7 @@ import leuknet
 from leuknet.data.draw_fields import FIELD_UM, draw_field, write_fields
 from leuknet.data.images import read_pixels
 from leuknet.data.measure import Measures
-from leuknet.errors import ModelError
+from leuknet.errors import ModelError, SettingError
 from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import find_cells
 from leuknet.model_folder import FolderPredictor
@@ -194,6 +194,12 @@ def test_the_model_s_scale_decides_about_the_size_of_the_crops(
 
     assert areas[0] == areas[1]
     np.testing.assert_allclose(np.array(areas[2]) * 4, areas[0], rtol=0.05)
+
+
+@pytest.mark.parametrize("um", [0.0, -0.07, 7.0, float("nan")])
+def test_a_model_s_scale_of_no_microscope_is_refused_at_once(um: float, predictor: FolderPredictor) -> None:
+    with pytest.raises(SettingError, match="must be"):
+        score_smear([], predictor, path="a", scale=SCALE, model_um=um)
 
 
 def test_stain_normalisation_states_what_it_did(

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from typing import Literal
 
@@ -23,11 +24,12 @@ from numpy.typing import NDArray
 from leuknet.data.images import ReadImage
 from leuknet.data.measure import Measures, measure
 from leuknet.data.transform import place_on_canvas
-from leuknet.errors import DataError, ModelError
+from leuknet.errors import DataError, ModelError, SettingError
 from leuknet.familiar import Reference
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.normalise import Stain, learn_stain, recolour
 from leuknet.fields.outline import Outline, outline_of
+from leuknet.fields.scale import COARSEST_UM, FINEST_UM
 from leuknet.metrics import wilson
 from leuknet.model_folder import FolderPredictor
 from leuknet.predict import ImageSource, predict_images
@@ -168,48 +170,49 @@ def score_smear(
             fix="use a model that was trained on cells on black at true scale, such as C-NMC's",
         )
     crop_um = card.microns_per_pixel if model_um is None else model_um
-    return _score(found, predictor, card.canvas_px, path, scale, crop_um, stain, subject, batch_size)
+    crops = cut_cells(found, scale=scale, crop_um=crop_um, stain=stain)
+    waiting: deque[tuple[FoundCell, Measures]] = deque()  # in the order of the predictions
+    predictions = predict_images(
+        predictor,
+        _sources(crops, waiting, canvas_px=card.canvas_px, path=path),
+        batch_size=batch_size,
+        reference=predictor.reference,
+    )
+    if subject is not None:
+        predictions = (replace(one, subject=subject) for one in predictions)
+    return (_scored(*waiting.popleft(), one) for one in predictions)
 
 
-def _score(
-    found: Iterable[FoundCell],
-    predictor: FolderPredictor,
+def _sources(
+    crops: Iterable[tuple[FoundCell, Pixels]],
+    waiting: deque[tuple[FoundCell, Measures]],
+    *,
     canvas_px: int,
     path: str,
-    scale: FieldScale,
-    crop_um: float | None,
-    stain: Stain | None,
-    subject: str | None,
-    batch_size: int,
-) -> Iterator[SmearCell]:
-    waiting: deque[tuple[FoundCell, Measures]] = deque()
+) -> Iterator[ImageSource]:
+    """Yield each crop on the model's canvas, and note in `waiting` which cell it is of."""
+    for cell, crop in crops:
+        canvas = place_on_canvas(crop, canvas_px)
+        clipped = (_CLIPPED,) if max(crop.shape[:2]) > canvas_px else ()
+        waiting.append((cell, measure(canvas)))
+        yield ImageSource(path, partial(ReadImage, canvas, clipped))
 
-    def sources() -> Iterator[ImageSource]:
-        for cell, crop in cut_cells(found, scale=scale, crop_um=crop_um, stain=stain):
-            canvas = place_on_canvas(crop, canvas_px)
-            clipped = (_CLIPPED,) if max(crop.shape[:2]) > canvas_px else ()
-            waiting.append((cell, measure(canvas)))
-            image = ReadImage(canvas, clipped)
-            yield ImageSource(path, lambda image=image: image)  # type: ignore[misc]
 
-    for prediction in predict_images(
-        predictor, sources(), batch_size=batch_size, reference=predictor.reference
-    ):
-        cell, measures = waiting.popleft()
-        yield SmearCell(
-            id=cell.id,
-            box=cell.box,
-            row_px=cell.row_px,
-            column_px=cell.column_px,
-            outline=outline_of(cell.mask, cell.box),
-            nucleus=outline_of(cell.nucleus, cell.box),
-            area_um2=cell.area_um2,
-            nucleus_um2=cell.nucleus_um2,
-            sharpness=cell.sharpness,
-            flags=cell.flags,
-            prediction=prediction if subject is None else replace(prediction, subject=subject),
-            measures=measures,
-        )
+def _scored(cell: FoundCell, measures: Measures, prediction: Prediction) -> SmearCell:
+    return SmearCell(
+        id=cell.id,
+        box=cell.box,
+        row_px=cell.row_px,
+        column_px=cell.column_px,
+        outline=outline_of(cell.mask, cell.box),
+        nucleus=outline_of(cell.nucleus, cell.box),
+        area_um2=cell.area_um2,
+        nucleus_um2=cell.nucleus_um2,
+        sharpness=cell.sharpness,
+        flags=cell.flags,
+        prediction=prediction,
+        measures=measures,
+    )
 
 
 def count_outcomes(cells: Sequence[SmearCell]) -> dict[Outcome, Interval]:
@@ -253,14 +256,27 @@ def outcome_name(outcome: Outcome, card: ModelCard) -> str:
 def cut_cells(
     found: Iterable[FoundCell], *, scale: FieldScale, crop_um: float | None, stain: Stain | None
 ) -> Iterator[tuple[FoundCell, Pixels]]:
-    """Yield found cells with their crops, recoloured to look like a stain unless that is None.
+    """Return an iterator of found cells with their crops, recoloured to look like a stain unless None.
 
     Raises
     ------
+    SettingError
+        If the crops' scale is none of a microscope: at once.
     DataError
         If the stain of the cells themselves cannot be learnt.
     """
-    um = scale.microns_per_pixel
+    if crop_um is not None and not FINEST_UM <= crop_um <= COARSEST_UM:
+        raise SettingError(
+            "cannot cut cells out",
+            why=f"crops of {crop_um:g} µm per pixel are wanted, and it must be {FINEST_UM} to {COARSEST_UM}",
+            fix="state the scale of the model's training images, such as 0.07",
+        )
+    return _cut(found, scale.microns_per_pixel, crop_um, stain)
+
+
+def _cut(
+    found: Iterable[FoundCell], um: float, crop_um: float | None, stain: Stain | None
+) -> Iterator[tuple[FoundCell, Pixels]]:
     cut = ((cell, cut_cell(cell, microns_per_pixel=um, crop_um=crop_um)) for cell in found)
     if stain is None:
         yield from cut
