@@ -66,12 +66,7 @@ def write_predictions(
     StoppedError
         After Ctrl-C; says where the lines so far are.
     """
-    if path.suffix.lower() not in (".csv", ".parquet") or path.is_dir():
-        raise SettingError(
-            f"cannot write predictions to {path}",
-            why="it is a folder" if path.is_dir() else f"its suffix is {path.suffix!r}",
-            fix="name a file that ends in .csv or .parquet",
-        )
+    check_table(path)
     partial = path.with_name(f"{path.name}.partial.csv")
     summary = _write_csv(predictions, partial, class_names)
     if path.suffix.lower() == ".csv":
@@ -80,6 +75,16 @@ def write_predictions(
         _convert_to_parquet(partial, path)
         partial.unlink()
     return summary
+
+
+def check_table(path: Path, *, suffixes: tuple[str, ...] = (".csv", ".parquet")) -> None:
+    """Raise a `SettingError` if a table cannot have this name: before any work is done for it."""
+    if path.suffix.lower() not in suffixes or path.is_dir():
+        raise SettingError(
+            f"cannot write a table to {str(path)!r}",
+            why="it is a folder" if path.is_dir() else f"its suffix is {path.suffix!r}",
+            fix=f"name a file that ends in {' or '.join(suffixes)}",
+        )
 
 
 def line_of(one: Prediction, class_names: tuple[str, str]) -> tuple[str | float | None, ...]:

@@ -12,10 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from leuknet.errors import SettingError
 from leuknet.fields.geojson import OutlinedCell, write_geojson
 from leuknet.figures.smear import colour_of
-from leuknet.prediction_table import COLUMNS, NUMBERS, line_of
+from leuknet.prediction_table import COLUMNS, NUMBERS, check_table, line_of
 from leuknet.smear import OUTCOMES, SmearCell, outcome_name
 from leuknet.types import FoundCell, ModelCard
 
@@ -33,18 +32,6 @@ _PLACE = {
 """Where a cell lies and what it is like: box, areas in µm², and what may be wrong, joined by `; `."""
 
 _SCORE: dict[str, Any] = {name: pl.Float64 if name in NUMBERS else pl.String for name in COLUMNS}
-
-SUFFIXES = (".csv", ".parquet")
-
-
-def check_table(path: Path) -> None:
-    """Raise a `SettingError` if a table cannot have this name."""
-    if path.suffix.lower() not in SUFFIXES or path.is_dir():
-        raise SettingError(
-            f"cannot write a table to {str(path)!r}",
-            why="it is a folder" if path.is_dir() else f"its suffix is {path.suffix!r}",
-            fix="name a file that ends in .csv or .parquet",
-        )
 
 
 def write_found(cells: Sequence[tuple[str, FoundCell]], path: Path) -> None:

@@ -28,6 +28,7 @@ from leuknet.batch.score import score_chunk
 from leuknet.batch.sources import CHUNK_SIZE, list_chunks
 from leuknet.batch.stores import protocol_of
 from leuknet.errors import LeukNetError, ModelError, SettingError, StoppedError
+from leuknet.prediction_table import check_table
 from leuknet.types import ModelCard
 
 _TRIES = 5
@@ -198,12 +199,7 @@ class Scorer:
 def _check(
     sources: Sequence[str], out: Path, *, batch_size: int, chunk_size: int, workers: int | None
 ) -> None:
-    if out.suffix.lower() not in (".csv", ".parquet") or out.is_dir():
-        raise SettingError(
-            f"cannot write the table to {out}",
-            why="it is a folder" if out.is_dir() else f"its suffix is {out.suffix!r}",
-            fix="name a file that ends in .csv or .parquet",
-        )
+    check_table(out)
     for name, value in (("batch size", batch_size), ("chunk size", chunk_size), ("workers", workers)):
         if value is not None and value < 1:
             raise SettingError("cannot score images", why=f"{name} is {value}", fix="use 1 or more")

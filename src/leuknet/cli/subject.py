@@ -12,14 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from leuknet.cli.run import RESEARCH_ONLY
-from leuknet.errors import SettingError
 
 if TYPE_CHECKING:
     from leuknet.share import SubjectShare, SubjectShares
     from leuknet.spread import Spread
     from leuknet.types import Interval
 
-_SUFFIXES = (".csv", ".json", ".parquet")
 _FEW = 20
 """Tested people from which on tau's own uncertainty costs intervals about four points of coverage or less."""
 
@@ -66,16 +64,13 @@ def subject(
     Example: leuknet subject scores.parquet --evaluation runs/paper/evaluation/evaluation.json
     """
     from leuknet.evaluate import read_evaluation
+    from leuknet.prediction_table import check_table
     from leuknet.scored_table import read_scored
     from leuknet.share import subject_shares
     from leuknet.spread import fit_spread
 
-    if out is not None and (out.suffix.lower() not in _SUFFIXES or out.is_dir()):
-        raise SettingError(
-            f"cannot write shares to {out}",
-            why="it is a folder" if out.is_dir() else f"its suffix is {out.suffix!r}",
-            fix=f"name a file that ends in {', '.join(_SUFFIXES)}",
-        )
+    if out is not None:
+        check_table(out, suffixes=(".csv", ".parquet", ".json"))
     shares = subject_shares(
         read_scored(table, subject_column=subject_column, one_subject=one_subject),
         spread=None if evaluation is None else fit_spread(read_evaluation(evaluation)),
