@@ -22,6 +22,7 @@ from leuknet.data.simulate import simulate
 from leuknet.looks import VARIABLE
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+from tests.databases import KINDS, new_database, running_postgresql
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -58,6 +59,30 @@ def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _reading_room_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests out of the reading room of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEUKNET_DATA", str(tmp_path_factory.mktemp("reading-room")))
+        patch.delenv("LEUKNET_DATABASE_URL", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a real PostgreSQL server, or a skip that says why."""
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'room' / 'reading-room.db'}"
+    return new_database(request.getfixturevalue("postgresql"))
 
 
 class Ended(NamedTuple):
