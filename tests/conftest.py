@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 # Networks in tests are tiny: one thread is quicker than two. Set before torch is imported anywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,6 +22,10 @@ from leuknet.data.simulate import simulate
 from leuknet.looks import VARIABLE
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+
+if TYPE_CHECKING:
+    from leuknet.store.database import Store
+
 from tests.databases import KINDS, new_database, running_postgresql
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -83,6 +87,29 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'room' / 'reading-room.db'}"
     return new_database(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql: str) -> str:
+    """The name of a database that was opened once: a copy of it is had quicker than one of its own."""
+    from leuknet.store import open_store
+
+    url = new_database(postgresql)
+    open_store(url).close()
+    return url.partition("@/")[2].partition("?")[0]
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """The store of a new reading room, in a database of each kind in turn."""
+    from leuknet.store import open_store
+
+    url = f"sqlite:///{tmp_path / 'reading-room.db'}"
+    if request.param != "sqlite":
+        template = request.getfixturevalue("migrated_postgresql")
+        url = new_database(request.getfixturevalue("postgresql"), template=template)
+    with open_store(url) as opened:
+        yield opened
 
 
 class Ended(NamedTuple):

@@ -59,11 +59,11 @@ def running_postgresql() -> Iterator[str]:
         (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
 
 
-def new_database(server: str) -> str:
-    """Make an empty database; return its address."""
+def new_database(server: str, *, template: str = "template0") -> str:
+    """Make a copy of a database, an empty one if none is named; return its address."""
     import psycopg
 
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     return server.replace("/postgres?", f"/{name}?")

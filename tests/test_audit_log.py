@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from leuknet.errors import SettingError
-from leuknet.store import audit, open_store, tables
+from leuknet.store import audit, tables
 from leuknet.store.audit import hash_of
 from leuknet.store.database import Store
 from leuknet.store.nouns import AuditLine
@@ -20,20 +17,18 @@ from tests.conftest import run_cli
 N_LINES = 9
 
 
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
+@pytest.fixture(autouse=True)
+def _nine_lines(store: Store) -> None:
     """A log of nine lines in a database whose guards are off."""
-    with open_store(database_url) as opened:
-        for number in range(N_LINES):
-            with opened.writing("user:1") as change:
-                change.log("test.written", f"cell:{number}", number=number)
-        with opened.engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("DROP TRIGGER audit_are_kept ON audit")
-            else:
-                connection.exec_driver_sql("DROP TRIGGER audit_no_update")
-                connection.exec_driver_sql("DROP TRIGGER audit_no_delete")
-        yield opened
+    for number in range(N_LINES):
+        with store.writing("user:1") as change:
+            change.log("test.written", f"cell:{number}", number=number)
+    with store.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("DROP TRIGGER audit_are_kept ON audit")
+        else:
+            connection.exec_driver_sql("DROP TRIGGER audit_no_update")
+            connection.exec_driver_sql("DROP TRIGGER audit_no_delete")
 
 
 def tamper(store: Store, *statements: str) -> None:
@@ -133,7 +128,7 @@ def test_an_inserted_line_is_named(store: Store, honest_hash: bool) -> None:
 
 
 # SQLite cannot drop a constraint.
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 def test_an_inserted_line_that_follows_properly_is_named(store: Store) -> None:
     # The database itself refuses two lines after one; somebody who can alter tables can switch that off.
     with store.engine.begin() as connection:
@@ -200,19 +195,19 @@ def test_a_log_that_grew_still_holds_an_earlier_head(store: Store) -> None:
     assert audit.verify(store, expect=(0, audit.NO_HASH)).broken_at is None
 
 
-def test_the_command_prints_the_head_and_takes_it_back(store: Store, database_url: str) -> None:
-    first = run_cli("audit-log", "verify", "--url", database_url)
+def test_the_command_prints_the_head_and_takes_it_back(store: Store) -> None:
+    first = run_cli("audit-log", "verify", "--url", store.address)
     head = first.out.splitlines()[1].removeprefix("head: ")
     with store.writing("system") as change:
         change.log("test.written", "cell:10")
 
-    second = run_cli("audit-log", "verify", "--url", database_url, "--expect", head)
+    second = run_cli("audit-log", "verify", "--url", store.address, "--expect", head)
     assert first.out.startswith("whole: 9 lines\nhead: 9:")
     assert second.out.startswith("whole: 10 lines\nhead: 10:")
     assert "it holds the expected line 9" in second.out
 
     tamper(store, "DELETE FROM audit WHERE seq >= 9")
-    third = run_cli("audit-log", "verify", "--url", database_url, "--expect", head)
+    third = run_cli("audit-log", "verify", "--url", store.address, "--expect", head)
     assert third.status == 2
     assert third.err.splitlines()[0] == "leuknet: the audit log is broken at line 9"
     assert len(third.err.splitlines()) == 3
@@ -226,11 +221,11 @@ def test_an_unreadable_head_is_refused(text: str) -> None:
     assert repr(text) in caught.value.what
 
 
-def test_a_check_of_many_lines_takes_little_memory_and_time(tmp_path: Path) -> None:
-    with open_store(f"sqlite:///{tmp_path / 'room.db'}") as store:
-        with store.writing("system") as change:
-            for number in range(5000):
-                change.log("test.written", f"cell:{number}")
-        assert audit.verify(store).lines == 5000
-        with store.reading() as connection:
-            assert connection.scalar(sa.select(sa.func.count()).select_from(tables.audit)) == 5000
+def test_a_check_of_many_lines_reads_each_of_them(store: Store) -> None:
+    with store.writing("system") as change:
+        for number in range(3000):  # more than are fetched at a time
+            change.log("test.written", f"cell:{number}")
+    assert audit.verify(store).lines == N_LINES + 3000
+
+    tamper(store, "UPDATE audit SET actor = 'me' WHERE seq = 2500")
+    assert found(store) == (2500, "line 2500 was changed")

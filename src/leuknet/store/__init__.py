@@ -4,8 +4,10 @@ One database holds it: a SQLite file in a data folder, or PostgreSQL where `LEUK
 Images are files beside it. Nothing that a reader decides is changed or deleted, an undo is a further row; and
 each write adds, in its own transaction, a line to a log whose lines are chained by hashes.
 
-`open_store` gives a `Store`. Functions that read and write it take it as their first argument, are one
-transaction each, and return the frozen dataclasses of `nouns`. `audit` checks the log.
+`open_store` gives a `Store`; the functions that read and write it are in `accounts`, `sign_in`, `cases`,
+`cells`, `reviews` and `jobs`, take it as their first argument, are one transaction each, and return the
+frozen dataclasses of `nouns`. They keep the rules of the data; who may do what is for their caller to decide,
+with `find_case` for what a user may see. `audit` checks the log.
 
 Importing this package needs none of its libraries; opening a store needs the extra `web`.
 """

@@ -62,7 +62,7 @@ def connect(url: sa.URL) -> sa.Engine:
     # Bounds every wait for a lock, that of writers among them.
     options = f"-c timezone=utc -c lock_timeout={WAIT_S * 1000}"
     arguments = {"connect_timeout": WAIT_S, "options": options, "application_name": "leuknet"}
-    return sa.create_engine(url, pool_pre_ping=True, connect_args=arguments)
+    return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
 
 
 def _connect_sqlite(url: sa.URL) -> sa.Engine:
@@ -72,7 +72,9 @@ def _connect_sqlite(url: sa.URL) -> sa.Engine:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)
-    engine = sa.create_engine(url, connect_args={"timeout": WAIT_S, "isolation_level": None})
+    # Errors do not repeat values: they may be hashes of passwords, or name people.
+    arguments: dict[str, Any] = {"timeout": WAIT_S, "isolation_level": None}
+    engine = sa.create_engine(url, hide_parameters=True, connect_args=arguments)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: Any) -> None:

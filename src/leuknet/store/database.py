@@ -33,9 +33,9 @@ FILE_NAME = "reading-room.db"
 _WRITERS = 0x6C65756B_01  # "leuk": the advisory lock of PostgreSQL that a writer holds
 
 
-@dataclass(frozen=True)
+@dataclass
 class Change:
-    """A transaction that writes. It must log what it did, else it does not come to pass.
+    """A transaction that writes. It must log each thing it did, else it does not come to pass.
 
     Attributes
     ----------
@@ -43,15 +43,20 @@ class Change:
         `user:NUMBER` or `system`, see `leuknet.store.nouns.User.actor`.
     at
         When it began, UTC.
+    unlogged
+        Whether something was done since the last line.
     """
 
     connection: sa.Connection
     actor: str
     at: datetime
-    actions: list[str]
+    unlogged: bool = False
 
-    def execute(self, statement: sa.Executable, rows: list[dict[str, Any]] | None = None) -> sa.Result[Any]:
+    def execute(
+        self, statement: sa.Executable, rows: list[dict[str, Any]] | None = None
+    ) -> sa.CursorResult[Any]:
         """Run a statement within the transaction, once or once for each row."""
+        self.unlogged = self.unlogged or not getattr(statement, "is_select", False)
         return self.connection.execute(statement, rows)
 
     def log(self, action: str, target: str, **detail: Any) -> None:
@@ -59,7 +64,7 @@ class Change:
         audit.append(
             self.connection, at=self.at, actor=self.actor, action=action, target=target, detail=detail
         )
-        self.actions.append(action)
+        self.unlogged = False
 
 
 class Store:
@@ -87,6 +92,11 @@ class Store:
         self.engine.dispose()
 
     @property
+    def address(self) -> str:
+        """The URL with which it can be opened again, its password in it."""
+        return self.engine.url.render_as_string(hide_password=False)
+
+    @property
     def file(self) -> Path | None:
         """The SQLite file, None for PostgreSQL."""
         return Path(self.engine.url.database or "") if self.engine.dialect.name == "sqlite" else None
@@ -111,9 +121,9 @@ class Store:
             with connection.begin():
                 if self.engine.dialect.name == "postgresql":
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
-                change = Change(connection, actor, datetime.now(UTC), [])
+                change = Change(connection, actor, datetime.now(UTC))
                 yield change
-                if not change.actions:
+                if change.unlogged:
                     raise RuntimeError("a change of the store that logs nothing")
 
 
