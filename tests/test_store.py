@@ -184,7 +184,7 @@ def test_a_file_that_is_no_database_is_an_error_of_three_lines(tmp_path: Path) -
     assert "leuknet store restore" in caught.value.fix
 
 
-@pytest.mark.parametrize("package", ["sqlalchemy", "alembic"])
+@pytest.mark.parametrize("package", ["sqlalchemy", "alembic", "argon2"])
 def test_without_its_libraries_the_error_names_the_extra(package: str) -> None:
     code = without(package) + "from leuknet.store import open_store; open_store()"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -7,7 +7,8 @@ each write adds, in its own transaction, a line to a log whose lines are chained
 `open_store` gives a `Store`; the functions that read and write it are in `accounts`, `sign_in`, `cases`,
 `cells`, `reviews` and `jobs`, take it as their first argument, are one transaction each, and return the
 frozen dataclasses of `nouns`. They keep the rules of the data; who may do what is for their caller to decide,
-with `find_case` for what a user may see. `audit` checks the log.
+with `find_case` for what a user may see. `audit` checks the log,
+`backup` copies the database.
 
 Importing this package needs none of its libraries; opening a store needs the extra `web`.
 """
@@ -21,7 +22,7 @@ from leuknet.errors import MissingExtraError
 if TYPE_CHECKING:
     from leuknet.store.database import Store
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "require_libraries"]
 
 
 def open_store(url: str | None = None) -> Store:
@@ -43,12 +44,20 @@ def open_store(url: str | None = None) -> Store:
     StoreError
         If the database cannot be reached or used, or was made by a newer LeukNet.
     """
+    require_libraries()
+    from leuknet.store.database import open_database
+
+    return open_database(url)
+
+
+def require_libraries() -> None:
+    """Raise MissingExtraError if a library of the extra `web` that the store needs is not installed."""
     try:
-        from leuknet.store.database import open_database
+        import leuknet.store.database
+        import leuknet.store.passwords  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(
             "cannot open the reading room's database",
             why=f"a library that it needs is not installed: {error}",
             fix="pip install 'leuknet[web]'",
         ) from error
-    return open_database(url)

@@ -129,7 +129,7 @@ class Store:
 
 def open_database(url: str | None) -> Store:
     """Open the database at an address, or at the one that the environment names; see `open_store`."""
-    parsed = read_url(url or os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{data_folder() / FILE_NAME}")
+    parsed = resolve_url(url)
     engine = connect(parsed)
     try:
         with explained(parsed, "open"):
@@ -138,6 +138,11 @@ def open_database(url: str | None) -> Store:
         engine.dispose()
         raise
     return Store(engine)
+
+
+def resolve_url(url: str | None) -> sa.URL:
+    """Return the address that is given, or that the environment names; SettingError if it is none."""
+    return read_url(url or os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{data_folder() / FILE_NAME}")
 
 
 def data_folder() -> Path:
