@@ -169,6 +169,12 @@ def test_an_account_that_is_off_cannot_do_anything(store: Store, anna: User) -> 
     assert sign_in.find_api_user(store, token) is None
     with pytest.raises(AccountError):
         sign_in.start_session(store, bert)
+    # Even a session that was somehow left is worth nothing.
+    set_active(store, bert.id, active=True, actor=anna.actor)
+    left, _ = sign_in.start_session(store, bert)
+    with store.engine.begin() as connection:
+        connection.execute(tables.users.update().where(tables.users.c.id == bert.id).values(active=False))
+    assert sign_in.find_session(store, left) is None
     # Off and on again does not bring old sessions back.
     set_active(store, bert.id, active=True, actor=anna.actor)
     assert sign_in.find_session(store, session) is None

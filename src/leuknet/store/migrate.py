@@ -8,6 +8,7 @@ Start at `bring_up_to_date`.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ from leuknet.errors import StoreError
 _MIGRATIONS = 0x6C65756B_02  # the advisory lock of PostgreSQL that a migration holds
 _WAIT_MS = 600_000
 
+_ONE_THREAD = threading.Lock()  # alembic keeps what it is doing in global variables
+
 
 def bring_up_to_date(engine: sa.Engine) -> None:
     """Run the migrations that this database has not seen; all of them or none.
@@ -33,7 +36,7 @@ def bring_up_to_date(engine: sa.Engine) -> None:
     if _version(engine) == newest():
         return
     config = alembic_config()
-    with engine.connect() as connection:
+    with _ONE_THREAD, engine.connect() as connection:
         sqlite = engine.dialect.name == "sqlite"
         if sqlite:
             # A table that is rebuilt is dropped in between. The setting is ignored within a transaction.
