@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 # Networks in tests are tiny: one thread is quicker than two. Set before torch is imported anywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,6 +22,11 @@ from leuknet.data.simulate import simulate
 from leuknet.looks import VARIABLE
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+
+if TYPE_CHECKING:
+    from leuknet.store.database import Store
+
+from tests.databases import KINDS, new_database, running_postgresql
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -58,6 +63,53 @@ def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _reading_room_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests out of the reading room of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEUKNET_DATA", str(tmp_path_factory.mktemp("reading-room")))
+        patch.delenv("LEUKNET_DATABASE_URL", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a real PostgreSQL server, or a skip that says why."""
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'room' / 'reading-room.db'}"
+    return new_database(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql: str) -> str:
+    """The name of a database that was opened once: a copy of it is had quicker than one of its own."""
+    from leuknet.store import open_store
+
+    url = new_database(postgresql)
+    open_store(url).close()
+    return url.partition("@/")[2].partition("?")[0]
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """The store of a new reading room, in a database of each kind in turn."""
+    from leuknet.store import open_store
+
+    url = f"sqlite:///{tmp_path / 'reading-room.db'}"
+    if request.param != "sqlite":
+        template = request.getfixturevalue("migrated_postgresql")
+        url = new_database(request.getfixturevalue("postgresql"), template=template)
+    with open_store(url) as opened:
+        yield opened
 
 
 class Ended(NamedTuple):

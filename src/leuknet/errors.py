@@ -11,6 +11,9 @@
     ├── SettingError         an unknown name or a value out of range
     ├── ShapeError           arrays do not fit together
     ├── MissingExtraError    an optional part of LeukNet is not installed
+    ├── StoreError           the reading room's database cannot do what was asked
+    │   ├── ConflictError        someone else changed it first: look again
+    │   └── AccountError         a name, password, role or token is not accepted
     └── StoppedError          the user asked to stop; what was done is kept
 
 Each carries three sentences: `what` happened, `why`, and what to try (`fix`). The command line prints
@@ -91,6 +94,18 @@ class ShapeError(LeukNetError):
 
 class MissingExtraError(LeukNetError):
     """An optional part of LeukNet is not installed."""
+
+
+class StoreError(LeukNetError):
+    """The reading room's database cannot do what was asked; it holds what it held before."""
+
+
+class ConflictError(StoreError):
+    """What was to be changed is no longer what the user saw."""
+
+
+class AccountError(StoreError):
+    """A name, password, role or token is not accepted."""
 
 
 class StoppedError(LeukNetError):

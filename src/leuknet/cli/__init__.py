@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from leuknet import __version__
-from leuknet.cli import audit, benchmark, data, model, run
+from leuknet.cli import audit, audit_log, benchmark, data, model, run, store
 from leuknet.cli.batch import batch
 from leuknet.cli.ensemble import ensemble
 from leuknet.cli.explain import explain
@@ -63,6 +63,8 @@ app.command("report")(report)
 app.command("audit")(audit.audit)
 app.command("benchmark")(benchmark.benchmark)
 app.command("tune")(tune)
+app.add_typer(audit_log.app, name="audit-log")
+app.add_typer(store.app, name="store")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,116 @@
+"""Work that a process of its own does, so that pages never wait for a model.
+
+A worker takes the oldest job that waits, or whose worker has not been heard of for a while: it is done again
+after `kill -9`. Each taking counts as an attempt, and a report must name the attempt: a worker that was only
+slow cannot report on what another has taken over.
+
+Start at `take_job`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from leuknet.errors import ConflictError
+from leuknet.store.cases import case_of
+from leuknet.store.database import Change, Store
+from leuknet.store.nouns import SYSTEM, Job
+from leuknet.store.tables import jobs
+
+SILENCE = timedelta(minutes=2)
+"""After which a worker is thought dead. Workers report at least every quarter of it."""
+
+MAX_ATTEMPTS = 3
+"""A job that killed so many workers is failed: it would kill the next."""
+
+
+def add_job(store: Store, case_id: UUID, kind: str, *, actor: str) -> Job:
+    """Let a job wait for a worker; StoreError if there is no such case."""
+    with store.writing(actor) as change:
+        case_of(change.connection, case_id)
+        new = Job(0, case_id, kind, "queued", 0, change.at, None, None, 0.0)
+        values = asdict(new)
+        del values["id"]
+        job_id = change.execute(jobs.insert().values(**values).returning(jobs.c.id)).scalar_one()
+        change.log("job.added", f"job:{job_id}", case=str(case_id), kind=kind)
+        return Job(**values, id=job_id)
+
+
+def take_job(store: Store) -> Job | None:
+    """Give a worker the next job, which no other gets; None if nothing is to be done."""
+    if not _something_to_do(store):
+        return None  # without a write: idle workers ask often
+    with store.writing(SYSTEM) as change:
+        stale = (jobs.c.state == "running") & (jobs.c.heartbeat_at < change.at - SILENCE)
+        worn = stale & (jobs.c.attempts >= MAX_ATTEMPTS)
+        for job_id in change.execute(sa.select(jobs.c.id).where(worn)).scalars().all():
+            error = f"its worker died {MAX_ATTEMPTS} times"
+            change.execute(jobs.update().where(jobs.c.id == job_id).values(state="failed", error=error))
+            change.log("job.failed", f"job:{job_id}")
+        query = sa.select(jobs).where((jobs.c.state == "queued") | stale).order_by(jobs.c.id).limit(1)
+        row = change.execute(query).one_or_none()
+        if row is None:
+            return None  # another worker was quicker
+        taken = {"state": "running", "attempts": row.attempts + 1, "heartbeat_at": change.at, "progress": 0.0}
+        change.execute(jobs.update().where(jobs.c.id == row.id).values(**taken))
+        change.log("job.taken", f"job:{row.id}", attempt=row.attempts + 1)
+        return Job(**{**row._asdict(), **taken})
+
+
+def report_progress(store: Store, job: Job, progress: float) -> None:
+    """Say that a job is alive and how much of it is done, 0 to 1.
+
+    Each report is a line in the log: make one every few seconds, not for each cell.
+
+    Raises
+    ------
+    ConflictError
+        If the job is no longer this worker's: stop working on it.
+    """
+    with store.writing(SYSTEM) as change:
+        _update(change, job, progress=progress, heartbeat_at=change.at)
+        change.log("job.alive", f"job:{job.id}", attempt=job.attempts, progress=progress)
+
+
+def finish_job(store: Store, job: Job) -> None:
+    """Say that a job is done; ConflictError if it is no longer this worker's."""
+    with store.writing(SYSTEM) as change:
+        _update(change, job, state="done", progress=1.0, heartbeat_at=change.at)
+        change.log("job.done", f"job:{job.id}", attempt=job.attempts)
+
+
+def fail_job(store: Store, job: Job, error: str) -> None:
+    """Say that a job cannot be done and why; it is not tried again. ConflictError as in `finish_job`."""
+    with store.writing(SYSTEM) as change:
+        _update(change, job, state="failed", error=error, heartbeat_at=change.at)
+        change.log("job.failed", f"job:{job.id}", attempt=job.attempts)
+
+
+def jobs_of(store: Store, case_id: UUID) -> tuple[Job, ...]:
+    """Return a case's jobs, the oldest first."""
+    query = sa.select(jobs).where(jobs.c.case_id == case_id).order_by(jobs.c.id)
+    with store.reading() as connection:
+        return tuple(Job(*row) for row in connection.execute(query))
+
+
+def _something_to_do(store: Store) -> bool:
+    waiting = sa.select(jobs.c.state, jobs.c.heartbeat_at).where(jobs.c.state.in_(["queued", "running"]))
+    now = datetime.now(UTC)
+    with store.reading() as connection:
+        return any(
+            row.state == "queued" or row.heartbeat_at < now - SILENCE for row in connection.execute(waiting)
+        )
+
+
+def _update(change: Change, job: Job, **values: object) -> None:
+    here = (jobs.c.id == job.id) & (jobs.c.attempts == job.attempts) & (jobs.c.state == "running")
+    if change.execute(jobs.update().where(here).values(**values)).rowcount == 0:
+        raise ConflictError(
+            f"cannot report on job {job.id}",
+            why=f"attempt {job.attempts} at it is over: it is finished, or another worker took it",
+            fix="stop working on it and take the next",
+        )

@@ -1,0 +1,69 @@
+"""Real databases for tests: SQLite files, and a PostgreSQL server of our own that ends with the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+KINDS = ("sqlite", "postgresql")
+
+
+def _binaries() -> Path | None:
+    found = shutil.which("pg_ctl")
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return Path(found).resolve().parent if found else next(iter(folders), None)
+
+
+@contextmanager
+def running_postgresql() -> Iterator[str]:
+    """Start a server that listens on a socket in a folder of its own; give the address of its databases."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'leuknet[postgres]'")
+    binaries = _binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server here; on Debian: apt-get install postgresql")
+    root = os.geteuid() == 0
+    # Not pytest's own folder: that is closed to the user as whom the server must run.
+    folder = Path(tempfile.mkdtemp(prefix="leuknet-pg-"))
+    if root:
+        shutil.chown(folder, "postgres", "postgres")
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(binaries / program), *arguments]
+        if root:
+            command = ["runuser", "-u", "postgres", "--", *command]
+        # A server that inherits a pipe would keep it open.
+        with (folder.parent / f"{folder.name}.log").open("w") as log:
+            ended = subprocess.run(command, stdout=log, stderr=log, cwd=folder, timeout=120)
+        assert ended.returncode == 0, Path(log.name).read_text()
+
+    data = str(folder / "data")
+    # A locale that sorts and folds as Python does not, where there is one; no waiting for the disk.
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    try:
+        run("initdb", "--pgdata", data, "--username", "postgres", "--auth", "trust", "--encoding", "UTF8")
+        run("pg_ctl", "start", "--wait", "--pgdata", data, "--options", options)
+        try:
+            yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+        finally:
+            run("pg_ctl", "stop", "--wait", "--pgdata", data, "--mode", "immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
+
+
+def new_database(server: str, *, template: str = "template0") -> str:
+    """Make a copy of a database, an empty one if none is named; return its address."""
+    import psycopg
+
+    name = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+    return server.replace("/postgres?", f"/{name}?")
