@@ -26,7 +26,7 @@ from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 if TYPE_CHECKING:
     from leuknet.store.database import Store
 
-from tests.databases import KINDS, new_database, running_postgresql
+from tests.databases import KINDS, empty, new_database, running_postgresql
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -91,12 +91,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql: str) -> str:
-    """The name of a database that was opened once: a copy of it is had quicker than one of its own."""
+    """The address of a database that holds the store's tables."""
     from leuknet.store import open_store
 
     url = new_database(postgresql)
     open_store(url).close()
-    return url.partition("@/")[2].partition("?")[0]
+    return url
 
 
 @pytest.fixture(params=KINDS)
@@ -106,8 +106,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
     url = f"sqlite:///{tmp_path / 'reading-room.db'}"
     if request.param != "sqlite":
-        template = request.getfixturevalue("migrated_postgresql")
-        url = new_database(request.getfixturevalue("postgresql"), template=template)
+        url = request.getfixturevalue("migrated_postgresql")
+        empty(url)
     with open_store(url) as opened:
         yield opened
 

@@ -59,11 +59,23 @@ def running_postgresql() -> Iterator[str]:
         (folder.parent / f"{folder.name}.log").unlink(missing_ok=True)
 
 
-def new_database(server: str, *, template: str = "template0") -> str:
-    """Make a copy of a database, an empty one if none is named; return its address."""
+def new_database(server: str) -> str:
+    """Make an empty database; return its address."""
     import psycopg
 
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        connection.execute(f"CREATE DATABASE {name}".encode())
     return server.replace("/postgres?", f"/{name}?")
+
+
+def empty(url: str) -> None:
+    """Take all rows out of a PostgreSQL store, past its guards: much quicker than a new database."""
+    import psycopg
+
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        connection.execute("SET session_replication_role = replica")
+        names = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        ).fetchall()
+        connection.execute(f"TRUNCATE {', '.join(row[0] for row in names)} RESTART IDENTITY".encode())

@@ -296,14 +296,14 @@ def test_an_error_within_a_write_undoes_it_and_its_line(store: Store) -> None:
 
 
 def test_many_processes_and_threads_do_not_fork_the_chain(database_url: str) -> None:
-    processes = [python(WRITE, database_url, "40", str(name)) for name in range(3)]
+    processes = [python(WRITE, database_url, "25", str(name)) for name in range(3)]
     with open_store(database_url) as store:
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(lambda _: write_lines(store, 10), range(4)))
         ended_well(processes)
 
         report = audit.verify(store)
-        assert (report.lines, report.broken_at) == (3 * 40 + 4 * 10, None)
+        assert (report.lines, report.broken_at) == (3 * 25 + 4 * 10, None)
 
 
 def test_a_reader_does_not_wait_for_a_writer(store: Store) -> None:
