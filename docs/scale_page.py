@@ -240,6 +240,13 @@ def _findings(found: Mapping[str, Any]) -> list[str]:
         shown.append(
             "- What handing out costs beyond Ray's start is less than such runs differ by: with more images it took less, not more."
         )
+    most = max(n for n, workers in by if workers == 1)
+    one, two = by[most, 1], by[most, 2]
+    gain = one["seconds"] / two["seconds"]
+    shown.append(
+        f"- {most:,} images took {one['seconds']:,.0f} s with one worker and {two['seconds']:,.0f} s with two: on {found['cores']} cores a second worker "
+        f"gains {'nothing' if gain < 1.05 else f'{gain - 1:.0%}'}; one alone, with the threads that read for it, kept {one['cpu_seconds'] / one['seconds']:.1f} of them busy."
+    )
     starts = [one["start_seconds"] for one in found["batch"]]
     shown.append(
         f"- The first part is there after {min(starts):.0f} to {max(starts):.0f} s, most of which is Ray's start: below some thousand images, "
