@@ -91,7 +91,7 @@ def _around(mask: Mask, margin_px: float) -> tuple[slice, slice]:
 def _grow(view: FieldView, colours: FieldColours, nucleus: Mask) -> Regions:
     side_um = view.microns_per_pixel
     away_um = distance_to(nucleus) * side_um
-    cell = cell_mask(view, colours, nucleus)
+    cell = cell_mask(view, colours, nucleus, away_um)
     seeds = _join_lobes(_cut_at_waists(cell, view) * nucleus, side_um)
     return with_nucleus(flood(away_um, seeds, cell, view), nucleus, side_um)
 
@@ -105,10 +105,13 @@ def flood(height: NDArray[np.float64], seeds: Regions, mask: Mask, view: FieldVi
     return cast(Regions, watershed(height + 1e-6 * view.score, seeds, mask=mask).astype(np.int64))
 
 
-def cell_mask(view: FieldView, colours: FieldColours, nucleus: Mask) -> Mask:
-    """Return nuclei and the cytoplasm around them, touching cells not told apart."""
+def cell_mask(view: FieldView, colours: FieldColours, nucleus: Mask, away_um: NDArray[np.float64]) -> Mask:
+    """Return nuclei and the cytoplasm around them, touching cells not told apart.
+
+    `away_um` is each pixel's distance from the nuclei, in µm.
+    """
     side_um = view.microns_per_pixel
-    near = distance_to(nucleus) * side_um < _CYTOPLASM_UM
+    near = away_um < _CYTOPLASM_UM
     stained = (foreignness(view, colours) > _FOREIGN) & (view.density.sum(axis=2) > _STAINED)
     cell = ndimage.median_filter((stained & near) | nucleus, size=5)
     return fill_holes(opened(cell, OPENING_UM / side_um) | nucleus, _CELL_HOLE_UM2 / side_um**2)

@@ -44,7 +44,8 @@ def find_by_stardist(view: FieldView, colours: FieldColours) -> Regions:
     if not seeds.any():
         return seeds
     nucleus = nuclei(view.density, view.score, view.microns_per_pixel)
-    cell = cell_mask(view, colours, nucleus | (seeds > 0))
+    solid = nucleus | (seeds > 0)
+    cell = cell_mask(view, colours, solid, distance_to(solid) * view.microns_per_pixel)
     grown = flood(distance_to(seeds > 0), seeds, cell, view)
     return with_nucleus(grown, nucleus, view.microns_per_pixel)
 

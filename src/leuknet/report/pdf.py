@@ -9,12 +9,14 @@ Start at `print_pdf`.
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 from typing import cast
 
 from PIL import ImageFile
 
 from leuknet.errors import MissingExtraError
+from leuknet.records import write_whole
 
 
 def print_pdf(html: bytes) -> bytes:
@@ -31,6 +33,18 @@ def print_pdf(html: bytes) -> bytes:
     fetcher = URLFetcher(allowed_protocols=("data",), fail_on_errors=True)
     page = weasyprint.HTML(string=html.decode("utf-8"), url_fetcher=fetcher)
     return cast(bytes, page.write_pdf(pdf_variant="pdf/ua-1"))
+
+
+def write_page(html: bytes, stem: Path, *, pdf: bool) -> tuple[Path, ...]:
+    """Write a page as STEM.html and, if wanted, STEM.pdf: neither if it cannot be printed."""
+    printed = print_pdf(html) if pdf else b""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    page, paper = stem.with_name(f"{stem.name}.html"), stem.with_name(f"{stem.name}.pdf")
+    write_whole(page, html)
+    if not pdf:
+        return (page,)
+    write_whole(paper, printed)
+    return page, paper
 
 
 def check_printer() -> None:

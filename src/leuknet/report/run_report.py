@@ -11,10 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from leuknet.errors import SettingError
-from leuknet.records import write_whole
 from leuknet.report.blocks import counted
 from leuknet.report.facts import Runs
-from leuknet.report.pdf import check_printer, print_pdf
+from leuknet.report.pdf import check_printer, write_page
 from leuknet.report.render import encoded, render
 from leuknet.report.run_record import read_runs
 from leuknet.report.sections import make_sections
@@ -50,16 +49,7 @@ def write_report(folders: Sequence[Path], stem: Path, *, pdf: bool = True) -> tu
         raise SettingError("cannot write a report", why="no run is named", fix="name a run folder")
     if pdf:
         check_printer()
-    html = encoded(report_html(read_runs(folders)))
-    printed = print_pdf(html) if pdf else b""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    page = stem.with_name(f"{stem.name}.html")
-    write_whole(page, html)
-    if not pdf:
-        return (page,)
-    paper = stem.with_name(f"{stem.name}.pdf")
-    write_whole(paper, printed)
-    return page, paper
+    return write_page(encoded(report_html(read_runs(folders))), stem, pdf=pdf)
 
 
 def report_html(runs: Runs) -> str:

@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 
 from leuknet.figures import draw_gallery
 from leuknet.figures.smear import Outlined, draw_overlay
-from leuknet.records import write_whole
 from leuknet.report.blocks import (
     Block,
     Code,
@@ -30,7 +29,7 @@ from leuknet.report.blocks import (
     counted,
     shortened,
 )
-from leuknet.report.pdf import check_printer, print_pdf
+from leuknet.report.pdf import check_printer, write_page
 from leuknet.report.render import LISTED, embedded_figure, encoded, render
 from leuknet.smear import (
     NOT_VALIDATED,
@@ -112,15 +111,7 @@ def write_smear_page(content: SmearContent, stem: Path, *, pdf: bool = True) -> 
     """
     if pdf:
         check_printer()
-    html = encoded(smear_html(content))
-    page, paper = stem.with_name(f"{stem.name}.html"), stem.with_name(f"{stem.name}.pdf")
-    printed = print_pdf(html) if pdf else b""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(page, html)
-    if not pdf:
-        return (page,)
-    write_whole(paper, printed)
-    return page, paper
+    return write_page(encoded(smear_html(content)), stem, pdf=pdf)
 
 
 def smear_html(content: SmearContent) -> str:
