@@ -9,8 +9,10 @@ Start at `take_job`.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,11 +30,13 @@ MAX_ATTEMPTS = 3
 """A job that killed so many workers is failed: it would kill the next."""
 
 
-def add_job(store: Store, case_id: UUID, kind: str, *, actor: str) -> Job:
+def add_job(
+    store: Store, case_id: UUID, kind: str, *, actor: str, detail: dict[str, Any] | None = None
+) -> Job:
     """Let a job wait for a worker; StoreError if there is no such case."""
     with store.writing(actor) as change:
         case_of(change.connection, case_id)
-        new = Job(0, case_id, kind, "queued", 0, change.at, None, None, 0.0)
+        new = Job(0, case_id, kind, "queued", 0, change.at, None, None, 0.0, detail or {})
         values = asdict(new)
         del values["id"]
         job_id = change.execute(jobs.insert().values(**values).returning(jobs.c.id)).scalar_one()
@@ -40,9 +44,9 @@ def add_job(store: Store, case_id: UUID, kind: str, *, actor: str) -> Job:
         return Job(**values, id=job_id)
 
 
-def take_job(store: Store) -> Job | None:
-    """Give a worker the next job, which no other gets; None if nothing is to be done."""
-    if not _something_to_do(store):
+def take_job(store: Store, *, kinds: Sequence[str] | None = None) -> Job | None:
+    """Give a worker the next job, of any or these kinds, which no other gets; None if there is none."""
+    if not _something_to_do(store, kinds):
         return None  # without a write: idle workers ask often
     with store.writing(SYSTEM) as change:
         stale = (jobs.c.state == "running") & (jobs.c.heartbeat_at < change.at - SILENCE)
@@ -52,13 +56,20 @@ def take_job(store: Store) -> Job | None:
             change.execute(jobs.update().where(jobs.c.id == job_id).values(state="failed", error=error))
             change.log("job.failed", f"job:{job_id}")
         query = sa.select(jobs).where((jobs.c.state == "queued") | stale).order_by(jobs.c.id).limit(1)
+        if kinds is not None:
+            query = query.where(jobs.c.kind.in_(kinds))
         row = change.execute(query).one_or_none()
         if row is None:
             return None  # another worker was quicker
-        taken = {"state": "running", "attempts": row.attempts + 1, "heartbeat_at": change.at, "progress": 0.0}
+        taken: dict[str, Any] = {
+            "state": "running",
+            "attempts": row.attempts + 1,
+            "heartbeat_at": change.at,
+            "progress": 0.0,
+        }
         change.execute(jobs.update().where(jobs.c.id == row.id).values(**taken))
         change.log("job.taken", f"job:{row.id}", attempt=row.attempts + 1)
-        return Job(**{**row._asdict(), **taken})
+        return replace(_job(row), **taken)
 
 
 def report_progress(store: Store, job: Job, progress: float) -> None:
@@ -94,11 +105,17 @@ def jobs_of(store: Store, case_id: UUID) -> tuple[Job, ...]:
     """Return a case's jobs, the oldest first."""
     query = sa.select(jobs).where(jobs.c.case_id == case_id).order_by(jobs.c.id)
     with store.reading() as connection:
-        return tuple(Job(*row) for row in connection.execute(query))
+        return tuple(_job(row) for row in connection.execute(query))
 
 
-def _something_to_do(store: Store) -> bool:
+def _job(row: sa.Row[Any]) -> Job:
+    return Job(**{**row._asdict(), "detail": row.detail or {}})
+
+
+def _something_to_do(store: Store, kinds: Sequence[str] | None) -> bool:
     waiting = sa.select(jobs.c.state, jobs.c.heartbeat_at).where(jobs.c.state.in_(["queued", "running"]))
+    if kinds is not None:
+        waiting = waiting.where(jobs.c.kind.in_(kinds))
     now = datetime.now(UTC)
     with store.reading() as connection:
         return any(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from leuknet.types import CellBox
@@ -28,6 +28,22 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 JobState = Literal["queued", "running", "done", "failed"]
 JOB_STATES: tuple[JobState, ...] = get_args(JobState)
+
+UploadState = Literal["receiving", "done", "failed"]
+UPLOAD_STATES: tuple[UploadState, ...] = get_args(UploadState)
+
+ScoringState = Literal["scored", "failed"]
+SCORING_STATES: tuple[ScoringState, ...] = get_args(ScoringState)
+
+StudyState = Literal["draft", "open", "closed"]
+STUDY_STATES: tuple[StudyState, ...] = get_args(StudyState)
+
+StudyMode = Literal["unaided", "assisted", "both"]
+"""Whether readers see what the model says: never, always, or first not and then, anew, with it."""
+STUDY_MODES: tuple[StudyMode, ...] = get_args(StudyMode)
+
+Phase = Literal["unaided", "assisted"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
 
 SYSTEM = "system"
 """The actor of what no account did."""
@@ -191,6 +207,8 @@ class Job:
         When its worker was last heard of.
     progress
         0 to 1.
+    detail
+        What it needs to know beside its case, such as the cell to explain; JSON.
     """
 
     id: int
@@ -202,6 +220,7 @@ class Job:
     heartbeat_at: datetime | None
     error: str | None
     progress: float
+    detail: dict[str, Any]
 
 
 @dataclass(frozen=True)

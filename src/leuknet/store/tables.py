@@ -2,7 +2,8 @@
 
 Whatever program writes to it, a probability lies within 0 and 1, a case's reviews cannot be orphaned, and a
 review is superseded at most once. `migrations` makes these tables; a test compares the two. That rows of
-`reviews` and `audit` are never changed or deleted is kept by triggers, which the first migration holds.
+`reviews`, `study_reads`, `adjudications`, `signatures`, `case_notes` and `audit` are never changed or deleted
+is kept by triggers, which the migrations hold.
 
 Start at `reviews`. Times are UTC. JSON columns hold lists. A change here needs a migration: docs/store.md.
 """
@@ -14,7 +15,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from leuknet.store.nouns import CASE_STATES, IMAGE_KINDS, JOB_STATES, ROLES, VERDICTS
+from leuknet.store.nouns import (
+    CASE_STATES,
+    IMAGE_KINDS,
+    JOB_STATES,
+    PHASES,
+    ROLES,
+    SCORING_STATES,
+    STUDY_MODES,
+    STUDY_STATES,
+    UPLOAD_STATES,
+    VERDICTS,
+)
 
 metadata = sa.MetaData(
     naming_convention={
@@ -69,7 +81,7 @@ def _key() -> sa.Column[int]:
 
 
 def _to(name: str, target: str, **options: Any) -> sa.Column[Any]:
-    kind = sa.Uuid() if target == "cases.id" else BIG
+    kind = sa.Uuid() if target in ("cases.id", "studies.id") else BIG
     return sa.Column(name, kind, sa.ForeignKey(target), nullable=options.pop("nullable", False), **options)
 
 
@@ -229,10 +241,190 @@ jobs = sa.Table(
     _at("heartbeat_at", nullable=True),
     sa.Column("error", sa.Text(), nullable=True),
     sa.Column("progress", sa.Double(), nullable=False),
+    # Null for jobs of version 1.
+    sa.Column("detail", sa.JSON(), nullable=True),
     sa.Index(None, "state", "id"),
     _one_of("state", JOB_STATES, "state"),
     sa.CheckConstraint("attempts >= 0", name="attempts"),
     sa.CheckConstraint("progress >= 0 AND progress <= 1", name="progress"),
+)
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("id", sa.Uuid(), primary_key=True),
+    _to("case_id", "cases.id", index=True),
+    _to("user_id", "users.id"),
+    # The same key of the same user is the same upload: a client that lost the answer asks again.
+    sa.Column("key", sa.String(100), nullable=False),
+    sa.Column("name", sa.String(300), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("n_bytes", sa.BigInteger(), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("error", sa.Text(), nullable=True),
+    sa.Column("microns_per_pixel", sa.Double(), nullable=True),
+    _at("created_at"),
+    sa.UniqueConstraint("case_id", "user_id", "key"),
+    sa.CheckConstraint("n_bytes > 0", name="n_bytes"),
+    sa.CheckConstraint("microns_per_pixel > 0", name="microns_per_pixel"),
+    _one_of("state", UPLOAD_STATES, "state"),
+)
+
+# An image without a row here has not been scored yet.
+scorings = sa.Table(
+    "scorings",
+    metadata,
+    _to("image_id", "images.id", primary_key=True),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("error", sa.Text(), nullable=True),
+    sa.Column("model_id", sa.String(100), nullable=False),
+    _at("scored_at"),
+    _one_of("state", SCORING_STATES, "state"),
+    sa.CheckConstraint("(state = 'failed') = (error IS NOT NULL)", name="error"),
+)
+
+# The network's features of a cell: little-endian float32, for distances between cells of one model.
+cell_features = sa.Table(
+    "cell_features",
+    metadata,
+    _to("cell_id", "cells.id", primary_key=True),
+    sa.Column("model_id", sa.String(100), nullable=False),
+    sa.Column("features", sa.LargeBinary(), nullable=False),
+)
+
+case_notes = sa.Table(
+    "case_notes",
+    metadata,
+    _key(),
+    _to("case_id", "cases.id", index=True),
+    _to("user_id", "users.id"),
+    sa.Column("text", sa.Text(), nullable=False),
+    _at("written_at"),
+    sa.CheckConstraint("text <> ''", name="text"),
+)
+
+signatures = sa.Table(
+    "signatures",
+    metadata,
+    _key(),
+    _to("case_id", "cases.id"),
+    sa.Column("version", sa.Integer(), nullable=False),
+    _to("signed_by", "users.id"),
+    _at("signed_at"),
+    # Why cells were left unreviewed, or why an earlier version was amended; "" where neither is so.
+    sa.Column("reason", sa.Text(), nullable=False),
+    # All that the report tells, as JSON text: what was hashed is what is kept.
+    sa.Column("content", sa.Text(), nullable=False),
+    _sha256("content_sha256"),
+    sa.UniqueConstraint("case_id", "version"),
+    sa.CheckConstraint("version >= 1", name="version"),
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("id", sa.Uuid(), primary_key=True),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("instructions", sa.Text(), nullable=False),
+    _to("created_by", "users.id"),
+    _at("created_at"),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("mode", sa.String(20), nullable=False),
+    sa.Column("repeat_share", sa.Double(), nullable=False),
+    sa.Column("washout_days", sa.Integer(), nullable=False),
+    sa.Column("seed", sa.Integer(), nullable=False),
+    _at("opened_at", nullable=True),
+    _at("closed_at", nullable=True),
+    sa.CheckConstraint("title <> ''", name="title"),
+    sa.CheckConstraint("repeat_share >= 0 AND repeat_share <= 0.5", name="repeat_share"),
+    sa.CheckConstraint("washout_days >= 0", name="washout_days"),
+    _one_of("state", STUDY_STATES, "state"),
+    _one_of("mode", STUDY_MODES, "mode"),
+)
+
+study_cases = sa.Table(
+    "study_cases",
+    metadata,
+    _to("study_id", "studies.id", primary_key=True),
+    _to("case_id", "cases.id", primary_key=True, index=True),
+)
+
+study_readers = sa.Table(
+    "study_readers",
+    metadata,
+    _to("study_id", "studies.id", primary_key=True),
+    _to("user_id", "users.id", primary_key=True, index=True),
+)
+
+# What a reader is to read, in the order that was drawn for that reader when the study was opened.
+study_items = sa.Table(
+    "study_items",
+    metadata,
+    _key(),
+    _to("study_id", "studies.id"),
+    _to("reader_id", "users.id", index=True),
+    sa.Column("phase", sa.String(20), nullable=False),
+    sa.Column("position", sa.Integer(), nullable=False),
+    _to("cell_id", "cells.id", index=True),
+    # The second showing of a cell to the same reader in the same phase, of which the reader is not told.
+    sa.Column("is_repeat", sa.Boolean(), nullable=False),
+    sa.UniqueConstraint("study_id", "reader_id", "phase", "position"),
+    sa.UniqueConstraint("study_id", "reader_id", "phase", "cell_id", "is_repeat"),
+    sa.CheckConstraint("position >= 1", name="position"),
+    _one_of("phase", PHASES, "phase"),
+)
+
+study_reads = sa.Table(
+    "study_reads",
+    metadata,
+    _key(),
+    _to("item_id", "study_items.id", index=True),
+    sa.Column("verdict", sa.String(20), nullable=False),
+    sa.Column("note", sa.Text(), nullable=False),
+    # How long the cell was in view with the window in front, seconds.
+    sa.Column("seconds", sa.Double(), nullable=False),
+    _at("decided_at"),
+    sa.Column("supersedes", BIG, nullable=True, unique=True),
+    sa.UniqueConstraint("id", "item_id"),
+    sa.ForeignKeyConstraint(["supersedes", "item_id"], ["study_reads.id", "study_reads.item_id"]),
+    sa.Index(
+        "uq_study_reads_first",
+        "item_id",
+        unique=True,
+        sqlite_where=sa.text("supersedes IS NULL"),
+        postgresql_where=sa.text("supersedes IS NULL"),
+    ),
+    sa.CheckConstraint("supersedes < id", name="supersedes"),
+    sa.CheckConstraint("seconds >= 0", name="seconds"),
+    _one_of("verdict", VERDICTS, "verdict"),
+)
+
+adjudications = sa.Table(
+    "adjudications",
+    metadata,
+    _key(),
+    _to("study_id", "studies.id"),
+    _to("cell_id", "cells.id"),
+    _to("lead_id", "users.id"),
+    sa.Column("verdict", sa.String(20), nullable=False),
+    sa.Column("note", sa.Text(), nullable=False),
+    _at("decided_at"),
+    sa.Column("supersedes", BIG, nullable=True, unique=True),
+    sa.UniqueConstraint("id", "study_id", "cell_id"),
+    sa.ForeignKeyConstraint(
+        ["supersedes", "study_id", "cell_id"],
+        ["adjudications.id", "adjudications.study_id", "adjudications.cell_id"],
+    ),
+    sa.Index(
+        "uq_adjudications_first",
+        "study_id",
+        "cell_id",
+        unique=True,
+        sqlite_where=sa.text("supersedes IS NULL"),
+        postgresql_where=sa.text("supersedes IS NULL"),
+    ),
+    sa.CheckConstraint("supersedes < id", name="supersedes"),
+    _one_of("verdict", VERDICTS, "verdict"),
 )
 
 audit = sa.Table(

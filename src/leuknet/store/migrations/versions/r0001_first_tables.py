@@ -6,6 +6,8 @@ Rows of `reviews` and `audit` cannot be changed or deleted by any statement, sho
 import sqlalchemy as sa
 from alembic import op
 
+from leuknet.store.migrations.triggers import refuse_changes
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -23,26 +25,7 @@ def upgrade() -> None:
     _reviews()
     _log()
     for table in ("reviews", "audit"):
-        _refuse_changes(table)
-
-
-def _refuse_changes(table: str) -> None:
-    message = f"rows of {table} are never changed or deleted"
-    if op.get_bind().dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
-            )
-        return
-    op.execute(
-        f"CREATE FUNCTION {table}_are_kept() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = 'restrict_violation'; END $$"
-    )
-    op.execute(
-        f"CREATE TRIGGER {table}_are_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_are_kept()"
-    )
+        refuse_changes(table)
 
 
 def _accounts() -> None:
