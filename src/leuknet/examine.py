@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from leuknet.fields.outline import outline_of
 from leuknet.fields.outlined import cells_from_outlines
 from leuknet.fields.scale import scale_of
 from leuknet.fields.slides import Field, open_field
+from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import TILE_PX, colours_of, find_cells
 from leuknet.figures.frame import save_png
 from leuknet.figures.smear import Outlined, colour_of, draw_overlay
@@ -64,7 +64,6 @@ SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".dcm", ".vms", ".
 FOUND_NAME = "leukocyte"
 """Class of a cell that was found and not scored."""
 
-_AROUND = 1.4  # side of what a gallery shows, over that of the cell
 _NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 
@@ -202,7 +201,7 @@ def examine_smear(
             scale=scale,
             overview=field.overview(OVERVIEW_PX),
             cells=cells,
-            crop_of=partial(_surroundings, field),
+            crop_of=lambda cell: surroundings(field, cell.box),
             shift=measure_shift(cells, predictor.reference),
             unnormalised=unnormalised,
             stain_method=None if stain is None else stain.method,
@@ -362,18 +361,3 @@ def _find(
     colours = colours_of(field, scale.microns_per_pixel)
     pairs = list(cells_from_outlines(field, scale, read_geojson(outlines), colours))
     return [cell for _, cell in pairs], {cell.id: outlined.kind for outlined, cell in pairs}
-
-
-def _surroundings(field: Field, cell: SmearCell) -> Pixels:
-    """Return a square of the image around a cell, white where it reaches beyond."""
-    box = cell.box
-    side = round(_AROUND * max(box.bottom_px - box.top_px, box.right_px - box.left_px))
-    top, left = (box.top_px + box.bottom_px - side) // 2, (box.left_px + box.right_px - side) // 2
-    first_row, first_column = max(0, top), max(0, left)
-    height = min(field.height_px, top + side) - first_row
-    width = min(field.width_px, left + side) - first_column
-    square = np.full((side, side, 3), 255, np.uint8)
-    rows = slice(first_row - top, first_row - top + height)
-    columns = slice(first_column - left, first_column - left + width)
-    square[rows, columns] = field.read(first_row, first_column, height, width)
-    return square
