@@ -259,3 +259,40 @@ class AuditReport:
     head_hash: str
     broken_at: int | None
     why: str
+
+
+@dataclass(frozen=True)
+class CaseNote:
+    """What somebody wrote about a case as a whole. It is never changed."""
+
+    id: int
+    case_id: UUID
+    user_id: int
+    text: str
+    written_at: datetime
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A case as it was signed. It is never changed; an amendment is a further version.
+
+    Attributes
+    ----------
+    version
+        From 1, without a gap.
+    reason
+        Why cells were left unreviewed, or why an earlier version was amended; "" where neither is so.
+    content
+        All that the report tells, as JSON text.
+    content_sha256
+        Of that text in UTF-8, in hexadecimal.
+    """
+
+    id: int
+    case_id: UUID
+    version: int
+    signed_by: int
+    signed_at: datetime
+    reason: str
+    content: str
+    content_sha256: str
