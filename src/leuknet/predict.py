@@ -133,12 +133,27 @@ def predict_images(
 
     `path` is a source's name; `readers` is the number of threads that load at once.
     """
+    pairs = predict_with_features(
+        predictor, sources, batch_size=batch_size, reference=reference, readers=readers
+    )
+    return (prediction for prediction, _ in pairs)
+
+
+def predict_with_features(
+    predictor: Predictor,
+    sources: Iterable[ImageSource],
+    *,
+    batch_size: int = 32,
+    reference: Reference | None = None,
+    readers: int = N_READERS,
+) -> Iterator[tuple[Prediction, Features | None]]:
+    """Score images as `predict_images` does, each with its features (F,); None where it has an error."""
     if batch_size < 1:
         raise SettingError("cannot score images", why=f"batch size {batch_size}", fix="use 1 or more")
     read = partial(_read_input, card=predictor.card)
     inputs = _map_ahead(read, sources, ahead=2 * batch_size, readers=readers)
     batches = iter(lambda: list(islice(inputs, batch_size)), [])  # up to the first empty one
-    return (prediction for batch in batches for prediction in _score_batch(predictor, batch, reference))
+    return (pair for batch in batches for pair in _score_batch(predictor, batch, reference))
 
 
 def _embed_inputs(predictor: Predictor, inputs: Pixels) -> tuple[Probabilities, Features]:
@@ -154,19 +169,19 @@ def _embed_inputs(predictor: Predictor, inputs: Pixels) -> tuple[Probabilities, 
 
 def _score_batch(
     predictor: Predictor, batch: list[_Input], reference: Reference | None
-) -> Iterator[Prediction]:
+) -> Iterator[tuple[Prediction, Features | None]]:
     readable = [(one.pixels, one.measures) for one in batch if one.pixels is not None]
-    scores: Iterator[tuple[float, tuple[str, ...]]] = iter(())
+    scores: Iterator[tuple[float, tuple[str, ...], Features]] = iter(())
     if readable:
         probabilities, features = _embed_inputs(predictor, np.stack([pixels for pixels, _ in readable]))
         reasons: tuple[tuple[str, ...], ...] = ((),) * len(readable)
         if reference is not None:
             reasons = reference.check(features, np.array([measures for _, measures in readable]))
-        scores = zip(probabilities.tolist(), reasons, strict=True)
+        scores = zip(probabilities.tolist(), reasons, features, strict=True)
     calibration = predictor.card.calibration
     for one in batch:
-        probability, unfamiliar = (None, ()) if one.pixels is None else next(scores)
-        yield Prediction(
+        probability, unfamiliar, row = (None, (), None) if one.pixels is None else next(scores)
+        prediction = Prediction(
             path=one.name,
             probability=probability,
             threshold=predictor.card.threshold,
@@ -176,6 +191,7 @@ def _score_batch(
             error=one.error,
             undecided=None if calibration is None else calibration.undecided,
         )
+        yield prediction, row
 
 
 def _read_input(source: ImageSource, *, card: ModelCard) -> _Input:

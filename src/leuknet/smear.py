@@ -32,10 +32,11 @@ from leuknet.fields.outline import Outline, outline_of
 from leuknet.fields.scale import COARSEST_UM, FINEST_UM
 from leuknet.metrics import wilson
 from leuknet.model_folder import FolderPredictor
-from leuknet.predict import ImageSource, predict_images
+from leuknet.predict import ImageSource, predict_with_features
 from leuknet.types import (
     CellBox,
     CellFlag,
+    Features,
     FieldScale,
     FoundCell,
     Interval,
@@ -95,11 +96,24 @@ class SmearCell:
     @property
     def outcome(self) -> Outcome:
         """What is said of the cell."""
-        if self.prediction.warnings:
-            return "unfamiliar"
-        if self.prediction.is_uncertain:
-            return "uncertain"
-        return "positive" if self.prediction.label else "negative"
+        return outcome_of(self.prediction)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenCell:
+    """A scored cell with what the model saw of it.
+
+    Attributes
+    ----------
+    crop : (C, C, 3) uint8
+        On the model's black canvas.
+    features : (F,) float32
+        The network's.
+    """
+
+    cell: SmearCell
+    crop: Pixels
+    features: Features
 
 
 @dataclass(frozen=True)
@@ -162,6 +176,31 @@ def score_smear(
     DataError
         If the smear's own stain cannot be learnt.
     """
+    seen = see_smear(
+        found,
+        predictor,
+        path=path,
+        scale=scale,
+        model_um=model_um,
+        stain=stain,
+        subject=subject,
+        batch_size=batch_size,
+    )
+    return (one.cell for one in seen)
+
+
+def see_smear(
+    found: Iterable[FoundCell],
+    predictor: FolderPredictor,
+    *,
+    path: str,
+    scale: FieldScale,
+    model_um: float | None = None,
+    stain: Stain | None = None,
+    subject: str | None = None,
+    batch_size: int = 32,
+) -> Iterator[SeenCell]:
+    """Yield found cells as `score_smear` does, each with its crop and features."""
     card = predictor.card
     if card.canvas_px is None:
         raise ModelError(
@@ -171,21 +210,28 @@ def score_smear(
         )
     crop_um = card.microns_per_pixel if model_um is None else model_um
     crops = cut_cells(found, scale=scale, crop_um=crop_um, stain=stain)
-    waiting: deque[tuple[FoundCell, Measures]] = deque()  # in the order of the predictions
-    predictions = predict_images(
+    waiting: deque[tuple[FoundCell, Pixels]] = deque()  # in the order of the predictions
+    predictions = predict_with_features(
         predictor,
         _sources(crops, waiting, canvas_px=card.canvas_px, path=path),
         batch_size=batch_size,
         reference=predictor.reference,
     )
-    if subject is not None:
-        predictions = (replace(one, subject=subject) for one in predictions)
-    return (_scored(*waiting.popleft(), one) for one in predictions)
+    return (_seen(*waiting.popleft(), *one, subject=subject) for one in predictions)
+
+
+def outcome_of(prediction: Prediction) -> Outcome:
+    """Return what is said of a cell that has a probability."""
+    if prediction.warnings:
+        return "unfamiliar"
+    if prediction.is_uncertain:
+        return "uncertain"
+    return "positive" if prediction.label else "negative"
 
 
 def _sources(
     crops: Iterable[tuple[FoundCell, Pixels]],
-    waiting: deque[tuple[FoundCell, Measures]],
+    waiting: deque[tuple[FoundCell, Pixels]],
     *,
     canvas_px: int,
     path: str,
@@ -194,8 +240,23 @@ def _sources(
     for cell, crop in crops:
         canvas = place_on_canvas(crop, canvas_px)
         clipped = (_CLIPPED,) if max(crop.shape[:2]) > canvas_px else ()
-        waiting.append((cell, measure(canvas)))
+        waiting.append((cell, canvas))
         yield ImageSource(path, partial(ReadImage, canvas, clipped))
+
+
+def _seen(
+    cell: FoundCell,
+    crop: Pixels,
+    prediction: Prediction,
+    features: Features | None,
+    *,
+    subject: str | None,
+) -> SeenCell:
+    if features is None:  # a crop that lies in memory can be read
+        raise RuntimeError(f"no score of a crop: {prediction.error}")
+    if subject is not None:
+        prediction = replace(prediction, subject=subject)
+    return SeenCell(_scored(cell, measure(crop), prediction), crop, features)
 
 
 def _scored(cell: FoundCell, measures: Measures, prediction: Prediction) -> SmearCell:

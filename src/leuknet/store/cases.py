@@ -1,6 +1,7 @@
 """Cases, who may see them, and the images that they hold.
 
-Who is not given access sees nothing of a case: leads and admins see all, readers those that they were given.
+Who is not given access sees nothing of a case: leads and admins see all, readers those that they were given;
+and nobody sees a case that they still read blinded in a study, see `leuknet.store.blinding`.
 A signed case takes no further image, cell or review.
 
 Start at `create_case` and `cases_of`. Cells are in `cells`, decisions in `reviews`.
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError
 from leuknet.store import tables
+from leuknet.store.blinding import blinded_case_ids
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.nouns import Case, CaseImage, CaseState, NewImage, User
 from leuknet.store.tables import case_access, cases, images
@@ -58,7 +60,8 @@ def take_access(store: Store, case_id: UUID, user_id: int, *, actor: str) -> Non
 
 def cases_of(store: Store, user: User) -> tuple[Case, ...]:
     """Return the cases that a user may see, the newest first."""
-    query = sa.select(cases).order_by(cases.c.created_at.desc(), cases.c.id)
+    query = sa.select(cases).where(cases.c.id.not_in(blinded_case_ids(user.id)))
+    query = query.order_by(cases.c.created_at.desc(), cases.c.id)
     if user.role == "reader":
         query = query.join(case_access).where(case_access.c.user_id == user.id)
     with store.reading() as connection:
@@ -67,7 +70,7 @@ def cases_of(store: Store, user: User) -> tuple[Case, ...]:
 
 def find_case(store: Store, case_id: UUID, *, user: User) -> Case | None:
     """Return a case, or None if it does not exist or the user may not see it: the two look alike."""
-    query = sa.select(cases).where(cases.c.id == case_id)
+    query = sa.select(cases).where(cases.c.id == case_id, cases.c.id.not_in(blinded_case_ids(user.id)))
     if user.role == "reader":
         query = query.join(case_access).where(case_access.c.user_id == user.id)
     with store.reading() as connection:
@@ -95,6 +98,13 @@ def add_image(store: Store, case_id: UUID, image: NewImage, *, actor: str) -> Ca
     ConflictError
         If it is signed.
     """
+    with store.writing(actor) as change:
+        require_open(change.connection, case_id)
+        return insert_image(change, case_id, image)
+
+
+def insert_image(change: Change, case_id: UUID, image: NewImage) -> CaseImage:
+    """Do what `add_image` does within a transaction; that the case is open, its caller has checked."""
     path = PurePosixPath(image.path)
     if path.is_absolute() or ".." in path.parts or "\\" in image.path or not path.parts:
         raise SettingError(
@@ -102,17 +112,22 @@ def add_image(store: Store, case_id: UUID, image: NewImage, *, actor: str) -> Ca
             why=f"its path {image.path!r} leads out of the data folder",
             fix="name a path within the folder, without '..'",
         )
-    with store.writing(actor) as change:
-        require_open(change.connection, case_id)
-        here = (images.c.case_id == case_id) & (images.c.sha256 == image.sha256)
-        row = change.execute(sa.select(images).where(here)).one_or_none()
-        if row is not None:
-            change.log("image.sent_again", f"image:{row.id}", sha256=image.sha256)
-            return CaseImage(**row._asdict())
-        values = {**asdict(image), "case_id": case_id, "created_at": change.at}
-        image_id = change.execute(images.insert().values(**values).returning(images.c.id)).scalar_one()
-        change.log("image.added", f"image:{image_id}", case=str(case_id), sha256=image.sha256)
-        return CaseImage(**values, id=image_id)
+    here = (images.c.case_id == case_id) & (images.c.sha256 == image.sha256)
+    row = change.execute(sa.select(images).where(here)).one_or_none()
+    if row is not None:
+        change.log("image.sent_again", f"image:{row.id}", sha256=image.sha256)
+        return CaseImage(**row._asdict())
+    values = {**asdict(image), "case_id": case_id, "created_at": change.at}
+    image_id = change.execute(images.insert().values(**values).returning(images.c.id)).scalar_one()
+    change.log("image.added", f"image:{image_id}", case=str(case_id), sha256=image.sha256)
+    return CaseImage(**values, id=image_id)
+
+
+def find_image(store: Store, image_id: int) -> CaseImage | None:
+    """Return an image, None if there is none."""
+    with store.reading() as connection:
+        row = connection.execute(sa.select(images).where(images.c.id == image_id)).one_or_none()
+    return None if row is None else CaseImage(**row._asdict())
 
 
 def images_of(store: Store, case_id: UUID) -> tuple[CaseImage, ...]:

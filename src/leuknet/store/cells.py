@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from leuknet.errors import ConflictError
 from leuknet.store.cases import require_open
-from leuknet.store.database import Store, not_found
+from leuknet.store.database import Change, Store, not_found
 from leuknet.store.nouns import CaseCell, NewCell
 from leuknet.store.tables import cells, images
 from leuknet.types import CellBox
@@ -51,6 +51,17 @@ def add_cells(store: Store, image_id: int, new: Sequence[NewCell], *, actor: str
             ) from error
         models = sorted({cell.model_id for cell in new})
         change.log("cells.added", f"image:{image_id}", n_cells=len(new), models=models)
+
+
+def insert_cells(change: Change, new: Sequence[tuple[int, NewCell]]) -> list[int]:
+    """Put cells into images, given by their ids, within a transaction; return their own ids, in order.
+
+    The caller has checked that the case is open and the images hold no cells of these names, and logs it.
+    """
+    if not new:
+        return []
+    insert = cells.insert().returning(cells.c.id, sort_by_parameter_order=True)
+    return list(change.execute(insert, [_row(image_id, cell) for image_id, cell in new]).scalars())
 
 
 def cells_of(

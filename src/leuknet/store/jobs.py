@@ -36,12 +36,24 @@ def add_job(
     """Let a job wait for a worker; StoreError if there is no such case."""
     with store.writing(actor) as change:
         case_of(change.connection, case_id)
-        new = Job(0, case_id, kind, "queued", 0, change.at, None, None, 0.0, detail or {})
-        values = asdict(new)
-        del values["id"]
-        job_id = change.execute(jobs.insert().values(**values).returning(jobs.c.id)).scalar_one()
-        change.log("job.added", f"job:{job_id}", case=str(case_id), kind=kind)
-        return Job(**values, id=job_id)
+        return insert_job(change, case_id, kind, detail=detail)
+
+
+def insert_job(change: Change, case_id: UUID, kind: str, *, detail: dict[str, Any] | None = None) -> Job:
+    """Do what `add_job` does within a transaction."""
+    new = Job(0, case_id, kind, "queued", 0, change.at, None, None, 0.0, detail or {})
+    values = asdict(new)
+    del values["id"]
+    job_id = change.execute(jobs.insert().values(**values).returning(jobs.c.id)).scalar_one()
+    change.log("job.added", f"job:{job_id}", case=str(case_id), kind=kind)
+    return Job(**values, id=job_id)
+
+
+def insert_job_once(change: Change, case_id: UUID, kind: str) -> None:
+    """Let a job of a kind wait for a case, within a transaction, unless one waits already."""
+    waits = (jobs.c.case_id == case_id) & (jobs.c.kind == kind) & (jobs.c.state == "queued")
+    if change.execute(sa.select(jobs.c.id).where(waits)).first() is None:
+        insert_job(change, case_id, kind)
 
 
 def take_job(store: Store, *, kinds: Sequence[str] | None = None) -> Job | None:
@@ -50,11 +62,7 @@ def take_job(store: Store, *, kinds: Sequence[str] | None = None) -> Job | None:
         return None  # without a write: idle workers ask often
     with store.writing(SYSTEM) as change:
         stale = (jobs.c.state == "running") & (jobs.c.heartbeat_at < change.at - SILENCE)
-        worn = stale & (jobs.c.attempts >= MAX_ATTEMPTS)
-        for job_id in change.execute(sa.select(jobs.c.id).where(worn)).scalars().all():
-            error = f"its worker died {MAX_ATTEMPTS} times"
-            change.execute(jobs.update().where(jobs.c.id == job_id).values(state="failed", error=error))
-            change.log("job.failed", f"job:{job_id}")
+        _fail_worn(change, stale)
         query = sa.select(jobs).where((jobs.c.state == "queued") | stale).order_by(jobs.c.id).limit(1)
         if kinds is not None:
             query = query.where(jobs.c.kind.in_(kinds))
@@ -87,11 +95,44 @@ def report_progress(store: Store, job: Job, progress: float) -> None:
         change.log("job.alive", f"job:{job.id}", attempt=job.attempts, progress=progress)
 
 
-def finish_job(store: Store, job: Job) -> None:
-    """Say that a job is done; ConflictError if it is no longer this worker's."""
+def finish_job(store: Store, job: Job, *, note: str | None = None) -> None:
+    """Say that a job is done; ConflictError if it is no longer this worker's.
+
+    `note` is what the user should know all the same; it becomes `note` of the job's detail.
+    """
+    detail = job.detail if note is None else {**job.detail, "note": note}
     with store.writing(SYSTEM) as change:
-        _update(change, job, state="done", progress=1.0, heartbeat_at=change.at)
+        _update(change, job, state="done", progress=1.0, heartbeat_at=change.at, detail=detail)
         change.log("job.done", f"job:{job.id}", attempt=job.attempts)
+
+
+def release_job(store: Store, job: Job, *, detail: dict[str, Any] | None = None) -> None:
+    """Let a job wait again, as if it had not been taken; ConflictError if it is no longer this worker's.
+
+    For a worker that stops, or that cannot do it now. `detail`, if given, takes the place of the job's.
+    """
+    values: dict[str, Any] = {"state": "queued", "attempts": job.attempts - 1, "heartbeat_at": None}
+    with store.writing(SYSTEM) as change:
+        _update(change, job, **values, progress=0.0, detail=job.detail if detail is None else detail)
+        change.log("job.released", f"job:{job.id}", attempt=job.attempts)
+
+
+def requeue_running(store: Store) -> int:
+    """Let all jobs that run wait again, and return how many did: for a worker that knows it is the only one.
+
+    A job at which `MAX_ATTEMPTS` workers died is failed instead.
+    """
+    running = jobs.c.state == "running"
+    with store.reading() as connection:
+        if connection.execute(sa.select(jobs.c.id).where(running)).first() is None:
+            return 0
+    with store.writing(SYSTEM) as change:
+        _fail_worn(change, running)
+        found = change.execute(sa.select(jobs.c.id).where(running).order_by(jobs.c.id)).scalars().all()
+        for job_id in found:
+            change.execute(jobs.update().where(jobs.c.id == job_id).values(state="queued"))
+            change.log("job.requeued", f"job:{job_id}")
+        return len(found)
 
 
 def fail_job(store: Store, job: Job, error: str) -> None:
@@ -121,6 +162,14 @@ def _something_to_do(store: Store, kinds: Sequence[str] | None) -> bool:
         return any(
             row.state == "queued" or row.heartbeat_at < now - SILENCE for row in connection.execute(waiting)
         )
+
+
+def _fail_worn(change: Change, deserted: sa.ColumnElement[bool]) -> None:
+    worn = deserted & (jobs.c.attempts >= MAX_ATTEMPTS)
+    for job_id in change.execute(sa.select(jobs.c.id).where(worn)).scalars().all():
+        error = f"its worker died {MAX_ATTEMPTS} times"
+        change.execute(jobs.update().where(jobs.c.id == job_id).values(state="failed", error=error))
+        change.log("job.failed", f"job:{job_id}")
 
 
 def _update(change: Change, job: Job, **values: object) -> None:

@@ -263,6 +263,8 @@ uploads = sa.Table(
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("error", sa.Text(), nullable=True),
     sa.Column("microns_per_pixel", sa.Double(), nullable=True),
+    # What a single image became; null while it comes, and for archives and tables.
+    _to("image_id", "images.id", nullable=True),
     _at("created_at"),
     sa.UniqueConstraint("case_id", "user_id", "key"),
     sa.CheckConstraint("n_bytes > 0", name="n_bytes"),

@@ -1,0 +1,170 @@
+"""Files on their way into a case.
+
+A row says what is to come; the bytes lie in the data folder, and their number there is what has come. The
+last step, `complete`, is one transaction: the images, that the upload is done, and the job that follows.
+
+Start at `open_upload`, then `complete`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from leuknet.errors import ConflictError
+from leuknet.store.cases import insert_image, require_open
+from leuknet.store.database import Change, Store, not_found
+from leuknet.store.jobs import insert_job, insert_job_once
+from leuknet.store.nouns import CaseImage, NewImage, Upload, UploadKind, User
+from leuknet.store.tables import jobs, uploads
+
+
+def open_upload(
+    store: Store,
+    case_id: UUID,
+    *,
+    user: User,
+    name: str,
+    n_bytes: int,
+    kind: UploadKind,
+    key: str,
+    microns_per_pixel: float | None,
+) -> Upload:
+    """Announce a file; of a key that this user announced for this case before, return that upload.
+
+    Raises
+    ------
+    StoreError
+        If there is no such case.
+    ConflictError
+        If the case is signed, or the key was used for a file of another size.
+    """
+    with store.writing(user.actor) as change:
+        require_open(change.connection, case_id)
+        here = (uploads.c.case_id == case_id) & (uploads.c.user_id == user.id) & (uploads.c.key == key)
+        row = change.execute(sa.select(uploads).where(here)).one_or_none()
+        if row is not None:
+            return _same(Upload(**row._asdict()), n_bytes)
+        new = Upload(
+            id=uuid4(),
+            case_id=case_id,
+            user_id=user.id,
+            key=key,
+            name=name,
+            kind=kind,
+            n_bytes=n_bytes,
+            state="receiving",
+            error=None,
+            microns_per_pixel=microns_per_pixel,
+            image_id=None,
+            created_at=change.at,
+        )
+        change.execute(uploads.insert().values(**asdict(new)))
+        change.log("upload.announced", f"upload:{new.id}", case=str(case_id), n_bytes=n_bytes)
+        return new
+
+
+def find_upload(store: Store, upload_id: UUID) -> Upload | None:
+    """Return an upload, None if there is none."""
+    with store.reading() as connection:
+        row = connection.execute(sa.select(uploads).where(uploads.c.id == upload_id)).one_or_none()
+    return None if row is None else Upload(**row._asdict())
+
+
+def uploads_of(store: Store, case_id: UUID) -> tuple[Upload, ...]:
+    """Return a case's uploads, the oldest first."""
+    query = sa.select(uploads).where(uploads.c.case_id == case_id)
+    with store.reading() as connection:
+        rows = connection.execute(query.order_by(uploads.c.created_at, uploads.c.id))
+        return tuple(Upload(**row._asdict()) for row in rows)
+
+
+def complete(store: Store, upload: Upload, image: NewImage, *, job: str, actor: str) -> CaseImage:
+    """Put the image of an upload into its case, and let a job of that kind wait unless one does.
+
+    An upload that is done already gives its image; one that was refused is a ConflictError.
+    """
+    with store.writing(actor) as change:
+        require_open(change.connection, upload.case_id)
+        added = insert_image(change, upload.case_id, image)
+        if _receiving(change, upload):
+            _set(change, upload.id, state="done", image_id=added.id)
+            insert_job_once(change, upload.case_id, job)
+            change.log("upload.done", f"upload:{upload.id}", image=added.id)
+        return added
+
+
+def hand_over(store: Store, upload: Upload, *, job: str, actor: str) -> None:
+    """Say that an archive or a table is whole, and let a job of that kind wait for it; twice is once."""
+    with store.writing(actor) as change:
+        require_open(change.connection, upload.case_id)
+        if _receiving(change, upload):
+            _set(change, upload.id, state="done")
+            insert_job(change, upload.case_id, job, detail={"upload": str(upload.id)})
+        change.log("upload.handed_over", f"upload:{upload.id}", kind=job)
+
+
+def add_images(
+    store: Store, case_id: UUID, new: Sequence[NewImage], *, job: str, actor: str
+) -> tuple[CaseImage, ...]:
+    """Put many images into a case in one transaction, and let a job of that kind wait unless one does."""
+    with store.writing(actor) as change:
+        require_open(change.connection, case_id)
+        added = tuple(insert_image(change, case_id, image) for image in new)
+        insert_job_once(change, case_id, job)
+        change.log("images.added", f"case:{case_id}", n_images=len(added))
+        return added
+
+
+def refuse(store: Store, upload: Upload, error: str, *, actor: str) -> None:
+    """Say that an upload cannot be used, and why, in words for the user."""
+    with store.writing(actor) as change:
+        _set(change, upload.id, state="failed", error=error)
+        change.log("upload.failed", f"upload:{upload.id}")
+
+
+def abandoned_uploads(store: Store, *, before: datetime) -> tuple[Upload, ...]:
+    """Return the uploads that were announced before a time and still have not come."""
+    old = (uploads.c.state == "receiving") & (uploads.c.created_at < before)
+    with store.reading() as connection:
+        return tuple(Upload(**row._asdict()) for row in connection.execute(sa.select(uploads).where(old)))
+
+
+def needed_uploads(store: Store) -> frozenset[UUID]:
+    """Return the uploads whose bytes are still needed: those that come, and those that a job will read."""
+    coming = sa.select(uploads.c.id).where(uploads.c.state == "receiving")
+    waiting = sa.select(jobs.c.detail).where(jobs.c.state.in_(["queued", "running"]))
+    with store.reading() as connection:
+        read = [(detail or {}).get("upload") for detail in connection.execute(waiting).scalars()]
+        return frozenset([*connection.execute(coming).scalars(), *(UUID(one) for one in read if one)])
+
+
+def _same(known: Upload, n_bytes: int) -> Upload:
+    if known.n_bytes != n_bytes:
+        raise ConflictError(
+            "cannot begin the upload",
+            why=f"its key was used for a file of {known.n_bytes:,} bytes, and this one has {n_bytes:,}",
+            fix="use a new key for another file",
+        )
+    return known
+
+
+def _receiving(change: Change, upload: Upload) -> bool:
+    """Say whether an upload still waits to be completed; ConflictError if it was refused meanwhile."""
+    state = change.execute(sa.select(uploads.c.state).where(uploads.c.id == upload.id)).scalar()
+    if state is None:
+        raise not_found("upload", upload.id)
+    if state == "failed":
+        raise ConflictError(
+            "cannot use the upload", why="it was refused or given up", fix="upload the file again"
+        )
+    return bool(state == "receiving")
+
+
+def _set(change: Change, upload_id: UUID, **values: Any) -> None:
+    change.execute(uploads.update().where(uploads.c.id == upload_id).values(**values))
