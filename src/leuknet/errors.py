@@ -12,6 +12,7 @@
     ├── ShapeError           arrays do not fit together
     ├── MissingExtraError    an optional part of LeukNet is not installed
     ├── StoreError           the reading room's database cannot do what was asked
+    │   ├── NotFoundError        what was named is not there
     │   ├── ConflictError        someone else changed it first: look again
     │   └── AccountError         a name, password, role or token is not accepted
     └── StoppedError          the user asked to stop; what was done is kept
@@ -98,6 +99,10 @@ class MissingExtraError(LeukNetError):
 
 class StoreError(LeukNetError):
     """The reading room's database cannot do what was asked; it holds what it held before."""
+
+
+class NotFoundError(StoreError):
+    """What was named is not there, or not for this user: the two look alike."""
 
 
 class ConflictError(StoreError):

@@ -22,6 +22,7 @@ from leuknet.cli.explain import explain
 from leuknet.cli.export import export
 from leuknet.cli.hub import pull, push
 from leuknet.cli.report import report
+from leuknet.cli.serve import serve
 from leuknet.cli.smear import cells, smear
 from leuknet.cli.subject import subject
 from leuknet.cli.tune import tune
@@ -63,6 +64,7 @@ app.command("report")(report)
 app.command("audit")(audit.audit)
 app.command("benchmark")(benchmark.benchmark)
 app.command("tune")(tune)
+app.command("serve")(serve)
 app.add_typer(audit_log.app, name="audit-log")
 app.add_typer(store.app, name="store")
 

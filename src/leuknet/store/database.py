@@ -21,7 +21,7 @@ from typing import Any, Self
 import platformdirs
 import sqlalchemy as sa
 
-from leuknet.errors import StoreError
+from leuknet.errors import NotFoundError
 from leuknet.store import audit
 from leuknet.store.connect import connect, explained, read_url
 from leuknet.store.migrate import bring_up_to_date
@@ -151,9 +151,9 @@ def data_folder() -> Path:
     return Path(named) if named else platformdirs.user_data_path("leuknet")
 
 
-def not_found(noun: str, key: object) -> StoreError:
+def not_found(noun: str, key: object) -> NotFoundError:
     """Return the error for what a caller named and the store does not hold."""
-    return StoreError(
+    return NotFoundError(
         f"cannot find {noun} {key}",
         why="the reading room's database holds none of this number",
         fix="look at the list again: it may have been made for another database",

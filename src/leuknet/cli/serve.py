@@ -1,0 +1,95 @@
+"""`leuknet serve`: the reading room."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leuknet.errors import MissingExtraError
+
+
+def serve(
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="FOLDER", envvar="LEUKNET_MODEL", help="Model folder that scores images."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FOLDER",
+            envvar="LEUKNET_DATA",
+            help="Where all is kept [the user's data folder].",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host", envvar="LEUKNET_HOST", help="Where to listen; other than this computer: see above."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", envvar="LEUKNET_PORT", min=1, max=65535)] = 8000,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            metavar="URL",
+            envvar="LEUKNET_PUBLIC_URL",
+            help="Address that browsers use, where a proxy with TLS stands in front.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images",
+            metavar="FOLDER",
+            envvar="LEUKNET_IMAGES",
+            help="Folder of the images that finished tables of `leuknet batch` name.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=0, max=16, help="Processes that score; 0 with `leuknet worker` elsewhere."
+        ),
+    ] = 1,
+) -> None:
+    """Open the reading room: look at cells, decide, disagree, sign. Research software, not a medical device.
+
+    The first start prints a link with which the first account is made. Until there is one, it listens on this
+    computer alone; for others, put a proxy with TLS in front (docs/reading-room.md).
+
+    The database is a file in the data folder, or PostgreSQL where LEUKNET_DATABASE_URL names one.
+
+    Example: leuknet serve --model runs/mine/model
+    """
+    from leuknet.store import require_libraries
+
+    require_libraries()
+    from leuknet.store.database import DATABASE_VARIABLE, data_folder
+
+    try:
+        from leuknet.web.serve import serve as run
+        from leuknet.web.settings import Settings
+    except ImportError as error:
+        raise MissingExtraError(
+            "cannot open the reading room",
+            why=f"a library that it needs is not installed: {error}",
+            fix="pip install 'leuknet[web]'",
+        ) from error
+    settings = Settings(
+        folder=(data or data_folder()).absolute(),
+        database_url=os.environ.get(DATABASE_VARIABLE),
+        model=None if model is None else model.absolute(),
+        host=host,
+        port=port,
+        public_url=public_url,
+        images=None if images is None else images.absolute(),
+    )
+    run(settings, n_workers=workers, say=typer.echo)

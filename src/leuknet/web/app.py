@@ -1,0 +1,84 @@
+"""Makes the application that a server runs.
+
+Start at `create_app`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from leuknet import __version__
+from leuknet.room.files import RoomFiles
+from leuknet.store import open_store
+from leuknet.store.accounts import list_users
+from leuknet.web.errors import answer_errors
+from leuknet.web.guard import RateLimit, own_form, protect
+from leuknet.web.pages import accounts, case_list, signing_in
+from leuknet.web.render import STATIC
+from leuknet.web.settings import Settings
+from leuknet.web.who import Room
+
+PAGES = (signing_in, accounts, case_list)
+"""Modules with a `router` of pages; each changes things only for forms that are ours."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application: pages, API and static files, with its database open while it runs.
+
+    Raises
+    ------
+    StoreError
+        When it starts, if the database cannot be used.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with open_store(settings.database_url or f"sqlite:///{settings.folder / 'reading-room.db'}") as store:
+            app.state.store = store
+            yield
+
+    app = FastAPI(
+        title="LeukNet reading room",
+        version=__version__,
+        summary="Research software, not a medical device.",
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.files = RoomFiles(settings.folder)
+    app.state.rate_limit = RateLimit(settings.requests_per_minute)
+    protect(app, settings)
+    answer_errors(app)
+    for module in PAGES:
+        app.include_router(module.router, dependencies=[Depends(own_form)])
+    app.mount("/static", _KeptFiles(directory=STATIC))
+
+    @app.get("/")
+    def start() -> RedirectResponse:
+        return RedirectResponse("/cases", 303)
+
+    @app.get("/healthz")
+    def health(store: Room) -> JSONResponse:
+        list_users(store)  # raises if the database is gone
+        return JSONResponse({"status": "ok"})
+
+    return app
+
+
+class _KeptFiles(StaticFiles):
+    """Static files; their addresses change with their content, so that browsers need never ask again."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        if scope["query_string"]:
+            answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer

@@ -1,0 +1,137 @@
+"""One's own account, and the list of accounts that admins keep."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from leuknet.errors import AccountError
+from leuknet.store import accounts
+from leuknet.store.nouns import ROLES, Role
+from leuknet.store.sign_in import create_api_token, list_api_tokens, revoke_api_token
+from leuknet.web.cookies import SESSION_COOKIE
+from leuknet.web.errors import not_here
+from leuknet.web.pages.signing_in import Name, Password
+from leuknet.web.render import render_page
+from leuknet.web.text import text
+from leuknet.web.who import Admin, Room, SignedIn
+
+router = APIRouter()
+
+
+@router.get("/account")
+def own_account(request: Request, user: SignedIn, store: Room) -> Response:
+    """One's own account: password and API tokens."""
+    return _own(request, user.id, store)
+
+
+@router.post("/account/password")
+def change_own_password(
+    request: Request, user: SignedIn, current: Password, password: Password, store: Room
+) -> Response:
+    """Change one's own password; all sessions end, this one too."""
+    request.app.state.rate_limit.count("password", user.name.casefold())
+    if accounts.verify_password(store, user.name, current) is None:
+        what, why, fix = (text(f"account.wrong.{part}") for part in ("what", "why", "fix"))
+        return _own(request, user.id, store, error=AccountError(what, why=why, fix=fix))
+    try:
+        accounts.change_password(store, user.id, password=password, actor=user.actor)
+    except AccountError as error:
+        return _own(request, user.id, store, error=error)
+    answer = RedirectResponse("/sign-in", 303)
+    answer.delete_cookie(SESSION_COOKIE, path="/")
+    return answer
+
+
+@router.post("/account/tokens")
+def make_token(
+    request: Request, user: SignedIn, name: Annotated[str, Form(max_length=100)], store: Room
+) -> Response:
+    """Make an API token, and show it this once."""
+    try:
+        token, _ = create_api_token(store, user, name)
+    except AccountError as error:
+        return _own(request, user.id, store, error=error)
+    return _own(request, user.id, store, new_token=token)
+
+
+@router.post("/account/tokens/{token_id}/revoke")
+def revoke_token(user: SignedIn, token_id: int, store: Room) -> Response:
+    """Make one of one's own tokens worthless."""
+    if token_id not in {one.id for one in list_api_tokens(store, user.id)}:
+        raise not_here()
+    revoke_api_token(store, token_id, actor=user.actor)
+    return RedirectResponse("/account", 303)
+
+
+@router.get("/accounts")
+def all_accounts(request: Request, _admin: Admin, store: Room) -> Response:
+    """All accounts."""
+    return _all(request, store)
+
+
+@router.post("/accounts")
+def make_account(
+    request: Request, admin: Admin, name: Name, password: Password, role: Annotated[Role, Form()], store: Room
+) -> Response:
+    """Make an account."""
+    try:
+        accounts.create_user(store, name, password=password, role=role, actor=admin.actor)
+    except AccountError as error:
+        return _all(request, store, error=error)
+    return RedirectResponse("/accounts", 303)
+
+
+@router.post("/accounts/{user_id}/role")
+def change_role(
+    request: Request, admin: Admin, user_id: int, role: Annotated[Role, Form()], store: Room
+) -> Response:
+    """Let an account do more or less."""
+    try:
+        accounts.set_role(store, user_id, role, actor=admin.actor)
+    except AccountError as error:
+        return _all(request, store, error=error)
+    return RedirectResponse("/accounts", 303)
+
+
+@router.post("/accounts/{user_id}/active")
+def switch_account(
+    request: Request, admin: Admin, user_id: int, active: Annotated[bool, Form()], store: Room
+) -> Response:
+    """Switch an account on or off."""
+    try:
+        accounts.set_active(store, user_id, active=active, actor=admin.actor)
+    except AccountError as error:
+        return _all(request, store, error=error)
+    return RedirectResponse("/accounts", 303)
+
+
+@router.post("/accounts/{user_id}/password")
+def reset_password(request: Request, admin: Admin, user_id: int, password: Password, store: Room) -> Response:
+    """Give an account another password."""
+    try:
+        accounts.change_password(store, user_id, password=password, actor=admin.actor)
+    except AccountError as error:
+        return _all(request, store, error=error)
+    return RedirectResponse("/accounts", 303)
+
+
+def _own(
+    request: Request,
+    user_id: int,
+    store: Room,
+    *,
+    error: AccountError | None = None,
+    new_token: str | None = None,
+) -> Response:
+    tokens = [one for one in list_api_tokens(store, user_id) if one.revoked_at is None]
+    status = 200 if error is None else 422
+    content = {"tokens": tokens, "new_token": new_token, "error": error}
+    return render_page(request, "account.html", content, status=status)
+
+
+def _all(request: Request, store: Room, *, error: AccountError | None = None) -> Response:
+    content = {"accounts": accounts.list_users(store), "roles": ROLES, "error": error}
+    return render_page(request, "accounts.html", content, status=200 if error is None else 422)

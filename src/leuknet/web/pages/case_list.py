@@ -1,0 +1,39 @@
+"""The list of cases, and making a new one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from leuknet.errors import SettingError
+from leuknet.store.cases import cases_of, create_case
+from leuknet.store.nouns import User
+from leuknet.web.render import render_page
+from leuknet.web.who import Room, SignedIn
+
+router = APIRouter()
+
+
+@router.get("/cases")
+def all_cases(request: Request, user: SignedIn, store: Room) -> Response:
+    """The cases that the user may see, the newest first."""
+    return _page(request, user, store)
+
+
+@router.post("/cases")
+def make_case(
+    request: Request, user: SignedIn, title: Annotated[str, Form(max_length=1000)], store: Room
+) -> Response:
+    """Make an empty case."""
+    try:
+        case = create_case(store, title, user=user)
+    except SettingError as error:
+        return _page(request, user, store, error=error)
+    return RedirectResponse(f"/cases/{case.id}", 303)
+
+
+def _page(request: Request, user: User, store: Room, *, error: SettingError | None = None) -> Response:
+    content = {"cases": cases_of(store, user), "error": error}
+    return render_page(request, "cases.html", content, status=200 if error is None else 422)

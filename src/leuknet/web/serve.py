@@ -1,0 +1,126 @@
+"""Runs the reading room: the server of its pages in this process, the worker that scores in another.
+
+Start at `serve`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from leuknet.errors import SettingError
+from leuknet.store import open_store
+from leuknet.store.accounts import first_account_token, list_users
+from leuknet.web.app import create_app
+from leuknet.web.settings import Settings
+
+_log = logging.getLogger("leuknet.web")
+
+RESTART_S = 5
+"""How long after a worker's death another is started."""
+
+TLS_ADVICE = """\
+Others can reach this address, and what they type travels readable. Put TLS in front; with Caddy, two lines:
+    reading.example.org
+    reverse_proxy 127.0.0.1:{port}
+Then start with --host 127.0.0.1 --public-url https://reading.example.org; see docs/reading-room.md."""
+
+
+def serve(settings: Settings, *, n_workers: int = 1, say: Callable[[str], None] = print) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Parameters
+    ----------
+    settings
+        Where the data lie and where to listen.
+    n_workers
+        Processes that score; 0 where `leuknet worker` runs elsewhere, or no model is given.
+    say
+        Gets the lines that the person at the terminal needs, the one-time link among them.
+
+    Raises
+    ------
+    SettingError
+        If others could reach it before there is an account: whoever comes first would be its admin.
+    StoreError
+        If the database cannot be used.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for line in _greeting(settings):
+        say(line)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,  # addresses hold numbers of cases; who did what is in the audit log
+        server_header=False,
+        proxy_headers=settings.public_url is not None,
+        timeout_graceful_shutdown=10,
+    )
+    stop = threading.Event()
+    keepers = [threading.Thread(target=_keep_worker, args=(settings, stop)) for _ in range(n_workers)]
+    for keeper in keepers if settings.model is not None else ():
+        keeper.start()
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        stop.set()
+        for keeper in keepers if settings.model is not None else ():
+            keeper.join()
+
+
+def _greeting(settings: Settings) -> list[str]:
+    lines = [f"LeukNet reading room: {settings.address}", f"Data folder: {settings.folder}"]
+    with open_store(settings.database_url or f"sqlite:///{settings.folder / 'reading-room.db'}") as store:
+        if not list_users(store):
+            if not settings.is_loopback:
+                raise SettingError(
+                    f"cannot listen on {settings.host}",
+                    why="there is no account yet, and whoever came first would become its admin",
+                    fix="start once on this computer alone (leave --host out), make the first account, then "
+                    "start again with --host",
+                )
+            token = first_account_token(store)
+            lines.append(f"Make the first account, within 24 hours: {settings.address}/first-account/{token}")
+    if not settings.is_loopback and not settings.is_secure:
+        lines.append(TLS_ADVICE.format(port=settings.port))
+    lines += ["Research software, not a medical device.", "Stop with Ctrl-C."]
+    return lines
+
+
+def worker_command(settings: Settings) -> list[str]:
+    """Return the command line of a worker for these settings."""
+    command = [sys.executable, "-m", "leuknet", "worker", "--data", str(settings.folder)]
+    command += ["--model", str(settings.model)]
+    if settings.images is not None:
+        command += ["--images", str(settings.images)]
+    return command
+
+
+def _keep_worker(settings: Settings, stop: threading.Event) -> None:
+    """Run a worker, and another when it ends, until told to stop."""
+    environment = dict(os.environ)
+    if settings.database_url is not None:
+        environment["LEUKNET_DATABASE_URL"] = settings.database_url  # it may hold a password: not in `ps`
+    while not stop.is_set():
+        # A session of its own: Ctrl-C at the terminal reaches this process, which ends the worker in order.
+        worker = subprocess.Popen(worker_command(settings), env=environment, start_new_session=True)  # noqa: S603
+        while worker.poll() is None and not stop.wait(0.2):
+            pass
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)
+            try:
+                worker.wait(30)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+            return
+        _log.warning("a worker ended with status %s; another starts in %s s", worker.returncode, RESTART_S)
+        stop.wait(RESTART_S)

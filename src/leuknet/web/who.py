@@ -1,0 +1,95 @@
+"""Who is asking, and what they may see: the dependencies that every route takes its user and case from.
+
+What a user may not see answers as what does not exist does. A route that forgets these has no user and no
+case; `tests/test_web_access.py` goes through all routes with all roles.
+
+Start at `SignedIn` and `VisibleCase`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from leuknet.room.files import RoomFiles
+from leuknet.store.cases import find_case
+from leuknet.store.database import Store
+from leuknet.store.nouns import Case, Session, User
+from leuknet.store.sign_in import find_session
+from leuknet.web.cookies import SESSION_COOKIE
+from leuknet.web.errors import ForbiddenError, NeedsSignInError, not_here
+from leuknet.web.render import at_least
+from leuknet.web.settings import Settings
+
+
+def settings_of(request: Request) -> Settings:
+    """Return what the application was started with."""
+    found: Settings = request.app.state.settings
+    return found
+
+
+def store_of(request: Request) -> Store:
+    """Return the open database."""
+    found: Store = request.app.state.store
+    return found
+
+
+def files_of(request: Request) -> RoomFiles:
+    """Return the data folder."""
+    found: RoomFiles = request.app.state.files
+    return found
+
+
+Room = Annotated[Store, Depends(store_of)]
+Files = Annotated[RoomFiles, Depends(files_of)]
+Configured = Annotated[Settings, Depends(settings_of)]
+
+
+def session_of(request: Request, store: Room) -> Session:
+    """Return the browser's session; NeedsSignInError if it has none that holds."""
+    token = request.cookies.get(SESSION_COOKIE)
+    session = None if token is None else find_session(store, token)
+    if session is None:
+        raise NeedsSignInError
+    request.state.user = session.user  # for the page's head, errors' too
+    request.app.state.rate_limit.count("request", session.user.actor)
+    return session
+
+
+def user_of(session: Annotated[Session, Depends(session_of)]) -> User:
+    """Return who is signed in."""
+    return session.user
+
+
+SignedIn = Annotated[User, Depends(user_of)]
+
+
+def lead_of(user: SignedIn) -> User:
+    """Return who is signed in, if they may lead; else ForbiddenError."""
+    if not at_least(user, "lead"):
+        raise ForbiddenError("lead")
+    return user
+
+
+def admin_of(user: SignedIn) -> User:
+    """Return who is signed in, if they are an admin; else ForbiddenError."""
+    if not at_least(user, "admin"):
+        raise ForbiddenError("admin")
+    return user
+
+
+Lead = Annotated[User, Depends(lead_of)]
+Admin = Annotated[User, Depends(admin_of)]
+
+
+def visible_case(case_id: UUID, user: SignedIn, store: Room) -> Case:
+    """Return the case that the path names, if the user may see it; else what a missing page gives."""
+    case = find_case(store, case_id, user=user)
+    if case is None:
+        raise not_here()
+    return case
+
+
+VisibleCase = Annotated[Case, Depends(visible_case)]
