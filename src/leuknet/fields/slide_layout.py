@@ -108,12 +108,15 @@ class Layout:
         One sentence each.
     close
         May be called twice.
+    serves_threads
+        Whether several threads may read at once.
     """
 
     levels: tuple[Level, ...]
     microns_per_pixel: float | None
     warnings: tuple[str, ...]
     close: Callable[[], None]
+    serves_threads: bool = False
 
 
 def unreadable(path: Path, why: str, fix: str) -> UnreadableImageError:

@@ -68,4 +68,5 @@ def open_openslide(path: Path) -> Layout:
         levels = tuple(level(number) for number in range(slide.level_count))
         across, down = (said.get(f"openslide.mpp-{axis}") for axis in "xy")
         scale, notes = one_scale(number(across), number(down))
-        return Layout(levels, scale, notes, stack.pop_all().close)
+        # All of OpenSlide but closing may be called from several threads, so its documentation.
+        return Layout(levels, scale, notes, stack.pop_all().close, serves_threads=True)

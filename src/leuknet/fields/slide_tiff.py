@@ -90,7 +90,7 @@ def open_tiff(path: Path) -> Layout:
             notes = (*notes, f"it holds {len(every)} images, of which the largest is used")
         if vendor is not None and not tiff.is_ome:
             opened = open_openslide(path)
-            return Layout(opened.levels, scale, notes, opened.close)
+            return Layout(opened.levels, scale, notes, opened.close, opened.serves_threads)
         return Layout(levels, scale, notes, stack.pop_all().close)
 
 

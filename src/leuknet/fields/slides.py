@@ -65,7 +65,7 @@ _LEAST_OVERVIEW_PX = 512
 class Field:
     """One opened image of a smear; a context manager that closes its file.
 
-    Not to be shared between threads: open the file once in each.
+    Not to be shared between threads, unless its layout says so: open the file once in each.
 
     Attributes
     ----------
@@ -92,6 +92,18 @@ class Field:
     def microns_per_pixel(self) -> float | None:
         """Edge of a pixel in micrometres at full resolution; None where the file does not say."""
         return self.layout.microns_per_pixel
+
+    @property
+    def whole_levels(self) -> tuple[Level, ...]:
+        """The resolutions that show the whole image: a label or thumbnail of another cut may pose as one."""
+        full = self.layout.levels[0]
+        smaller = (
+            level
+            for level in self.layout.levels[1:]
+            if abs(full.height_px * level.width_px / full.width_px - level.height_px)
+            <= 2 + 0.01 * level.height_px
+        )
+        return (full, *smaller)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -128,7 +140,7 @@ class Field:
                 f"outside of the {self.height_px} x {self.width_px} pixels there are",
                 fix="ask for a region of at least one pixel within the image",
             )
-        return self._read(self.layout.levels[0], (top_px, left_px, height_px, width_px))
+        return self.read_level(self.layout.levels[0], (top_px, left_px, height_px, width_px))
 
     def overview(self, max_side_px: int) -> Pixels:
         """Return the whole image, made smaller by averaging; never made larger.
@@ -183,16 +195,8 @@ class Field:
         return max(1, round(self.height_px * factor)), max(1, round(self.width_px * factor))
 
     def _level_for(self, height: int, width: int) -> Level:
-        full = self.layout.levels[0]
-        chosen = full
-        for level in self.layout.levels[1:]:
-            # A label or a thumbnail of another cut may pose as a level.
-            factor = full.width_px / level.width_px
-            is_whole = abs(full.height_px / factor - level.height_px) <= 2 + 0.01 * level.height_px
-            is_enough = level.height_px >= height and level.width_px >= width
-            if is_whole and is_enough and level.width_px < chosen.width_px:
-                chosen = level
-        return chosen
+        large = (one for one in self.whole_levels if one.height_px >= height and one.width_px >= width)
+        return min(large, key=lambda level: level.width_px)
 
     def _shrink(self, level: Level, height: int, width: int) -> Pixels:
         across = max(1, _BLOCK_SIDE_PX // level.segment_width_px) * level.segment_width_px
@@ -209,7 +213,7 @@ class Field:
                 to_column = min(column + column_step, width)
                 start, end = (at * level.width_px / width for at in (column, to_column))
                 left, right = math.floor(start), min(math.ceil(end), level.width_px)
-                block = Image.fromarray(self._read(level, (top, left, bottom - top, right - left)))
+                block = Image.fromarray(self.read_level(level, (top, left, bottom - top, right - left)))
                 size = (to_column - column, to_row - row)
                 box = (start - left, upper - top, min(end, right) - left, min(lower, bottom) - top)
                 # The mean over each output pixel's own area, to fractions of a pixel: no seam between blocks.
@@ -217,7 +221,14 @@ class Field:
                 shrunk[row:to_row, column:to_column] = np.asarray(small)
         return shrunk
 
-    def _read(self, level: Level, region: tuple[int, int, int, int]) -> Pixels:
+    def read_level(self, level: Level, region: tuple[int, int, int, int]) -> Pixels:
+        """Return a region, top, left, height and width, of one of the layout's levels, in its own pixels.
+
+        Raises
+        ------
+        UnreadableImageError
+            If that part of the file is damaged, cut off, or the field is closed.
+        """
         try:
             return level.read(*region)
         except (LeukNetError, MemoryError):
@@ -308,7 +319,8 @@ def _picture(path: Path, microns_per_pixel: float | None) -> Layout:
         return pixels[top : top + height, left : left + width].copy()
 
     height, width = image.pixels.shape[:2]
-    return Layout((Level(height, width, 1, 1, read),), microns_per_pixel, image.warnings, held.clear)
+    whole = (Level(height, width, 1, 1, read),)
+    return Layout(whole, microns_per_pixel, image.warnings, held.clear, serves_threads=True)
 
 
 def _first_directory(path: Path, head: bytes) -> TiffImagePlugin.ImageFileDirectory_v2 | None:
