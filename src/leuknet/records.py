@@ -54,7 +54,16 @@ def read_record(kind: type[Record], path: Path, *, error: type[LeukNetError], fi
     Anything amiss is an `error` that names the file and the field, with `fix` as its way out.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as caught:
+        raise error(f"cannot read {path}", why=str(caught), fix=fix) from caught
+    return parse_record(kind, text, name=str(path), error=error, fix=fix)
+
+
+def parse_record(kind: type[Record], text: str, *, name: str, error: type[LeukNetError], fix: str) -> Record:
+    """Read the JSON text of a record, as `read_record` reads a file; `name` is where it came from."""
+    try:
+        content = json.loads(text)
         if not isinstance(content, dict):
             raise TypeError("it holds no JSON object")
         found = content.pop("schema_version", None)
@@ -62,8 +71,8 @@ def read_record(kind: type[Record], path: Path, *, error: type[LeukNetError], fi
             raise ValueError(f"schema_version is {found!r}; this LeukNet reads 1 to {SCHEMA_VERSION}")
         content.pop("written_by", None)
         record: Record = _decode(kind, content, "", version=found)
-    except (OSError, ValueError, TypeError) as caught:
-        raise error(f"cannot read {path}", why=str(caught), fix=fix) from caught
+    except (ValueError, TypeError) as caught:
+        raise error(f"cannot read {name}", why=str(caught), fix=fix) from caught
     return record
 
 

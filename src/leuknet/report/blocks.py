@@ -92,6 +92,15 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Thumbnails:
+    """Small pictures side by side: each a data URI, the lines below it, and a text for who cannot see it."""
+
+    caption: str
+    pictures: tuple[tuple[str, tuple[str, ...], str], ...]
+    kind: ClassVar[str] = "thumbnails"
+
+
+@dataclass(frozen=True)
 class Code:
     """Lines to type."""
 
@@ -99,7 +108,7 @@ class Code:
     kind: ClassVar[str] = "code"
 
 
-Block = Heading | Text | Notice | Tiles | Facts | Table | Bullets | Picture | Code
+Block = Heading | Text | Notice | Tiles | Facts | Table | Bullets | Picture | Thumbnails | Code
 
 
 @dataclass(frozen=True)
