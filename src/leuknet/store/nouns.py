@@ -508,15 +508,21 @@ class StudyLine:
 
 
 @dataclass(frozen=True)
-class Adjudication:
-    """What a lead decided of a cell on which readers of a study differ. It is never changed, as a review."""
+class NewAdjudication:
+    """What a lead says of a cell on which readers of a study differ, before it is saved."""
 
-    id: int
     study_id: UUID
     cell_id: int
     lead_id: int
     verdict: Verdict
     note: str
+
+
+@dataclass(frozen=True)
+class Adjudication(NewAdjudication):
+    """What a lead decided of a disputed cell. It is never changed: a later one may supersede it."""
+
+    id: int
     decided_at: datetime
     supersedes: int | None
 

@@ -1,0 +1,68 @@
+"""What readers of open studies may not see: the cases that they still read blinded.
+
+A reader of an open study who has an item left to read, in any phase, is blinded to its cases: with what the
+model or others say of them in view, no read is blinded. That holds for leads and admins who read, too. Who
+made the study and is no reader of it sees all.
+
+Start at `is_blinded`. `leuknet.store.cases` asks here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from leuknet.store.database import Store
+from leuknet.store.tables import studies, study_cases, study_items, study_readers, study_reads
+
+
+def is_blinded(store: Store, user_id: int, case_id: UUID) -> bool:
+    """Tell whether a user may see nothing of a case for now, since they read it in a study."""
+    query = blinding_studies(user_id).join(study_cases).where(study_cases.c.case_id == case_id)
+    with store.reading() as connection:
+        return connection.execute(query.limit(1)).first() is not None
+
+
+def blinded_cases(store: Store, user_id: int) -> frozenset[UUID]:
+    """Return the cases of which a user may see nothing for now."""
+    with store.reading() as connection:
+        return frozenset(connection.execute(blinded_case_ids(user_id)).scalars().all())
+
+
+def is_reading(store: Store, user_id: int, study_id: UUID) -> bool:
+    """Tell whether a user has items left in an open study; a lead, too, may see no result of it then."""
+    query = blinding_studies(user_id).where(studies.c.id == study_id)
+    with store.reading() as connection:
+        return connection.execute(query).first() is not None
+
+
+def blinded_case_ids(user_id: int) -> sa.Select[Any]:
+    """Return the query of the cases of which a user may see nothing, for use within others."""
+    reading = blinding_studies(user_id).join(study_cases)
+    return reading.with_only_columns(study_cases.c.case_id)
+
+
+def blinding_studies(user_id: int) -> sa.Select[Any]:
+    """Return the query of the open studies in which a user has items left to read."""
+    left = sa.exists().where(
+        study_items.c.study_id == studies.c.id, study_items.c.reader_id == user_id, ~has_read()
+    )
+    return (
+        sa.select(studies.c.id)
+        .join(study_readers)
+        .where(study_readers.c.user_id == user_id, studies.c.state == "open", left)
+    )
+
+
+def has_read() -> sa.ColumnElement[bool]:
+    """Return the condition that a row of `study_items` has a current read."""
+    read = current_study_reads().subquery()
+    return sa.exists().where(read.c.item_id == study_items.c.id, read.c.verdict != "withdrawn")
+
+
+def current_study_reads() -> sa.Select[tuple[Any, ...]]:
+    """Return the query of the reads that no other supersedes, the withdrawn ones among them."""
+    later = study_reads.alias("later")
+    return sa.select(study_reads).where(~sa.exists().where(later.c.supersedes == study_reads.c.id))
