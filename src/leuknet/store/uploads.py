@@ -76,6 +76,14 @@ def find_upload(store: Store, upload_id: UUID) -> Upload | None:
     return None if row is None else Upload(**row._asdict())
 
 
+def known_upload(store: Store, case_id: UUID, user: User, key: str) -> Upload | None:
+    """Return the upload that a user announced for a case under a key, None if there is none."""
+    here = (uploads.c.case_id == case_id) & (uploads.c.user_id == user.id) & (uploads.c.key == key)
+    with store.reading() as connection:
+        row = connection.execute(sa.select(uploads).where(here)).one_or_none()
+    return None if row is None else Upload(**row._asdict())
+
+
 def uploads_of(store: Store, case_id: UUID) -> tuple[Upload, ...]:
     """Return a case's uploads, the oldest first."""
     query = sa.select(uploads).where(uploads.c.case_id == case_id)

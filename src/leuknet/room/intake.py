@@ -1,0 +1,333 @@
+"""Takes files in: begun, sent in parts, gone on with after any break, checked, and kept by their content.
+
+Nothing that a client says is believed: how many bytes came is the length of the part file, what a file is its
+content decides, and its name is text to be shown, never a path. A kept file lies under the hash of its
+content and never changes. Each step can be done again after `kill -9`: the file is linked into its place
+first, then one transaction says so, then the part is removed.
+
+| sent | becomes |
+|---|---|
+| a pyramid, a tiled TIFF, DICOM | a slide |
+| a picture whose sides are at most `CROP_SIDE_PX`, or `BLACK_CROP_SIDE_PX` if it is on black | a crop |
+| any other picture | a field |
+| a zip | its members, each as if it had been sent: `archive`, in the worker |
+| CSV or Parquet of scored crops | the crops with their scores: `table`, in the worker |
+
+Start at `begin_upload`, then `append` and `finish`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import math
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, get_args
+from uuid import UUID
+
+from leuknet.errors import ConflictError, DataError, SettingError, StoreError
+from leuknet.fields.scale import COARSEST_UM, FINEST_UM
+from leuknet.room.content import UnusableError, keep_image, kind_of, shown_name
+from leuknet.room.files import RoomFiles
+from leuknet.store.cases import find_image
+from leuknet.store.database import Store, not_found
+from leuknet.store.nouns import SYSTEM, CaseImage, Upload, UploadKind, User
+from leuknet.store.uploads import (
+    abandoned_uploads,
+    complete,
+    find_upload,
+    hand_over,
+    known_upload,
+    needed_uploads,
+    open_upload,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where there is no room for a file."""
+
+GIVEN_UP_AFTER = timedelta(days=7)
+"""An upload that has not come by then is given up."""
+
+_LEAST_FREE_BYTES = 2**30
+_LEAST_FREE_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one upload may be.
+
+    Attributes
+    ----------
+    max_upload_bytes
+        Of a file as it is sent, and of all that an archive holds.
+    """
+
+    max_upload_bytes: int = 4 * 2**30
+
+
+def begin_upload(
+    store: Store,
+    files: RoomFiles,
+    case_id: UUID,
+    *,
+    user: User,
+    name: str,
+    n_bytes: int,
+    kind: UploadKind,
+    key: str,
+    microns_per_pixel: float | None = None,
+    limits: Limits,
+) -> Upload:
+    """Announce a file, before its first byte; again with the same key gives the same upload.
+
+    Parameters
+    ----------
+    store, files, case_id, user
+        Where it goes and who sends it; that the user may, the caller has checked.
+    name
+        As the user calls it; what cannot be shown safely is taken out.
+    n_bytes
+        Of the whole file.
+    kind
+        What it is said to be.
+    key
+        1 to 100 characters, chosen by the client anew for each file.
+    microns_per_pixel
+        As the user states it; counts more than what the file says.
+    limits
+        Of this reading room.
+
+    Raises
+    ------
+    SettingError
+        If a value is out of range.
+    DataError
+        If the file is too large, or the disk has too little room for it.
+    ConflictError
+        If the case is signed, or the key was used for a file of another size.
+    StoreError
+        If there is no such case.
+    """
+    _check(n_bytes, kind=kind, key=key, microns_per_pixel=microns_per_pixel, limits=limits)
+    known = known_upload(store, case_id, user, key)
+    _check_room(files, n_bytes if known is None else n_bytes - received(files, known))
+    return open_upload(
+        store,
+        case_id,
+        user=user,
+        name=shown_name(name),
+        n_bytes=n_bytes,
+        kind=kind,
+        key=key,
+        microns_per_pixel=microns_per_pixel,
+    )
+
+
+def received(files: RoomFiles, upload: Upload) -> int:
+    """Return how many bytes of an upload have come, all if it is done: where to go on after a break."""
+    if upload.state == "done":
+        return upload.n_bytes
+    part = files.part(upload.id)
+    return part.stat().st_size if part.exists() else 0
+
+
+def append(files: RoomFiles, upload: Upload, offset: int, chunk: bytes) -> int:
+    """Add bytes to an upload, on the disk when this returns; return how many have come in all.
+
+    Raises
+    ------
+    ConflictError
+        If the bytes do not follow what has come, as after an answer that was lost: see `received`.
+    DataError
+        If these are more bytes than were announced.
+    StoreError
+        If the disk is full. What came before is kept, and the upload can go on later.
+    """
+    if upload.state != "receiving":
+        raise ConflictError(
+            "cannot take these bytes",
+            why=f"the upload is {upload.state}",
+            fix="begin a new upload with a new key" if upload.state == "failed" else "nothing is to be done",
+        )
+    part = files.part(upload.id)
+    files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part.parent.mkdir(mode=0o700, exist_ok=True)
+    with part.open("ab", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: of two that send the same bytes, one is told
+        length = file.seek(0, os.SEEK_END)
+        if offset != length:
+            raise ConflictError(
+                "cannot take these bytes",
+                why=f"they begin at byte {offset:,}, and {length:,} bytes have come",
+                fix=f"send the file from byte {length} on",
+            )
+        if length + len(chunk) > upload.n_bytes:
+            raise DataError(
+                "cannot take these bytes",
+                why=f"with them there are {length + len(chunk):,}, and {upload.n_bytes:,} were announced",
+                fix="begin a new upload with the size that the file has now",
+            )
+        _write(file.fileno(), chunk, length)
+    return length + len(chunk)
+
+
+def finish(store: Store, files: RoomFiles, upload: Upload, *, actor: str) -> tuple[CaseImage, ...]:
+    """Check a file that has come, keep it and put it into its case; archives and tables go to the worker.
+
+    It can be called again at any time: what is done stays as it is.
+
+    Returns
+    -------
+    tuple
+        The image; nothing for an archive or table, whose images come when the worker has read it.
+
+    Raises
+    ------
+    ConflictError
+        If bytes are missing, the upload was refused before, or the case is signed.
+    DataError
+        If the file cannot be used. The upload has failed then, its `error` says why, and the file is gone.
+    StoreError
+        If there is no such upload, or the disk is full: then it can be called again later.
+    """
+    now = find_upload(store, upload.id)
+    if now is None:
+        raise not_found("upload", upload.id)
+    if now.state == "done":
+        return _finished(store, files, now)
+    part = files.part(now.id)
+    _check_whole(files, now)
+    try:
+        kind = kind_of(part, name=now.name) if now.kind == "auto" else now.kind
+        if kind == "archive" or kind == "table":
+            hand_over(store, now, job=kind, actor=actor)
+            return ()
+        image = keep_image(files, part, name=now.name, kind=kind, microns_per_pixel=now.microns_per_pixel)
+    except UnusableError as error:
+        refuse(store, now, error.told, actor=actor)
+        part.unlink(missing_ok=True)
+        raise
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise _disk_full() from error
+    added = complete(store, now, image, job="score", actor=actor)
+    part.unlink(missing_ok=True)
+    return (added,)
+
+
+def sweep(store: Store, files: RoomFiles, *, now: datetime | None = None) -> int:
+    """Give up uploads that did not come within `GIVEN_UP_AFTER`, and remove parts that nobody needs.
+
+    Returns
+    -------
+    int
+        How many parts were removed.
+    """
+    # Listed before the database is asked: a part that is begun in between is not in the list.
+    parts = sorted(files.part(UUID(int=0)).parent.glob("*"))
+    for upload in abandoned_uploads(store, before=(now or datetime.now(UTC)) - GIVEN_UP_AFTER):
+        days = GIVEN_UP_AFTER.days
+        told = f"{upload.name}: not all of it came within {days} days. Upload it again."
+        refuse(store, upload, told, actor=SYSTEM)
+    needed = {str(upload_id) for upload_id in needed_uploads(store)}
+    removed = [part for part in parts if part.name.partition(".")[0] not in needed]
+    for part in removed:
+        part.unlink(missing_ok=True)
+    return len(removed)
+
+
+def check_scale(microns_per_pixel: float) -> None:
+    """Raise SettingError if a stated scale is none at which cells can be found."""
+    if not FINEST_UM <= microns_per_pixel <= COARSEST_UM:
+        raise SettingError(
+            "cannot use this scale",
+            why=f"{microns_per_pixel:g} µm per pixel, and it must be {FINEST_UM} to {COARSEST_UM}",
+            fix="a 100x objective gives about 0.07, a scanner at 40x 0.25",
+        )
+
+
+def _check(n_bytes: int, *, kind: str, key: str, microns_per_pixel: float | None, limits: Limits) -> None:
+    if kind not in get_args(UploadKind):
+        known = ", ".join(get_args(UploadKind))
+        raise SettingError("cannot begin the upload", why=f"its kind is {kind!r}", fix=f"use one of {known}")
+    if not 1 <= len(key) <= 100 or not key.isprintable():
+        raise SettingError(
+            "cannot begin the upload",
+            why=f"its key has {len(key)} characters, or some that cannot be printed",
+            fix="use 1 to 100, such as a random UUID",
+        )
+    if n_bytes < 1:
+        raise DataError("cannot upload the file", why="it has no bytes", fix="copy it again from its source")
+    if n_bytes > limits.max_upload_bytes:
+        raise DataError(
+            "cannot upload the file",
+            why=f"it has {n_bytes:,} bytes, and at most {limits.max_upload_bytes:,} are taken",
+            fix="ask who runs this reading room to allow more, or send less",
+        )
+    if microns_per_pixel is not None:
+        check_scale(microns_per_pixel if math.isfinite(microns_per_pixel) else -1.0)
+
+
+def _check_room(files: RoomFiles, n_bytes: int) -> None:
+    there: Path = next(one for one in (files.folder, *files.folder.parents) if one.exists())
+    disk = shutil.disk_usage(there)
+    kept = min(_LEAST_FREE_BYTES, round(_LEAST_FREE_SHARE * disk.total))
+    if n_bytes > disk.free - kept:
+        raise DataError(
+            "cannot upload the file",
+            why=f"{n_bytes:,} bytes are to come, and the disk of the reading room has {disk.free:,} free, of "
+            f"which {kept:,} are kept",
+            fix="ask who runs this reading room to make room on its disk",
+        )
+
+
+def _write(descriptor: int, chunk: bytes, length: int) -> None:
+    """Write all bytes at the end of a file, or none of them."""
+    try:
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    except OSError as error:
+        os.ftruncate(descriptor, length)
+        if error.errno not in FULL:
+            raise
+        raise _disk_full() from error
+
+
+def _disk_full() -> StoreError:
+    return StoreError(
+        "cannot keep the file",
+        why="the reading room's disk is full",
+        fix="make room on it, and go on with the upload; what came before is kept",
+    )
+
+
+def _check_whole(files: RoomFiles, upload: Upload) -> None:
+    if upload.state == "failed":
+        raise ConflictError(
+            "cannot finish the upload", why=upload.error or "it failed", fix="upload the file again"
+        )
+    length = received(files, upload)
+    if length != upload.n_bytes:
+        raise ConflictError(
+            "cannot finish the upload",
+            why=f"{length:,} of {upload.n_bytes:,} bytes have come",
+            fix=f"send the file from byte {length} on",
+        )
+
+
+def _finished(store: Store, files: RoomFiles, upload: Upload) -> tuple[CaseImage, ...]:
+    if upload.image_id is None:
+        return ()
+    files.part(upload.id).unlink(missing_ok=True)  # what a kill before may have left
+    image = find_image(store, upload.image_id)
+    return () if image is None else (image,)
