@@ -18,7 +18,6 @@ from leuknet.store.backup import back_up, restore
 from leuknet.store.cases import cases_of, create_case
 from leuknet.store.database import Store
 from leuknet.store.nouns import SYSTEM
-from tests.conftest import run_cli
 
 only_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
@@ -33,15 +32,12 @@ def write_lines(store: Store, n: int) -> None:
 def test_a_restored_backup_is_the_same_reading_room(store: Store, tmp_path: Path) -> None:
     anna = create_user(store, "Anna", password="a long password", role="admin", actor=SYSTEM)
     case = create_case(store, "Patient 7", user=anna)
-    made = run_cli("store", "backup", tmp_path / "backup.db", "--url", store.address)
+    back_up(store, tmp_path / "backup.db")
     create_case(store, "after the backup", user=anna)
 
     url = f"sqlite:///{tmp_path / 'new folder' / 'room.db'}"
-    ended = run_cli("store", "restore", tmp_path / "backup.db", "--url", url)
+    assert restore(tmp_path / "backup.db", url).lines == 2
 
-    assert (made.status, ended.status) == (0, 0), made.err + ended.err
-    assert "restored: 2 lines of log" in ended.out
-    assert "images of the cases are not in it" in made.out
     with open_store(url) as restored:
         assert cases_of(restored, anna) == (case,)
         assert verify_password(restored, "anna", "a long password") == anna
@@ -145,9 +141,8 @@ def test_a_backup_of_a_log_that_was_tampered_with_is_restored_and_says_so(
         connection.execute(tables.audit.update().where(tables.audit.c.seq == 2).values(actor="me"))
     back_up(store, tmp_path / "backup.db")
 
-    ended = run_cli("store", "restore", tmp_path / "backup.db", "--url", f"sqlite:///{tmp_path / 'again.db'}")
-    assert ended.status == 0
-    assert "its log is broken at line 2" in ended.err
+    report = restore(tmp_path / "backup.db", f"sqlite:///{tmp_path / 'again.db'}")
+    assert report.broken_at == 2
 
 
 @only_sqlite
@@ -166,11 +161,12 @@ def test_a_store_that_is_full_can_still_be_copied(store: Store, tmp_path: Path) 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 def test_postgresql_is_left_to_its_own_programs(store: Store, tmp_path: Path) -> None:
-    made = run_cli("store", "backup", tmp_path / "backup.db", "--url", store.address)
-    ended = run_cli("store", "restore", tmp_path / "backup.db", "--url", store.address)
+    with pytest.raises(StoreError) as backing_up:
+        back_up(store, tmp_path / "backup.db")
+    with pytest.raises(StoreError) as restoring:
+        restore(tmp_path / "backup.db", store.address)
 
-    assert (made.status, ended.status) == (2, 2)
-    assert "pg_dump --format=custom" in made.err
-    assert "pg_restore" in ended.err
+    assert "pg_dump --format=custom" in backing_up.value.fix
+    assert "pg_restore" in restoring.value.fix
     with store.reading() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(tables.audit)) == 0

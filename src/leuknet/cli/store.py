@@ -1,56 +1,122 @@
-"""`leuknet store ...`: copies of the reading room's database."""
+"""`leuknet store ...`: copies of a reading room, and how they are put back."""
 
 from __future__ import annotations
 
+import os
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leuknet.cli.audit_log import Url
+from leuknet.errors import StoreError
 
-app = typer.Typer(help="Copy the reading room's database, and put a copy back.", no_args_is_help=True)
+app = typer.Typer(help="Copy a reading room, and put a copy back.", no_args_is_help=True)
 
-_NO_IMAGES = "The images of the cases are not in it: copy the data folder too."
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        envvar="LEUKNET_DATA",
+        help="The reading room's data folder [the user's data folder].",
+        show_default=False,
+    ),
+]
+
+_LISTED = 20
 
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="New file to write.")], url: Url = None
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New, or of earlier backups.")],
+    data: Data = None,
+    url: Url = None,
+    files_only: Annotated[
+        bool, typer.Option("--files-only", help="Images and reports, not the database: for PostgreSQL.")
+    ] = False,
 ) -> None:
-    """Copy the database into one new file while others write to it. For PostgreSQL use pg_dump.
+    """Copy a reading room into a folder while it is in use: database, images and signed reports.
 
-    Example: leuknet store backup reading-room-backup.db
+    The same folder can take many backups: each adds a database and the images that the folder lacks. With
+    PostgreSQL run pg_dump first, then this with --files-only. Exit status 2 if an image is damaged.
+
+    Example: leuknet store backup /mnt/backup/reading-room
     """
-    from leuknet.store import open_store
+    from leuknet.store import open_store, require_libraries
 
-    with open_store(url) as store:
-        from leuknet.store.backup import back_up
+    require_libraries()
+    from leuknet.room.backup import back_up_room
+    from leuknet.room.files import RoomFiles
+    from leuknet.store.database import data_folder
 
-        back_up(store, file)
-    typer.echo(f"backup: {file}")
-    typer.echo(_NO_IMAGES)
+    room = data or data_folder()
+    with open_store(_address(url, data)) as store:
+        done = back_up_room(
+            store,
+            RoomFiles(room),
+            folder,
+            now=datetime.now(UTC),
+            files_only=files_only,
+            progress=sys.stderr.isatty(),
+        )
+    typer.echo(f"database: {done.database or 'left out, as asked'}")
+    typer.echo(f"files: {done.copied:,} copied, {done.present:,} were there")
+    if done.damaged:
+        raise StoreError(
+            f"images are damaged and were not copied: {len(done.damaged)}",
+            why=f"their content is not what it was when they came: {', '.join(done.damaged[:_LISTED])}",
+            fix="check the disk, and put these files back from an earlier backup",
+        )
 
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `leuknet store backup` wrote.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `leuknet store backup` wrote.")],
+    data: Data = None,
     url: Url = None,
+    database: Annotated[
+        Path | None,
+        typer.Option(
+            "--database", metavar="FILE", help="Which of its databases [the newest].", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Make the database of a backup, where there is none. For PostgreSQL use pg_restore.
+    """Make a reading room of a backup, where there is none. For PostgreSQL use pg_restore.
 
-    Prints the head of its log. Exit status 2 if there is a database already.
+    Checks the log and prints its head, and checks each image that the database knows. Exit status 2 if there
+    is a database already, or an image is missing.
 
-    Example: leuknet store restore reading-room-backup.db
+    Example: leuknet store restore /mnt/backup/reading-room --data new-room
     """
     from leuknet.store import require_libraries
 
     require_libraries()
-    from leuknet.store.backup import restore as put_back
+    from leuknet.room.backup import restore_room
+    from leuknet.room.files import RoomFiles
+    from leuknet.store.database import data_folder, resolve_url
 
-    report = put_back(file, url)
-    typer.echo(f"restored: {report.lines:,} lines of log")
-    typer.echo(f"head: {report.head_seq}:{report.head_hash}")
-    if report.broken_at is not None:
-        typer.echo(f"its log is broken at line {report.broken_at}: {report.why}", err=True)
-    typer.echo(_NO_IMAGES)
+    room = data or data_folder()
+    address = resolve_url(_address(url, data)).render_as_string(hide_password=False)
+    done = restore_room(folder, RoomFiles(room), address, database=database, progress=sys.stderr.isatty())
+    typer.echo(f"restored: {done.database}, {done.log.lines:,} lines of log, {done.copied:,} files")
+    typer.echo(f"head: {done.log.head_seq}:{done.log.head_hash}")
+    if done.log.broken_at is not None:
+        typer.echo(f"its log is broken at line {done.log.broken_at}: {done.log.why}", err=True)
+    if done.missing:
+        raise StoreError(
+            f"images are missing: {len(done.missing)}",
+            why=f"the database knows them, the backup has no whole copy: {', '.join(done.missing[:_LISTED])}",
+            fix="look for them in other backups, and put them into the data folder; all else is restored",
+        )
+
+
+def _address(url: str | None, data: Path | None) -> str | None:
+    """Return the database to use: the one named, or else the file in the data folder that was named."""
+    from leuknet.store.database import DATABASE_VARIABLE, FILE_NAME
+
+    if url is not None or data is None or os.environ.get(DATABASE_VARIABLE):
+        return url
+    return f"sqlite:///{data / FILE_NAME}"

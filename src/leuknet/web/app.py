@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_store(settings.database_url or f"sqlite:///{settings.folder / 'reading-room.db'}") as store:
+        with open_store(settings.store_url) as store:
             app.state.store = store
             yield
 

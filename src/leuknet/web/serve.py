@@ -79,7 +79,7 @@ def serve(settings: Settings, *, n_workers: int = 1, say: Callable[[str], None] 
 
 def _greeting(settings: Settings) -> list[str]:
     lines = [f"LeukNet reading room: {settings.address}", f"Data folder: {settings.folder}"]
-    with open_store(settings.database_url or f"sqlite:///{settings.folder / 'reading-room.db'}") as store:
+    with open_store(settings.store_url) as store:
         if not list_users(store):
             if not settings.is_loopback:
                 raise SettingError(

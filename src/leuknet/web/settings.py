@@ -62,6 +62,11 @@ class Settings:
             )
 
     @property
+    def store_url(self) -> str:
+        """The database's address."""
+        return self.database_url or f"sqlite:///{self.folder / 'reading-room.db'}"
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only programs of this computer can connect."""
         try:
