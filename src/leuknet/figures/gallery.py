@@ -17,26 +17,20 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from PIL import Image
 
+from leuknet.figures.evidence import EVIDENCE, OPACITY
 from leuknet.figures.frame import GREEN, MUTED, ORANGE, check_lengths, framed, house_style, shortened
 from leuknet.types import Evaluation, Features, Label, Labels, Pixels, Prediction, Probabilities
-
-EVIDENCE = LinearSegmentedColormap.from_list(
-    "leuknet-evidence", ["#0a6fd6", "#5cb3ff", "#f4f4f4", "#ffb04d", "#ff7a00"]
-)
-"""Blue for the normal class, orange for the leukaemic one; as light on both sides of a pale middle."""
 
 _COLUMNS = 6
 _SIDE_IN, _GAP_IN = 1.5, 0.08
 _LEFT_IN, _RIGHT_IN = 0.5, 1.05
 """Space for the rows' names, and for the colour bars."""
 _NAME_IN, _CALL_IN = 0.22, 0.72
-_OPACITY = 0.9
-"""Of the largest value of a map; 0 is transparent."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +215,7 @@ def _overlay(axes: Axes, pixels: Pixels, values: NDArray[np.float32], *, limit: 
         values,
         cmap=EVIDENCE,
         norm=Normalize(-limit, limit),
-        alpha=_OPACITY * np.abs(values) / limit,
+        alpha=OPACITY * np.abs(values) / limit,
         extent=(-0.5, w - 0.5, h - 0.5, -0.5),
         interpolation="nearest",
     )
