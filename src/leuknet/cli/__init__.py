@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from leuknet import __version__
-from leuknet.cli import audit, audit_log, benchmark, data, model, run, store
+from leuknet.cli import account, audit, audit_log, benchmark, data, model, run, store
 from leuknet.cli.batch import batch
 from leuknet.cli.ensemble import ensemble
 from leuknet.cli.explain import explain
@@ -65,6 +65,7 @@ app.command("audit")(audit.audit)
 app.command("benchmark")(benchmark.benchmark)
 app.command("tune")(tune)
 app.command("serve")(serve)
+app.add_typer(account.app, name="account")
 app.add_typer(audit_log.app, name="audit-log")
 app.add_typer(store.app, name="store")
 
