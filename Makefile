@@ -10,6 +10,7 @@ DATA   ?= ../shared/data
 
 demo: $(READY)  ## train, test and explain the paper's network on simulated cells; prints where the page lies
 	$(BIN)/leuknet reproduce paper --demo --out build/demo
+	@echo "Now look at cells, decide, and see where experts differ: $(BIN)/leuknet serve --demo"
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest

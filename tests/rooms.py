@@ -58,9 +58,11 @@ class Room:
 
 
 @contextmanager
-def open_room(folder: Path, *, database_url: str | None = None, model: Path | None = None) -> Iterator[Room]:
+def open_room(
+    folder: Path, *, database_url: str | None = None, model: Path | None = None, demo: bool = False
+) -> Iterator[Room]:
     """Give an application over a folder, in this process."""
-    settings = Settings(folder=folder, database_url=database_url, model=model)
+    settings = Settings(folder=folder, database_url=database_url, model=model, demo=demo)
     app = create_app(settings)
     with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as visitor:
         yield Room(settings, app.state.store, visitor)

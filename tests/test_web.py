@@ -11,7 +11,9 @@ import pytest
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'leuknet[web]'")
 
 from leuknet.errors import SettingError
+from leuknet.room.demonstration import CELLS_TITLE, FIELD_TITLE, N_CELLS
 from leuknet.store.accounts import first_account_token, list_users
+from leuknet.store.cases import cases_of, images_of
 from leuknet.web.cookies import SESSION_COOKIE, VISIT_COOKIE, form_token
 from leuknet.web.render import STATIC
 from leuknet.web.serve import serve
@@ -178,3 +180,18 @@ def test_every_text_of_a_template_is_there() -> None:
     assert len(keys) > 40
     missing = [key for key in sorted(keys) if not ({key, f"{key}.other"} & known)]
     assert missing == []
+
+
+def test_a_demonstration_room_greets_its_first_account_with_simulated_cases(tmp_path: Path) -> None:
+    with open_room(tmp_path, demo=True) as room:
+        link = f"/first-account/{first_account_token(room.store)}"
+        answers = {"form_token": token_in(room.visitor.get(link).text), "name": "Ada", "password": PASSWORD}
+        room.visitor.post(link, data=answers)
+
+        (ada,) = list_users(room.store)
+        held = {case.title: images_of(room.store, case.id) for case in cases_of(room.store, ada)}
+        assert {title: {image.kind for image in images} for title, images in held.items()} == {
+            CELLS_TITLE: {"crop"},
+            FIELD_TITLE: {"field"},
+        }
+        assert len(held[CELLS_TITLE]) == N_CELLS

@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
-from leuknet.errors import MissingExtraError
+from leuknet.errors import MissingExtraError, SettingError
+
+DEMO_MODEL = Path("build/demo/run/model")
+"""Where `make demo` leaves its model."""
 
 
 def serve(
@@ -53,6 +56,12 @@ def serve(
             help="Folder of the images that finished tables of `leuknet batch` name.",
         ),
     ] = None,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo", help="Try it: simulated cases, the model of `make demo`, a data folder of its own."
+        ),
+    ] = False,
     workers: Annotated[
         int,
         typer.Option(
@@ -68,6 +77,8 @@ def serve(
     The database is a file in the data folder, or PostgreSQL where LEUKNET_DATABASE_URL names one.
 
     Example: leuknet serve --model runs/mine/model
+
+    To try it: leuknet serve --demo
     """
     from leuknet.store import require_libraries
 
@@ -83,13 +94,28 @@ def serve(
             why=f"a library that it needs is not installed: {error}",
             fix="pip install 'leuknet[web]'",
         ) from error
+    if demo:
+        model = model or _demo_model()
+        data = data or data_folder() / "demonstration"
     settings = Settings(
         folder=(data or data_folder()).absolute(),
-        database_url=os.environ.get(DATABASE_VARIABLE),
+        database_url=None if demo else os.environ.get(DATABASE_VARIABLE),
         model=None if model is None else model.absolute(),
         host=host,
         port=port,
         public_url=public_url,
         images=None if images is None else images.absolute(),
+        demo=demo,
     )
     run(settings, n_workers=workers, say=typer.echo)
+
+
+def _demo_model() -> Path:
+    """Return the model that `make demo` left here."""
+    if not (DEMO_MODEL / "model.json").is_file():
+        raise SettingError(
+            "cannot show the demonstration",
+            why=f"there is no model in {str(DEMO_MODEL)!r}",
+            fix="run `make demo` first, or name a model with --model",
+        )
+    return DEMO_MODEL

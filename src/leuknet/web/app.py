@@ -20,12 +20,12 @@ from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.web.errors import answer_errors
 from leuknet.web.guard import RateLimit, own_form, protect
-from leuknet.web.pages import accounts, case_list, signing_in
+from leuknet.web.pages import accounts, case_list, demonstration, signing_in
 from leuknet.web.render import STATIC
 from leuknet.web.settings import Settings
 from leuknet.web.who import Room
 
-PAGES = (signing_in, accounts, case_list)
+PAGES = (signing_in, accounts, case_list, demonstration)
 """Modules with a `router` of pages; each changes things only for forms that are ours."""
 
 
@@ -54,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.demonstration = True  # the list of cases offers it while it is empty
     app.state.files = RoomFiles(settings.folder)
     app.state.rate_limit = RateLimit(settings.requests_per_minute)
     protect(app, settings)

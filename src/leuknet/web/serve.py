@@ -18,6 +18,7 @@ import uvicorn
 from leuknet.errors import SettingError
 from leuknet.store import open_store
 from leuknet.store.accounts import first_account_token, list_users
+from leuknet.store.database import DATABASE_VARIABLE
 from leuknet.web.app import create_app
 from leuknet.web.settings import Settings
 
@@ -107,9 +108,9 @@ def worker_command(settings: Settings) -> list[str]:
 
 def _keep_worker(settings: Settings, stop: threading.Event) -> None:
     """Run a worker, and another when it ends, until told to stop."""
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if name != DATABASE_VARIABLE}
     if settings.database_url is not None:
-        environment["LEUKNET_DATABASE_URL"] = settings.database_url  # it may hold a password: not in `ps`
+        environment[DATABASE_VARIABLE] = settings.database_url  # it may hold a password: not in `ps`
     while not stop.is_set():
         # A session of its own: Ctrl-C at the terminal reaches this process, which ends the worker in order.
         worker = subprocess.Popen(worker_command(settings), env=environment, start_new_session=True)  # noqa: S603

@@ -38,6 +38,8 @@ class Settings:
         Of one file.
     requests_per_minute
         Of one account; a gallery asks for many pictures.
+    demo
+        Whether the first account finds simulated cases.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Settings:
     images: Path | None = None
     max_upload_bytes: int = 4 * GIB
     requests_per_minute: int = 6000
+    demo: bool = False
 
     def __post_init__(self) -> None:
         if self.public_url is None:

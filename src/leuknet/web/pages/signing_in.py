@@ -8,13 +8,14 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from leuknet.errors import AccountError
+from leuknet.room.demonstration import add_demonstration
 from leuknet.store.accounts import create_first_account, verify_password
 from leuknet.store.nouns import User
 from leuknet.store.sign_in import end_session, start_session
 from leuknet.web.cookies import SESSION_COOKIE, set_cookie
 from leuknet.web.render import render_page
 from leuknet.web.text import text
-from leuknet.web.who import Configured, Room
+from leuknet.web.who import Configured, Files, Room
 
 router = APIRouter()
 
@@ -30,7 +31,13 @@ def first_account(request: Request, token: str) -> Response:
 
 @router.post("/first-account/{token}")
 def make_first_account(
-    request: Request, token: str, name: Name, password: Password, store: Room, settings: Configured
+    request: Request,
+    token: str,
+    name: Name,
+    password: Password,
+    store: Room,
+    files: Files,
+    settings: Configured,
 ) -> Response:
     """Make the first account, an admin, and sign it in."""
     try:
@@ -38,6 +45,8 @@ def make_first_account(
     except AccountError as error:
         content = {"token": token, "name": name, "error": error}
         return render_page(request, "first_account.html", content, status=422)
+    if settings.demo:
+        add_demonstration(store, files, user=user)
     return _with_session(user, "/cases", store, settings)
 
 
