@@ -1,6 +1,6 @@
 """Reads a table of scored cells back, and trusts none of it.
 
-Start at `read_scored`.
+Start at `read_scored`; `read_scored_images` gives the image of each cell beside its score.
 """
 
 from __future__ import annotations
@@ -45,6 +45,33 @@ class ScoredCells:
     flagged: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class ScoredImages:
+    """A table of images that one model scored, with where each lies; all tuples are of length N >= 1.
+
+    Attributes
+    ----------
+    paths
+        As the table has them.
+    probabilities
+        P(leukaemic), calibrated, in [0, 1]; None for an image that has an error instead.
+    uncertain
+        Whether the model does not decide on the cell.
+    warnings
+        How each departs from what the model was trained on.
+    errors
+        Why it could not be scored, None where it was.
+    """
+
+    model_id: str
+    threshold: float
+    paths: tuple[str, ...]
+    probabilities: tuple[float | None, ...]
+    uncertain: tuple[bool, ...]
+    warnings: tuple[tuple[str, ...], ...]
+    errors: tuple[str | None, ...]
+
+
 def read_scored(
     path: Path, *, subject_column: str = "subject", one_subject: str | None = None
 ) -> ScoredCells:
@@ -68,19 +95,54 @@ def read_scored(
     """
     names = (*_NEEDED, subject_column)
     texts = _read_texts(path, names if one_subject is None else _NEEDED, also=subject_column)
+    probabilities, threshold = _scores(path, texts)
+    return ScoredCells(
+        model_id=str(_only(path, "model_id", texts["model_id"])),
+        threshold=threshold,
+        subjects=_whose(path, texts, column=subject_column, one_subject=one_subject),
+        probabilities=probabilities.fill_null(float("nan")).to_numpy(),
+        uncertain=_is_uncertain(texts).to_numpy(),
+        flagged=texts["warnings"].is_not_null().to_numpy(),
+    )
+
+
+def read_scored_images(path: Path) -> ScoredImages:
+    """Read a table as `read_scored` does, whoever the cells are of, with the path of each image.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, has no rows, lacks a column, or a row is amiss.
+    SettingError
+        If there are several models or thresholds.
+    """
+    texts = _read_texts(path, (*_NEEDED, "path"), also="path")
+    probabilities, threshold = _scores(path, texts)
+    for row in texts["path"].is_null().arg_true():
+        raise _unreadable(path, f"row {row + 1} has no path")
+    return ScoredImages(
+        model_id=str(_only(path, "model_id", texts["model_id"])),
+        threshold=threshold,
+        paths=tuple(texts["path"].to_list()),
+        probabilities=tuple(probabilities.to_list()),
+        uncertain=tuple(_is_uncertain(texts).to_list()),
+        warnings=tuple(tuple(one.split("; ")) if one else () for one in texts["warnings"].to_list()),
+        errors=tuple(texts["error"].to_list()),
+    )
+
+
+def _scores(path: Path, texts: dict[str, pl.Series]) -> tuple[pl.Series, float]:
+    """Return the probabilities, null where a row has an error instead, and the threshold of all."""
     numbers = {name: _numbers(path, texts[name]) for name in ("probability", "threshold")}
     failed = texts["error"].is_not_null()
     for row in (failed == numbers["probability"].is_not_null()).arg_true():
         both = "both a probability and" if failed[row] else "neither a probability nor"
         raise _unreadable(path, f"row {row + 1} has {both} an error")
-    return ScoredCells(
-        model_id=str(_only(path, "model_id", texts["model_id"])),
-        threshold=float(_only(path, "threshold", numbers["threshold"])),
-        subjects=_whose(path, texts, column=subject_column, one_subject=one_subject),
-        probabilities=numbers["probability"].fill_null(float("nan")).to_numpy(),
-        uncertain=(texts["outcome"] == UNCERTAIN).fill_null(False).to_numpy(),
-        flagged=texts["warnings"].is_not_null().to_numpy(),
-    )
+    return numbers["probability"], float(_only(path, "threshold", numbers["threshold"]))
+
+
+def _is_uncertain(texts: dict[str, pl.Series]) -> pl.Series:
+    return (texts["outcome"] == UNCERTAIN).fill_null(False)
 
 
 def _read_texts(path: Path, names: Sequence[str], *, also: str) -> dict[str, pl.Series]:
@@ -93,7 +155,7 @@ def _read_texts(path: Path, names: Sequence[str], *, also: str) -> dict[str, pl.
         else:
             table = pl.read_csv(path, infer_schema=False, glob=False)
         missing = [name for name in names if name not in table.columns]
-        if missing == [also]:
+        if missing == [also] and also != "path":
             raise _no_subjects(path, f"it has no column {also!r}, but {', '.join(table.columns)}")
         if missing or not table.height:
             raise _unreadable(path, f"it lacks the column {missing[0]!r}" if missing else "it has no rows")

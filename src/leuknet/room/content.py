@@ -7,6 +7,7 @@ several cannot be used alone, and that a text is a table.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import unicodedata
@@ -127,7 +128,8 @@ def keep_image(
         )
         raise _unusable(name, why, "upload it as a field")
     sha256 = hash_file(part)
-    relative = image_path(sha256, _suffix(part))
+    with part.open("rb") as file:
+        relative = image_path(sha256, _suffix(file.read(132)))
     _keep(part, files.image(relative))
     return NewImage(
         sha256=sha256,
@@ -139,6 +141,22 @@ def keep_image(
         path=relative,
         microns_per_pixel=look.microns_per_pixel if microns_per_pixel is None else microns_per_pixel,
     )
+
+
+def keep_bytes(files: RoomFiles, content: bytes) -> tuple[str, str]:
+    """Keep an image that lies in memory and was checked; return its sha256 and its path within the folder."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    relative = image_path(sha256, _suffix(content[:132]))
+    target = files.image(relative)
+    if not target.exists():
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        partial.write_bytes(content)
+        _sync(partial)  # before it is there under its name
+        partial.replace(target)
+        _sync(target.parent)
+        _sync(target.parent.parent)
+    return sha256, relative
 
 
 def _look(field: Field, kind: ImageKind | Literal["auto"]) -> _Look:
@@ -159,9 +177,7 @@ def _look(field: Field, kind: ImageKind | Literal["auto"]) -> _Look:
     return _Look(found, h, w, field.microns_per_pixel)
 
 
-def _suffix(part: Path) -> str:
-    with part.open("rb") as file:
-        head = file.read(132)
+def _suffix(head: bytes) -> str:
     known = (suffix for signature, suffix in _SUFFIXES.items() if head.startswith(signature))
     return next(known, ".dcm")
 
