@@ -20,6 +20,7 @@ from leuknet.store import open_store
 from leuknet.store.accounts import first_account_token, list_users
 from leuknet.store.database import DATABASE_VARIABLE
 from leuknet.web.app import create_app
+from leuknet.web.patience import MAX_CONNECTIONS, PatientProtocol
 from leuknet.web.settings import Settings
 
 _log = logging.getLogger("leuknet.web")
@@ -63,6 +64,8 @@ def serve(settings: Settings, *, n_workers: int = 1, say: Callable[[str], None] 
         log_level="warning",
         access_log=False,  # addresses hold numbers of cases; who did what is in the audit log
         server_header=False,
+        http=PatientProtocol,
+        limit_concurrency=MAX_CONNECTIONS,
         proxy_headers=settings.public_url is not None,
         timeout_graceful_shutdown=10,
     )
