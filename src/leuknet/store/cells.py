@@ -77,14 +77,14 @@ def cells_of(
         query = query.order_by(sa.func.abs(cells.c.probability - 0.5))
     with store.reading() as connection:
         rows = connection.execute(query.order_by(cells.c.id).limit(limit).offset(offset))
-        return tuple(_cell(row) for row in rows)
+        return tuple(cell_of_row(row) for row in rows)
 
 
 def find_cell(store: Store, cell_id: int) -> CaseCell | None:
     """Return a cell, None if there is none."""
     with store.reading() as connection:
         row = connection.execute(sa.select(cells).where(cells.c.id == cell_id)).one_or_none()
-    return None if row is None else _cell(row)
+    return None if row is None else cell_of_row(row)
 
 
 def _row(image_id: int, cell: NewCell) -> dict[str, Any]:
@@ -92,7 +92,8 @@ def _row(image_id: int, cell: NewCell) -> dict[str, Any]:
     return {"image_id": image_id, **row.pop("box"), **row}
 
 
-def _cell(row: sa.Row[Any]) -> CaseCell:
+def cell_of_row(row: sa.Row[Any]) -> CaseCell:
+    """Return the cell that a row of `cells` states."""
     values = row._asdict()
     box = CellBox(*(values.pop(f"{side}_px") for side in ("top", "left", "bottom", "right")))
     outline = tuple((point[0], point[1]) for point in values.pop("outline"))
