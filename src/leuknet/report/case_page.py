@@ -33,6 +33,8 @@ LABEL_NAMES = {
     "unreviewed": "unreviewed",
 }
 
+_LONGEST_PLACE = 50  # characters below a thumbnail
+
 _SAID = ("leukaemic", "normal", "uncertain", "unfamiliar", "other")
 
 
@@ -51,9 +53,9 @@ def case_html(record: CaseRecord, *, content_sha256: str) -> str:
         Section("cells", "Cells", _cells(record)),
         Section("readers", "Readers", _readers(record)),
         Section("model", "What the model says", _models(record)),
-        Section("images", "Images", _images(record)),
         Section("signature", "Signature and versions", _signature(record, content_sha256)),
         Section("limits", "Limits", (Bullets(record.limits),)),
+        Section("images", "Images", _images(record)),
     ]
     return render(
         "report.html",
@@ -141,7 +143,7 @@ def _cells(record: CaseRecord) -> tuple[Block, ...]:
     pictures = tuple(
         (
             one.picture,
-            (_label(one.cell), f"model: {one.cell.said}", _probability(one.cell), one.cell.name),
+            (_label(one.cell), f"model: {one.cell.said}", _probability(one.cell), _place(one.cell)),
             f"Cell {one.cell.name} of {one.cell.image}: {_label(one.cell)}; the model says {one.cell.said}",
         )
         for one in record.examples
@@ -260,14 +262,12 @@ def _signature(record: CaseRecord, content_sha256: str) -> tuple[Block, ...]:
     rows = tuple(
         (
             str(one.version),
-            one.signed_at,
-            f"{one.person.name} ({_called(one.person)})",
-            one.reason or "none",
-            one.content_sha256,
+            (one.signed_at, f"{one.person.name} ({_called(one.person)})"),
+            (one.reason or "no reason needed", f"SHA-256 {one.content_sha256}"),
         )
         for one in record.earlier
     )
-    head = ("Version", "Signed at", "By", "Reason", "SHA-256 of its content")
+    head = ("Version", "Signed", "Reason, and hash of its content")
     return (facts, Table("Earlier versions, which this one amends", head, rows))
 
 
@@ -279,6 +279,11 @@ def _compared(models: Sequence[ModelFacts]) -> int:
 
 def _label(cell: CellFacts) -> str:
     return LABEL_NAMES[cell.label] + (" (decided by a lead)" if cell.decided_by_lead else "")
+
+
+def _place(cell: CellFacts) -> str:
+    place = f"{cell.name}, {cell.image}"
+    return place if len(place) <= _LONGEST_PLACE else f"{place[: _LONGEST_PLACE - 1]}…"
 
 
 def _probability(cell: CellFacts) -> str:

@@ -135,6 +135,8 @@ def sign_case(
     _require_ready(case, readiness(store, case), reason)
     record = case_record(store, files, case, signer=user, reason=reason, now=now, models=models)
     content = record_text(record)
+    # As it will be read later, so that files that are made anew are the same to the byte.
+    record = _parse(content, name=f"the report of case {case.id}")
     places = {suffix: files.signed(case.id, record.version, suffix) for suffix in SUFFIXES}
     partial = {path: path.with_name(f".{path.name}.{uuid.uuid4().hex}.part") for path in places.values()}
     try:
@@ -215,12 +217,20 @@ def remake_files(files: RoomFiles, signature: Signature) -> tuple[Path, ...]:
 
 def signed_record(signature: Signature) -> CaseRecord:
     """Return what a signed version tells; StoreError if its text is not what was signed."""
-    name, fix = f"version {signature.version} of case {signature.case_id}", "restore a backup of the database"
+    name = f"version {signature.version} of case {signature.case_id}"
     if _sha256(signature.content) != signature.content_sha256:
         raise StoreError(
-            f"cannot read {name}", why="its content does not have the SHA-256 that was signed", fix=fix
+            f"cannot read {name}",
+            why="its content does not have the SHA-256 that was signed",
+            fix="restore a backup of the database",
         )
-    return parse_record(CaseRecord, signature.content, name=name, error=StoreError, fix=fix)
+    return _parse(signature.content, name=name)
+
+
+def _parse(content: str, *, name: str) -> CaseRecord:
+    return parse_record(
+        CaseRecord, content, name=name, error=StoreError, fix="restore a backup of the database"
+    )
 
 
 def _require_ready(case: Case, ready: Readiness, reason: str) -> None:
