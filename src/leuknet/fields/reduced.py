@@ -3,7 +3,8 @@
 The image at a factor is defined once, whatever the file holds: each of its pixels is the mean of a square of
 `factor` pixels a side at full resolution, counted from the upper left corner; at the lower and right border,
 of what there is of the square. A level of the file whose size fits that grid is taken as it is, since whoever
-wrote it averaged already; others are brought to it. A part is thus the same however the image is cut.
+wrote it averaged already; others are brought to it. A part is thus the same however the image is cut, but for
+OpenSlide, which places a part of a level at whole pixels of full resolution.
 
 A file without small levels would have to be read as a whole for one coarse tile. `with_small_levels` makes
 those that are missing, once, in a folder.
@@ -36,6 +37,7 @@ _STEP = 8
 
 _WIDEST_STEP = 16  # what a file may leave out between two levels
 _SMALL_PX = 2048  # a level with no longer side needs no smaller one below it
+_LARGEST_QUICK = 32  # Pillow divides by the pixels of a square in 24 bits: of large ones that is far off
 _BLOCK_PX = 256  # of the made level, read at once: 2048 pixels a side of the one before
 
 
@@ -139,10 +141,22 @@ def _read(
         box = (before - start, upper - first, behind - start, lower - first)
         return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX, box=box))
     if ratio[0] > 1:
-        pixels = np.array(Image.fromarray(pixels).reduce(int(ratio[0])))  # at the border of what there is
+        pixels = _mean_of_squares(pixels, int(ratio[0]))
     # A level whose size was rounded down lacks the last row or column: the one before is its best estimate.
     lacking = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))
     return np.pad(pixels, lacking, mode="edge") if any(map(sum, lacking)) else pixels
+
+
+def _mean_of_squares(pixels: Pixels, side: int) -> Pixels:
+    """Return the mean of each square, at the border of what there is of it."""
+    if side <= _LARGEST_QUICK:
+        return np.array(Image.fromarray(pixels).reduce(side))
+    rows, columns = (np.arange(0, length, side) for length in pixels.shape[:2])
+    sums = np.add.reduceat(np.add.reduceat(pixels, rows, axis=0, dtype=np.int64), columns, axis=1)
+    lengths = (np.diff(np.append(at, end)) for at, end in zip((rows, columns), pixels.shape[:2], strict=True))
+    counts = np.multiply.outer(*lengths)[..., None]
+    means: Pixels = ((2 * sums + counts) // (2 * counts)).astype(np.uint8)
+    return means
 
 
 def _span(at: int, length: int, ratio: float, size: int) -> tuple[int, int, float, float]:
