@@ -26,6 +26,7 @@ from leuknet.cli.serve import serve
 from leuknet.cli.smear import cells, smear
 from leuknet.cli.subject import subject
 from leuknet.cli.tune import tune
+from leuknet.cli.worker import worker
 from leuknet.errors import LeukNetError
 
 BUG_STATUS = 1
@@ -59,6 +60,7 @@ app.command("pull")(pull)
 app.command("cells")(cells)
 app.command("smear")(smear)
 app.command("subject")(subject)
+app.command("worker")(worker)
 app.command("reproduce")(run.reproduce)
 app.command("report")(report)
 app.command("audit")(audit.audit)

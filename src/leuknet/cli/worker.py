@@ -1,0 +1,64 @@
+"""`leuknet worker`: the process of the reading room that scores."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leuknet.cli.audit_log import Url
+
+_NICENESS = 10
+"""Pages come before scores where both want the processor."""
+
+
+def worker(
+    model: Annotated[Path, typer.Option("--model", metavar="FOLDER", help="Model folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FOLDER", help="Data folder [LEUKNET_DATA, or the user's]."),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="FOLDER", help="Uploaded tables may name images below it."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", metavar="N", min=1, help="Cores to compute on [all].")
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Score what is uploaded to the reading room, until stopped. `leuknet serve` starts it by itself.
+
+    Several may run at one database. LEUKNET_WEBHOOK_URL and LEUKNET_WEBHOOK_SECRET name a program that is
+    told when a case is scored or signed.
+
+    Example: leuknet worker --model build/demo/run/model
+    """
+    from leuknet.store import require_libraries
+
+    require_libraries()
+    from leuknet.room.webhook import webhook_of_environment
+    from leuknet.room.worker import WorkerSettings, run_worker
+    from leuknet.store.database import FILE_NAME, data_folder, resolve_url
+
+    folder = data_folder() if data is None else data
+    named = url or os.environ.get("LEUKNET_DATABASE_URL")
+    settings = WorkerSettings(
+        database_url=resolve_url(named or f"sqlite:///{folder / FILE_NAME}").render_as_string(False),
+        folder=folder,
+        model=model,
+        threads=threads,
+        image_root=images,
+        webhook=webhook_of_environment(),
+    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    os.nice(_NICENESS)
+    run_worker(settings, stop=stop)

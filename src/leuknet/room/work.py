@@ -1,0 +1,134 @@
+"""What a worker does for each kind of job.
+
+Start at `WORK`: each of its functions can be called again after it was broken off anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from leuknet.data.images import read_pixels
+from leuknet.errors import ConflictError, DataError, LeukNetError
+from leuknet.model_folder import FolderPredictor
+from leuknet.room.archive import take_archive
+from leuknet.room.content import UnusableError
+from leuknet.room.crops import ensure_crop, write_crop
+from leuknet.room.files import RoomFiles
+from leuknet.room.intake import Limits
+from leuknet.room.kinds import ARCHIVE, EXPLAIN, SCORE, TABLE, WEBHOOK
+from leuknet.room.occlusion import draw_map, occlusion_map
+from leuknet.room.score import Report, score_images
+from leuknet.room.table import take_table
+from leuknet.room.webhook import Webhook, deliver, queue_event
+from leuknet.store.cases import find_image
+from leuknet.store.cells import find_cell
+from leuknet.store.database import Store, not_found
+from leuknet.store.nouns import SYSTEM, Job, Upload
+from leuknet.store.uploads import find_upload, refuse
+
+
+@dataclass(frozen=True)
+class Room:
+    """A reading room as its worker has it; `WorkerSettings` says what the last three are."""
+
+    store: Store
+    files: RoomFiles
+    predictor: FolderPredictor
+    image_root: Path | None
+    webhook: Webhook | None
+    limits: Limits
+
+
+def ended_well(room: Room, job: Job) -> None:
+    """Remove the bytes of an archive or table that was taken in; `sweep` does it after a kill before this."""
+    if job.kind in (ARCHIVE, TABLE):
+        room.files.part(_upload_id(job)).unlink(missing_ok=True)
+
+
+def ended_badly(room: Room, job: Job, error: Exception) -> None:
+    """Let the upload of a job that failed be failed too, and remove its bytes."""
+    if job.kind not in (ARCHIVE, TABLE):
+        return
+    upload = find_upload(room.store, _upload_id(job))
+    if upload is None:
+        return
+    told = error.told if isinstance(error, UnusableError) else _told(upload, error)
+    refuse(room.store, upload, told, actor=SYSTEM)
+    room.files.part(upload.id).unlink(missing_ok=True)
+
+
+def _score(room: Room, job: Job, report: Report) -> None:
+    score_images(room.store, room.files, job.case_id, room.predictor, report=report)
+    queue_event(room.store, job.case_id, "case.scored", webhook=room.webhook, actor=SYSTEM)
+
+
+def _explain(room: Room, job: Job, report: Report) -> None:
+    """Draw the map of a cell, with the model that scored it."""
+    cell_id = int(job.detail["cell"])
+    cell = find_cell(room.store, cell_id)
+    image = None if cell is None else find_image(room.store, cell.image_id)
+    if cell is None or image is None:
+        raise not_found("cell", cell_id)
+    predictor = room.predictor
+    if cell.model_id != predictor.model_id:
+        raise DataError(
+            "cannot explain this score",
+            why=f"it is of model {cell.model_id}, and this reading room runs {predictor.model_id}",
+            fix="start the reading room with the model that scored the cell",
+        )
+    path = room.files.map(image.id, cell.id, predictor.model_id)
+    if not path.is_file():
+        crop = read_pixels(ensure_crop(room.files, image, cell, card=predictor.card)).pixels
+        report(0.1)
+        write_crop(draw_map(crop, occlusion_map(predictor, crop), card=predictor.card), path)
+
+
+def _archive(room: Room, job: Job, report: Report) -> str | None:
+    upload = _upload(room, job)
+    tally = take_archive(room.store, room.files, upload, limits=room.limits, report=report)
+    return tally.note
+
+
+def _table(room: Room, job: Job, report: Report) -> str | None:
+    upload = _upload(room, job)
+    tally = take_table(room.store, room.files, upload, image_root=room.image_root, report=report)
+    return tally.note
+
+
+def _webhook(room: Room, job: Job, report: Report) -> None:
+    if room.webhook is not None:  # else it was switched off since
+        deliver(room.webhook, job)
+
+
+WORK: dict[str, Callable[[Room, Job, Report], str | None]] = {
+    SCORE: _score,
+    EXPLAIN: _explain,
+    ARCHIVE: _archive,
+    TABLE: _table,
+    WEBHOOK: _webhook,
+}
+"""Kind of job to what does it; what it returns is a note for the user, None if there is nothing to say."""
+
+
+def _upload_id(job: Job) -> UUID:
+    return UUID(str(job.detail["upload"]))
+
+
+def _upload(room: Room, job: Job) -> Upload:
+    upload = find_upload(room.store, _upload_id(job))
+    if upload is None:
+        raise not_found("upload", _upload_id(job))
+    if not room.files.part(upload.id).is_file():
+        raise ConflictError(
+            f"cannot use {upload.name!r}", why="its bytes are gone", fix="upload the file again"
+        )
+    return upload
+
+
+def _told(upload: Upload, error: Exception) -> str:
+    if isinstance(error, LeukNetError):
+        return f"{error.what}: {error.why}. {error.fix[:1].upper()}{error.fix[1:]}."
+    return f"cannot use {upload.name!r}: a bug in LeukNet: {error!r}"

@@ -1,0 +1,345 @@
+"""The process that scores: it takes job after job, and no death of it or of the database loses any.
+
+Each job can be done again from the start and ends with the same rows and files. Killed, it is taken over by
+another worker after `leuknet.store.jobs.SILENCE`, or at once by one that knows to be the only one at a
+SQLite database; told to stop, it gives its job back. While the database or the disk cannot be used, it waits.
+A request to explain a cell does not wait for a long job: it is looked for after each batch.
+
+Start at `run_worker`. What is done for each kind of job is in `work`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+import leuknet
+from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoppedError, StoreError
+from leuknet.room.files import RoomFiles
+from leuknet.room.intake import FULL, Limits, sweep
+from leuknet.room.kinds import ARCHIVE, EXPLAIN, SCORE, TABLE, WEBHOOK
+from leuknet.room.webhook import PAUSES_S, TRIES, DeliveryError, Webhook
+from leuknet.room.work import WORK, Room, ended_badly, ended_well
+from leuknet.store import open_store
+from leuknet.store.database import Store
+from leuknet.store.jobs import (
+    fail_job,
+    finish_job,
+    release_job,
+    report_progress,
+    requeue_running,
+    take_job,
+)
+from leuknet.store.nouns import Job
+
+BEAT_S = 10.0
+"""How often a worker says that it is alive; each time is a line in the log."""
+
+IDLE_S = 0.5
+"""How often an idle worker looks for work."""
+
+LONGEST_PAUSE_S = 30.0
+"""Most that a worker waits before it tries the database or the disk again; less than `jobs.SILENCE`."""
+
+_SWEEP_S = 3600.0
+_LOCK = "worker.lock"
+_REFUSALS = 5
+_log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What a worker must know.
+
+    Attributes
+    ----------
+    database_url
+        As for `open_store`.
+    folder
+        The data folder.
+    model
+        Model folder.
+    threads
+        Cores to compute on; None takes all.
+    image_root
+        The folder below which uploaded tables may name images; None allows none.
+    webhook
+        Who is told of what happened.
+    limits
+        Of uploads.
+    """
+
+    database_url: str | None
+    folder: Path
+    model: Path
+    threads: int | None = None
+    image_root: Path | None = None
+    webhook: Webhook | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def run_worker(settings: WorkerSettings, *, stop: threading.Event | None = None) -> None:
+    """Do jobs until told to stop.
+
+    Parameters
+    ----------
+    settings
+        See there.
+    stop
+        When it is set, the batch at hand is finished, the job given back, and this returns.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be loaded.
+    StoreError
+        If the database cannot be opened. One that fails later is waited for.
+    """
+    stop = stop or threading.Event()
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    predictor = leuknet.load(settings.model, engine="onnx", threads=settings.threads)
+    with open_store(settings.database_url) as store, _present(settings.folder, store):
+        room = Room(
+            store=store,
+            files=RoomFiles(settings.folder),
+            predictor=predictor,
+            image_root=settings.image_root,
+            webhook=settings.webhook,
+            limits=settings.limits,
+        )
+        _log.info("ready with model %s", predictor.model_id)
+        _Worker(room, stop).run()
+    _log.info("stopped")
+
+
+class _LostJobError(Exception):
+    """The job at hand is no longer this worker's."""
+
+
+class _Worker:
+    """One worker at its room.
+
+    Attributes
+    ----------
+    webhooks_from
+        `time.monotonic()` before which the receiver of events is left alone.
+    """
+
+    def __init__(self, room: Room, stop: threading.Event) -> None:
+        self.room = room
+        self.stop = stop
+        self.webhooks_from = 0.0
+
+    def run(self) -> None:
+        """Take job after job."""
+        sweep_from = 0.0
+        with suppress(StoppedError):
+            while not self.stop.is_set():
+                if time.monotonic() >= sweep_from:
+                    sweep_from = time.monotonic() + _SWEEP_S
+                    self.outlast(lambda: sweep(self.room.store, self.room.files))
+                job = self.outlast(self.next_job)
+                if job is None:
+                    self.stop.wait(IDLE_S)
+                else:
+                    self.do(job)
+
+    def next_job(self) -> Job | None:
+        """Take what is asked for by someone who waits before what is not."""
+        store = self.room.store
+        job = take_job(store, kinds=(EXPLAIN,)) or take_job(store, kinds=(SCORE, ARCHIVE, TABLE))
+        if job is None and time.monotonic() >= self.webhooks_from:
+            job = take_job(store, kinds=(WEBHOOK,))
+        return job
+
+    def do(self, job: Job) -> None:
+        """Do a job to its end, however often the database or the disk fails meanwhile."""
+        _log.info("job %s: %s", job.id, job.kind)
+        begun = time.monotonic()
+        try:
+            self.outlast(lambda: self.attempt(job))
+        except (ConflictError, _LostJobError):
+            _log.warning("job %s was taken over", job.id)
+        except StoppedError:
+            try:
+                release_job(self.room.store, job)
+            except StoreError as error:
+                _log.warning("job %s could not be given back: %s", job.id, error.why)
+        except StoreError as error:
+            _log.warning("job %s: %s", job.id, error.why)
+            told = str(error)
+            with suppress(ConflictError, StoppedError):
+                self.outlast(lambda: fail_job(self.room.store, job, told))
+        _log.info("job %s: %.1f s", job.id, time.monotonic() - begun)
+
+    def attempt(self, job: Job) -> None:
+        """Do a job and say how it ended. ConflictError if it is no longer this worker's."""
+        try:
+            with self.reporting(job) as report:
+                note = WORK[job.kind](self.room, job, report)
+        except (StoppedError, _LostJobError):
+            raise
+        except DeliveryError as error:
+            self.try_later(job, str(error))
+        except Exception as error:
+            if _may_pass(error):
+                raise
+            told = str(error) if isinstance(error, LeukNetError) else f"a bug in LeukNet: {error!r}"
+            if not isinstance(error, LeukNetError):
+                _log.exception("job %s: a bug in LeukNet", job.id)
+            ended_badly(self.room, job, error)
+            fail_job(self.room.store, job, told)
+        else:
+            finish_job(self.room.store, job, note=note)
+            ended_well(self.room, job)
+
+    @contextmanager
+    def reporting(self, job: Job) -> Iterator[Callable[[float], None]]:
+        """Say from a thread that a job is alive; give what its work calls between batches."""
+        pulse = _Pulse(self.room.store, job)
+
+        def report(progress: float) -> None:
+            pulse.progress = progress
+            if pulse.lost:
+                raise _LostJobError
+            if self.stop.is_set():
+                raise StoppedError(
+                    f"job {job.id} stopped", why="the worker was told to stop", fix="start one"
+                )
+            if job.kind != EXPLAIN:
+                while (asked := take_job(self.room.store, kinds=(EXPLAIN,))) is not None:
+                    self.do(asked)
+
+        with pulse:
+            yield report
+
+    def try_later(self, job: Job, why: str) -> None:
+        """Give a webhook's job back for another try, or give it up."""
+        tried = int(job.detail.get("try", 1))
+        if tried >= TRIES:
+            fail_job(self.room.store, job, f"tried {tried} times; {why}")
+            return
+        self.webhooks_from = time.monotonic() + PAUSES_S[tried - 1]
+        release_job(self.room.store, job, detail={**job.detail, "try": tried + 1})
+
+    def outlast(self, function: Callable[[], _Result]) -> _Result:
+        """Call a function until the database and the disk let it through.
+
+        Raises
+        ------
+        StoppedError
+            If told to stop while waiting.
+        StoreError
+            If a database that answers refused it `_REFUSALS` times.
+        """
+        pause, refusals, told = 1.0, 0, False
+        while True:
+            try:
+                result = function()
+            except (StoreError, OSError) as error:
+                if not _may_pass(error):
+                    raise
+                refusals += not _is_full(error) and _answers(self.room.store)
+                if refusals == _REFUSALS:
+                    raise
+                if not told:
+                    why = error.why if isinstance(error, StoreError) else str(error)
+                    _log.warning("waiting until it works again: %s", why)
+                    told = True
+                if self.stop.wait(pause):
+                    raise StoppedError(
+                        "stopped", why="told so while waiting", fix="start it again"
+                    ) from error
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+            else:
+                if told:
+                    _log.info("going on")
+                return result
+
+
+class _Pulse:
+    """A thread that says, every `BEAT_S`, that a job is alive."""
+
+    def __init__(self, store: Store, job: Job) -> None:
+        self.progress = 0.0
+        self.lost = False
+        self._store = store
+        self._job = job
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"leuknet-job-{job.id}", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT_S):
+            try:
+                report_progress(self._store, self._job, self.progress)
+            except ConflictError:
+                self.lost = True
+                return
+            except StoreError:
+                continue  # the work itself meets it, and waits
+
+
+@contextmanager
+def _present(folder: Path, store: Store) -> Iterator[None]:
+    """Hold a place at the data folder; who finds no other there lets jobs of dead workers wait again.
+
+    Workers of PostgreSQL may run on several computers, and take over after `jobs.SILENCE`.
+    """
+    if store.file is None:
+        yield
+        return
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _log.info("another worker is at this folder")
+        else:
+            n_jobs = requeue_running(store)
+            if n_jobs:
+                _log.info("%s jobs of a worker that died wait again", n_jobs)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether what failed may work later as it is."""
+    if isinstance(error, StoreError):
+        return not isinstance(error, ConflictError | NotFoundError)
+    return _is_full(error)
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, StoreError):
+        return any(words in error.why.lower() for words in ("is full", "no space left"))
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def _stopped() -> StoppedError:
+    return StoppedError("the worker stopped", why="it was told to", fix="start it again")
+
+
+def _answers(store: Store) -> bool:
+    try:
+        with store.reading() as connection:
+            connection.execute(sa.select(1))
+    except StoreError:
+        return False
+    return True
