@@ -128,6 +128,9 @@ def open_study(store: Store, study_id: UUID, *, user: User) -> Study:
         while rows := list(islice(items, _ROWS)):
             change.execute(study_items.insert(), rows)
             n_items += len(rows)
+        if change.connection.dialect.name == "postgresql":
+            # Its planner would go on believing that the table is as small as it was before.
+            change.execute(sa.text("ANALYZE study_items"))
         opened = replace(study, state="open", opened_at=change.at)
         _save_state(change, opened)
         change.log(

@@ -19,7 +19,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError
-from leuknet.store.blinding import current_study_reads
+from leuknet.store.blinding import counting_read
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.nouns import (
     VERDICTS,
@@ -35,7 +35,7 @@ from leuknet.store.nouns import (
 from leuknet.store.studies import study_of
 from leuknet.store.tables import cells, images, study_items, study_reads
 
-_READ = current_study_reads().subquery("read")
+_READ = study_reads.alias("read")
 
 
 def next_item(store: Store, study_id: UUID, *, reader_id: int) -> StudyItem | None:
@@ -145,7 +145,6 @@ def lines_of(
     connection: sa.Connection, study_id: UUID, *conditions: sa.ColumnElement[bool]
 ) -> tuple[StudyLine, ...]:
     """Return what `study_lines` does, within a transaction; with conditions on `study_items`, some of it."""
-    counts = _READ.c.verdict != "withdrawn"
     query = (
         sa.select(
             study_items.c.id.label("item_id"),
@@ -161,9 +160,10 @@ def lines_of(
             cells.c.outcome,
             cells.c.probability,
         )
+        .select_from(study_items)
         .join(cells, cells.c.id == study_items.c.cell_id)
         .join(images, images.c.id == cells.c.image_id)
-        .outerjoin(_READ, (_READ.c.item_id == study_items.c.id) & counts)
+        .outerjoin(_READ, sa.and_(*counting_read(_READ.c)))
         .where(study_items.c.study_id == study_id, *conditions)
         .order_by(study_items.c.reader_id, study_items.c.phase.desc(), study_items.c.position)
     )
@@ -172,7 +172,6 @@ def lines_of(
 
 def _progress(connection: sa.Connection, study: Study, reader_id: int, *, at: datetime) -> StudyProgress:
     """Return how far a reader is at a time, by one pass over the reader's items."""
-    counts = (_READ.c.item_id == study_items.c.id) & (_READ.c.verdict != "withdrawn")
     unread = sa.case((_READ.c.id.is_(None), study_items.c.position))
     query = (
         sa.select(
@@ -182,7 +181,8 @@ def _progress(connection: sa.Connection, study: Study, reader_id: int, *, at: da
             sa.func.min(unread),
             sa.func.max(_READ.c.decided_at),
         )
-        .outerjoin(_READ, counts)
+        .select_from(study_items)
+        .outerjoin(_READ, sa.and_(*counting_read(_READ.c)))
         .where(study_items.c.study_id == study.id, study_items.c.reader_id == reader_id)
         .group_by(study_items.c.phase)
     )
@@ -258,7 +258,8 @@ def _one_item(connection: sa.Connection, here: sa.ColumnElement[bool]) -> StudyI
     row = connection.execute(query.join(cells).where(here)).one_or_none()
     if row is None:
         return None
-    read = connection.execute(current_study_reads().where(study_reads.c.item_id == row.id)).one_or_none()
+    newest = sa.select(study_reads).where(study_reads.c.item_id == row.id).order_by(study_reads.c.id.desc())
+    read = connection.execute(newest.limit(1)).one_or_none()
     return StudyItem(*row, read=None if read is None else StudyRead(**read._asdict()))
 
 
