@@ -88,6 +88,16 @@ def not_here() -> NotFoundError:
     )
 
 
+def status_of(error: LeukNetError) -> int:
+    """Return the HTTP status that says of what sort an error is."""
+    return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+
+
+def too_large(request: Request) -> Response:
+    """Return the answer to a request whose body is said to be too large; nobody will read that body."""
+    return answer(request, 413, _words("too_large"), headers={"Connection": "close"})
+
+
 def answer_errors(app: FastAPI) -> None:
     """Let an application answer every error in words."""
     app.add_exception_handler(LeukNetError, _known)
@@ -99,7 +109,7 @@ def answer_errors(app: FastAPI) -> None:
 
 def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, LeukNetError)  # noqa: S101
-    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+    status = status_of(error)
     headers = {}
     if isinstance(error, SlowDownError):
         headers["Retry-After"] = str(error.seconds)
@@ -125,6 +135,8 @@ def _misfit(request: Request, error: Exception) -> Response:
     if any(fault["loc"][:1] == ("path",) for fault in faults):
         return answer(request, 404, not_here())  # an id of another form is an id that does not exist
     told = "; ".join(f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in faults[:5])
+    # A field's name is the client's own: half a character of it cannot be sent back.
+    told = told.encode(errors="backslashreplace").decode()
     words = LeukNetError(text("error.misfit.what"), why=told, fix=text("error.misfit.fix"))
     return answer(request, 422, words)
 

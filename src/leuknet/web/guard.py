@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leuknet.web.cookies import cookie_of, form_token
-from leuknet.web.errors import ForgedError, SlowDownError
+from leuknet.web.errors import ForgedError, SlowDownError, too_large
 from leuknet.web.settings import Settings
 
 CHUNK_BYTES = 8 * 2**20
@@ -53,6 +53,7 @@ _HEADERS = {
 def protect(app: FastAPI, settings: Settings) -> None:
     """Put the guards around an application; the last one added sees a request first."""
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=BODY_LIMIT)
+    app.add_middleware(_AnnouncedSize)
     app.add_middleware(_InTime)
     app.add_middleware(_KnownNames, names=settings.allowed_hosts)
     app.add_middleware(_SafeHeaders, secure=settings.is_secure)
@@ -77,6 +78,21 @@ class _SafeHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with if scope["type"] == "http" else send)
+
+
+class _AnnouncedSize:
+    """Refuses a body that is said to be too large in words, before any of it is read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            announced = Headers(scope=scope).get("content-length", "")
+            if announced.isdecimal() and int(announced[:20]) > BODY_LIMIT:
+                await too_large(Request(scope, receive))(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 class _KnownNames:

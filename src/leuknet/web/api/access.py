@@ -1,0 +1,109 @@
+"""Which account a program acts for, and what that account may see: what `leuknet.web.who` is for pages.
+
+A token in the header is the only proof. Cookies count for nothing here, so that no page of another site can
+make a browser act. Start at `ApiUser` and `ApiCase`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.exceptions import HTTPException
+
+from leuknet.store.cases import find_case
+from leuknet.store.cell_pages import ReadCell, find_case_cell
+from leuknet.store.nouns import Case, Upload, User
+from leuknet.store.sign_in import find_api_user
+from leuknet.store.uploads import find_upload
+from leuknet.web.errors import ForbiddenError, NeedsSignInError, not_here
+from leuknet.web.render import at_least
+from leuknet.web.who import Room
+
+_sent_token = HTTPBearer(
+    auto_error=False, scheme_name="token", description="A token from the page of one's own account."
+)
+
+Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the cell.")]
+
+
+def api_user(
+    request: Request, store: Room, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_sent_token)]
+) -> User:
+    """Return the account of the token that was sent; NeedsSignInError if none works."""
+    user = None if sent is None else find_api_user(store, sent.credentials)
+    if user is None:
+        raise NeedsSignInError
+    request.app.state.rate_limit.count("request", user.actor)
+    return user
+
+
+ApiUser = Annotated[User, Depends(api_user)]
+
+
+def api_lead(user: ApiUser) -> User:
+    """Return the account if it may lead; else ForbiddenError."""
+    if not at_least(user, "lead"):
+        raise ForbiddenError("lead")
+    return user
+
+
+ApiLead = Annotated[User, Depends(api_lead)]
+
+
+def api_case(
+    case_id: Annotated[UUID, Path(description="Id of the case.")], user: ApiUser, store: Room
+) -> Case:
+    """Return the case that the path names, if the account may see it; else what a missing one gives."""
+    case = find_case(store, case_id, user=user)
+    if case is None:
+        raise not_here()
+    return case
+
+
+ApiCase = Annotated[Case, Depends(api_case)]
+
+
+def api_cell(case: ApiCase, cell_id: Number, user: ApiUser, store: Room) -> ReadCell:
+    """Return the cell that the path names, if it is one of the case, with the account's newest review."""
+    found = find_case_cell(store, case.id, cell_id, reader_id=user.id)
+    if found is None:
+        raise not_here()
+    return found
+
+
+ApiCell = Annotated[ReadCell, Depends(api_cell)]
+
+
+def api_upload(
+    case: ApiCase,
+    upload_id: Annotated[UUID, Path(description="Id of the upload.")],
+    user: ApiUser,
+    store: Room,
+) -> Upload:
+    """Return the upload that the path names; another account's is as missing as another case's."""
+    upload = find_upload(store, upload_id)
+    if upload is None or upload.case_id != case.id or upload.user_id != user.id:
+        raise not_here()
+    return upload
+
+
+ApiUpload = Annotated[Upload, Depends(api_upload)]
+
+
+class BodyOf:
+    """A dependency: refuses a body of another content type than the one that a route takes."""
+
+    def __init__(self, media_type: str) -> None:
+        self.media_type = media_type
+
+    async def __call__(self, request: Request) -> None:
+        """Raise the error of status 415 if the type is another."""
+        sent = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if sent != self.media_type:
+            raise HTTPException(415)
+
+
+JSON_BODY = Depends(BodyOf("application/json"))

@@ -1,0 +1,108 @@
+"""Cases, their images and jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from leuknet.errors import SettingError
+from leuknet.room.kinds import ARCHIVE, SCORE, TABLE
+from leuknet.store.cases import cases_of, create_case, images_of
+from leuknet.store.cell_pages import CellPlace, count_cells
+from leuknet.store.database import Store
+from leuknet.store.jobs import jobs_of
+from leuknet.store.nouns import Case, CaseImage, Scoring, User
+from leuknet.store.scorings import scorings_of
+from leuknet.store.summaries import case_summary
+from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUser
+from leuknet.web.api.paging import Cursor, Limit, read_cursor, write_cursor
+from leuknet.web.api.problems import problems
+from leuknet.web.api.shapes import CaseDetail, CaseShape, ImageShape, JobList, JobShape, NewCase, Page
+from leuknet.web.who import Room
+
+router = APIRouter(tags=["Cases"])
+
+_BRING_CELLS = (SCORE, ARCHIVE, TABLE)
+
+
+@router.get("/cases", responses=problems(422))
+def list_cases(
+    user: ApiUser,
+    store: Room,
+    limit: Limit = 100,
+    after: Annotated[
+        UUID | None, Query(description="`next` of the page before; leave it out for the first.")
+    ] = None,
+) -> Page[CaseShape]:
+    """List the cases that the account may see, the newest first."""
+    found = cases_of(store, user)
+    if after is not None:
+        begin = next((place for place, case in enumerate(found, start=1) if case.id == after), None)
+        if begin is None:
+            raise SettingError(
+                "cannot find this page",
+                why="the case after which it begins is not in the list",
+                fix="begin at the first page again",
+            )
+        found = found[begin:]
+    more = len(found) > limit
+    items = [CaseShape.model_validate(case) for case in found[:limit]]
+    return Page(items=items, next=str(items[-1].id) if more else None)
+
+
+@router.post("/cases", status_code=201, dependencies=[JSON_BODY], responses=problems(400, 408, 413, 415, 422))
+def make_case(new: NewCase, user: ApiUser, store: Room, answer: Response) -> CaseDetail:
+    """Make an empty case."""
+    case = create_case(store, new.title, user=user)
+    answer.headers["Location"] = f"/api/v1/cases/{case.id}"
+    return _detail(store, case, user)
+
+
+@router.get("/cases/{case_id}", responses=problems(404))
+def one_case(case: ApiCase, user: ApiUser, store: Room) -> CaseDetail:
+    """Tell what a case holds and how far it is."""
+    return _detail(store, case, user)
+
+
+@router.get("/cases/{case_id}/images", responses=problems(404, 422))
+def list_images(case: ApiCase, store: Room, limit: Limit = 100, cursor: Cursor = None) -> Page[ImageShape]:
+    """List the images of a case in the order they came."""
+    after = read_cursor(cursor, "images")
+    found = [image for image in images_of(store, case.id) if after is None or image.id > after.cell_id]
+    scored = {one.image_id: one for one in scorings_of(store, case.id)}
+    items = [image_shape(image, scored.get(image.id)) for image in found[:limit]]
+    more = len(found) > limit
+    return Page(items=items, next=write_cursor("images", CellPlace(None, items[-1].id)) if more else None)
+
+
+@router.get("/cases/{case_id}/jobs", responses=problems(404))
+def list_jobs(case: ApiCase, store: Room) -> JobList:
+    """List what the worker has done, does and will do on a case, the oldest first."""
+    return JobList(items=[JobShape.model_validate(job) for job in jobs_of(store, case.id)])
+
+
+def image_shape(image: CaseImage, scoring: Scoring | None) -> ImageShape:
+    """Return an image as the API gives it."""
+    state = {} if scoring is None else {"scoring": scoring.state, "scoring_error": scoring.error}
+    return ImageShape.model_validate({"scoring": None, "scoring_error": None, **vars(image), **state})
+
+
+def _detail(store: Store, case: Case, user: User) -> CaseDetail:
+    summary = case_summary(store, case, user)
+    counts = count_cells(store, case.id, reader_id=user.id)
+    jobs = jobs_of(store, case.id)
+    comes = any(job.kind in _BRING_CELLS and job.state in ("queued", "running") for job in jobs)
+    return CaseDetail(
+        **vars(case),
+        images=summary.images,
+        scored=summary.scored,
+        failed=summary.failed,
+        waiting=summary.waiting,
+        cells=counts.cells,
+        reviewed=counts.reviewed,
+        outcomes=counts.outcomes,
+        is_scored=not comes and summary.waiting == 0,
+        jobs=[JobShape.model_validate(job) for job in jobs if job.state != "done"],
+    )

@@ -1,0 +1,35 @@
+"""Whether the reading room answers, who the token acts for, and the page that describes the API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from leuknet import __version__
+from leuknet.store.accounts import list_users
+from leuknet.web.api.access import ApiUser
+from leuknet.web.api.shapes import HealthShape, MeShape
+from leuknet.web.render import render_page
+from leuknet.web.who import Room
+
+router = APIRouter(tags=["Account"])
+open_router = APIRouter(tags=["Reading room"])
+
+
+@open_router.get("/health")
+def health(store: Room) -> HealthShape:
+    """Tell whether the reading room and its database answer; needs no token."""
+    list_users(store)  # raises if the database is gone
+    return HealthShape(status="ok", version=__version__)
+
+
+@open_router.get("/docs", include_in_schema=False)
+def reference(request: Request) -> HTMLResponse:
+    """The description of the API as a page that needs no script and no network."""
+    return render_page(request, "api.html", {"api": request.app.openapi()})
+
+
+@router.get("/me")
+def me(user: ApiUser) -> MeShape:
+    """Tell which account the token acts for."""
+    return MeShape.model_validate(user)

@@ -1,0 +1,108 @@
+"""Files on their way into a case, in parts that can be sent again after any break."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from leuknet.room.files import RoomFiles
+from leuknet.room.intake import Limits, append, begin_upload, finish, received
+from leuknet.store.nouns import Upload
+from leuknet.store.scorings import scorings_of
+from leuknet.store.uploads import find_upload
+from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUpload, ApiUser, BodyOf
+from leuknet.web.api.cases import image_shape
+from leuknet.web.api.problems import problems
+from leuknet.web.api.shapes import FinishedUpload, NewUpload, UploadShape
+from leuknet.web.errors import not_here
+from leuknet.web.guard import CHUNK_BYTES
+from leuknet.web.who import Configured, Files, Room
+
+router = APIRouter(tags=["Uploads"], prefix="/cases/{case_id}/uploads")
+
+_BYTES = "application/octet-stream"
+_RAW_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": f"The bytes of the file from `Upload-Offset` on, at most {CHUNK_BYTES:,}.",
+        "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post(
+    "", status_code=201, dependencies=[JSON_BODY], responses=problems(400, 404, 408, 409, 413, 415, 422)
+)
+def begin(
+    new: NewUpload,
+    case: ApiCase,
+    user: ApiUser,
+    store: Room,
+    files: Files,
+    settings: Configured,
+    answer: Response,
+) -> UploadShape:
+    """Announce a file, before its first byte. With a key that was used before, it is the same upload:
+    `received` says where to go on.
+    """
+    upload = begin_upload(
+        store,
+        files,
+        case.id,
+        user=user,
+        name=new.name,
+        n_bytes=new.n_bytes,
+        kind=new.kind,
+        key=new.key,
+        microns_per_pixel=new.microns_per_pixel,
+        limits=Limits(max_upload_bytes=settings.max_upload_bytes),
+    )
+    answer.headers["Location"] = f"/api/v1/cases/{case.id}/uploads/{upload.id}"
+    return _shape(files, upload)
+
+
+@router.get("/{upload_id}", responses=problems(404))
+def one_upload(upload: ApiUpload, files: Files) -> UploadShape:
+    """Tell how much of a file has come."""
+    return _shape(files, upload)
+
+
+@router.patch(
+    "/{upload_id}",
+    dependencies=[Depends(BodyOf(_BYTES))],
+    openapi_extra=_RAW_BODY,
+    responses=problems(404, 408, 409, 413, 415, 422),
+)
+async def send_part(
+    request: Request,
+    upload: ApiUpload,
+    files: Files,
+    upload_offset: Annotated[
+        int, Header(ge=0, le=2**63 - 1, description="How many bytes of the file come before these.")
+    ],
+) -> UploadShape:
+    """Send the next bytes of a file; they are on the disk when the answer comes. After a lost answer, ask
+    for the upload and go on from `received`.
+    """
+    content = await request.body()
+    await run_in_threadpool(append, files, upload, upload_offset, content)
+    return await run_in_threadpool(_shape, files, upload)
+
+
+@router.post("/{upload_id}/finish", responses=problems(404, 409, 422))
+def finish_upload(upload: ApiUpload, user: ApiUser, store: Room, files: Files) -> FinishedUpload:
+    """Say that the file is whole. It is checked, kept, and scored in time; again is no error."""
+    images = finish(store, files, upload, actor=user.actor)
+    now = find_upload(store, upload.id)
+    if now is None:
+        raise not_here()
+    scored = {one.image_id: one for one in scorings_of(store, upload.case_id)} if images else {}
+    return FinishedUpload(
+        upload=_shape(files, now), images=[image_shape(image, scored.get(image.id)) for image in images]
+    )
+
+
+def _shape(files: RoomFiles, upload: Upload) -> UploadShape:
+    return UploadShape.model_validate({**vars(upload), "received": received(files, upload)})
