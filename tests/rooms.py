@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
+from leuknet.room.files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.database import Store
@@ -35,6 +36,7 @@ class Room:
 
     settings: Settings
     store: Store
+    files: RoomFiles
     visitor: TestClient
     clients: dict[str, TestClient] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
@@ -65,7 +67,7 @@ def open_room(
     settings = Settings(folder=folder, database_url=database_url, model=model, demo=demo)
     app = create_app(settings)
     with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as visitor:
-        yield Room(settings, app.state.store, visitor)
+        yield Room(settings, app.state.store, app.state.files, visitor)
 
 
 @dataclass

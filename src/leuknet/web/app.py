@@ -18,14 +18,25 @@ from leuknet import __version__
 from leuknet.room.files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
+from leuknet.web.api import PREFIX as API_PREFIX
+from leuknet.web.api import create_api
 from leuknet.web.errors import answer_errors
 from leuknet.web.guard import RateLimit, own_form, protect
-from leuknet.web.pages import accounts, case_list, demonstration, signing_in
+from leuknet.web.pages import (
+    accounts,
+    case_list,
+    demonstration,
+    signing,
+    signing_in,
+    studies,
+    study_disputes,
+    study_reading,
+)
 from leuknet.web.render import STATIC
 from leuknet.web.settings import Settings
 from leuknet.web.who import Room
 
-PAGES = (signing_in, accounts, case_list, demonstration)
+PAGES = (signing_in, accounts, case_list, demonstration, signing, studies, study_disputes, study_reading)
 """Modules with a `router` of pages; each changes things only for forms that are ours."""
 
 
@@ -62,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     for module in PAGES:
         app.include_router(module.router, dependencies=[Depends(own_form)])
     app.mount("/static", _KeptFiles(directory=STATIC))
+    app.mount(API_PREFIX, create_api(settings, app.state))
 
     @app.get("/")
     def start() -> RedirectResponse:

@@ -1,0 +1,156 @@
+"""How a case ends: what is decided, what is open, the signature, and what can be taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from starlette.background import BackgroundTask
+
+from leuknet.errors import LeukNetError
+from leuknet.room.cards import room_model
+from leuknet.room.labelled import zip_labelled
+from leuknet.room.labels import OUTCOMES
+from leuknet.room.signing import SUFFIXES, readiness, sign_case, signed_file
+from leuknet.store.accounts import list_users
+from leuknet.store.nouns import Case, User
+from leuknet.store.signatures import find_signature, reopen, signatures_of
+from leuknet.types import ModelCard
+from leuknet.web.errors import ForbiddenError, not_here, status_of
+from leuknet.web.render import at_least, render_page
+from leuknet.web.settings import Settings
+from leuknet.web.who import Configured, Files, Room, SignedIn, VisibleCase
+
+router = APIRouter()
+
+Reason = Annotated[str, Form(max_length=20_000)]
+
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".pdf": "application/pdf",
+    ".fhir.json": "application/fhir+json",
+    ".dcm": "application/dicom",
+}
+
+# A report holds its own styles and pictures, and no script; it may do nothing else, whatever is in it.
+_REPORT_POLICY = (
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
+)
+
+
+@router.get("/cases/{case_id}/signing")
+def signing(request: Request, case: VisibleCase, user: SignedIn, store: Room) -> Response:
+    """What is decided of a case, what stands in the way of signing it, and its signed versions."""
+    return _page(request, case, user, store)
+
+
+@router.post("/cases/{case_id}/sign")
+def sign(
+    request: Request,
+    case: VisibleCase,
+    user: SignedIn,
+    store: Room,
+    files: Files,
+    settings: Configured,
+    reason: Reason = "",
+) -> Response:
+    """Sign a case and lock it."""
+    _require_lead(user)
+    now = datetime.now(UTC)
+    try:
+        sign_case(store, files, case, user=user, reason=reason, now=now, models=models_of(settings))
+    except LeukNetError as error:
+        return _page(request, case, user, store, error=error, reason=reason)
+    return RedirectResponse(f"/cases/{case.id}/signing", 303)
+
+
+@router.post("/cases/{case_id}/reopen")
+def amend(request: Request, case: VisibleCase, user: SignedIn, store: Room, reason: Reason = "") -> Response:
+    """Open a signed case again for an amendment."""
+    _require_lead(user)
+    try:
+        reopen(store, case.id, user=user, reason=reason)
+    except LeukNetError as error:
+        return _page(request, case, user, store, error=error, reason=reason)
+    return RedirectResponse(f"/cases/{case.id}/signing", 303)
+
+
+@router.get("/cases/{case_id}/signed/{version}/report{suffix}")
+def report(case: VisibleCase, version: int, suffix: str, store: Room, files: Files) -> Response:
+    """A signed version in one of its forms."""
+    return signed_answer(case, version, suffix, store, files)
+
+
+@router.get("/cases/{case_id}/labelled.zip")
+def labelled(case: VisibleCase, user: SignedIn, store: Room, files: Files) -> Response:
+    """The cells with a label as a data set for training."""
+    _require_lead(user)
+    return labelled_answer([case], f"labelled-{case.id}.zip", store, files)
+
+
+def signed_answer(case: Case, version: int, suffix: str, store: Room, files: Files) -> Response:
+    """Return a file of a signed version as an answer that can do nothing."""
+    signature = find_signature(store, case.id, version) if 1 <= version < 2**31 else None
+    if signature is None or suffix not in SUFFIXES:
+        raise not_here()
+    path = signed_file(files, signature, suffix)
+    shown = "inline" if suffix in (".html", ".pdf") else "attachment"
+    headers = {"Content-Disposition": f'{shown}; filename="case-{case.id}-{version}{suffix}"'}
+    if suffix == ".html":
+        headers["Content-Security-Policy"] = _REPORT_POLICY
+    return FileResponse(path, media_type=_KINDS[suffix], headers=headers)
+
+
+def labelled_answer(cases: Sequence[Case], name: str, store: Room, files: Files) -> Response:
+    """Return the labelled cells of cases as an archive, made on the disk: it may exceed the memory."""
+    with NamedTemporaryFile(prefix="leuknet-labelled-", suffix=".zip", delete=False) as archive:
+        path = Path(archive.name)
+        try:
+            zip_labelled(store, files, cases, archive)
+        except BaseException:
+            path.unlink()
+            raise
+    done = BackgroundTask(path.unlink)
+    return FileResponse(path, media_type="application/zip", filename=name, background=done)
+
+
+def models_of(settings: Settings) -> Mapping[str, ModelCard]:
+    """Return the cards of the models that this room has, by model id."""
+    if settings.model is None:
+        return {}
+    model = room_model(settings.model)
+    return {model.model_id: model.card}
+
+
+def _require_lead(user: User) -> None:
+    if not at_least(user, "lead"):
+        raise ForbiddenError("lead")
+
+
+def _page(
+    request: Request,
+    case: Case,
+    user: User,
+    store: Room,
+    *,
+    error: LeukNetError | None = None,
+    reason: str = "",
+) -> Response:
+    ready = readiness(store, case)
+    content = {
+        "case": case,
+        "ready": ready,
+        "counts": [(outcome, ready.counts.get(outcome, 0)) for outcome in OUTCOMES],
+        "signatures": signatures_of(store, case.id)[::-1],
+        "names": {one.id: one.name for one in list_users(store)},
+        "suffixes": SUFFIXES,
+        "may_sign": at_least(user, "lead"),
+        "error": error,
+        "reason": reason,
+    }
+    return render_page(request, "signing.html", content, status=200 if error is None else status_of(error))
