@@ -26,6 +26,8 @@ Measure = Literal["agreement", "cohen", "fleiss"]
 """Percent agreement, of more than two raters the mean over their pairs; Cohen's kappa; Fleiss' kappa."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
+ComparedKind = Literal["pair", "all", "self", "model"]
+
 MIN_CASES = 10
 """Cases from which on they are resampled: among fewer, resamples are too alike for an interval."""
 
@@ -65,6 +67,25 @@ class Agreement:
     left_out: int
     resampled: Literal["cases", "cells"]
     reason: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Raters who were compared: percent agreement and kappa, side by side.
+
+    Attributes
+    ----------
+    name
+        Who, such as `reader 1 and reader 2`.
+    kind
+        Two readers, all readers, a reader with himself on cells shown twice, or a reader with the model. Of
+        `all` kappa is Fleiss', else Cohen's.
+    """
+
+    name: str
+    kind: ComparedKind
+    agreement: Agreement
+    kappa: Agreement
 
 
 def agreement_of(

@@ -489,7 +489,7 @@ class StudyLine:
     ----------
     verdict, seconds, decided_at
         Of the read; None if there is none, or it was withdrawn.
-    outcome, probability
+    outcome, probability, model_id
         What the model says of the cell, as in `NewCell`.
     """
 
@@ -505,6 +505,7 @@ class StudyLine:
     decided_at: datetime | None
     outcome: str
     probability: float | None
+    model_id: str
 
 
 @dataclass(frozen=True)

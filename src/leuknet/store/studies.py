@@ -168,6 +168,12 @@ def find_study(store: Store, study_id: UUID, *, user: User) -> Study | None:
     return None if row is None else Study(**row._asdict())
 
 
+def load_study(store: Store, study_id: UUID) -> Study:
+    """Return a study, whoever asks; StoreError if there is none."""
+    with store.reading() as connection:
+        return study_of(connection, study_id)
+
+
 def case_ids_of(store: Store, study_id: UUID) -> tuple[UUID, ...]:
     """Return the cases of a study. Readers of it must not be told."""
     query = sa.select(study_cases.c.case_id).where(study_cases.c.study_id == study_id)

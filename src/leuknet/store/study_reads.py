@@ -159,6 +159,7 @@ def lines_of(
             _READ.c.decided_at,
             cells.c.outcome,
             cells.c.probability,
+            cells.c.model_id,
         )
         .select_from(study_items)
         .join(cells, cells.c.id == study_items.c.cell_id)
