@@ -20,7 +20,7 @@ from leuknet.store.nouns import SYSTEM, Case, NewCell, NewImage, NewStudy, Study
 from leuknet.store.studies import create_study, open_study, set_study_cases, set_study_readers
 from leuknet.types import CellBox
 
-FILE_NAME, CASE_TITLE, OUTCOME, WARNING = "Smith_John_1961.png", "Case of Q17", "blastoid", "strange staining"
+FILE_NAME, CASE_TITLE, OUTCOME, WARNING = "Smith_John_1961.png", "Case of Q17", "positive", "strange staining"
 PROBABILITY = 0.8734
 
 

@@ -24,19 +24,37 @@ from leuknet.web.errors import answer_errors
 from leuknet.web.guard import RateLimit, own_form, protect
 from leuknet.web.pages import (
     accounts,
+    case_events,
+    case_gallery,
+    case_images,
     case_list,
+    case_pictures,
+    cases,
+    cells,
     demonstration,
     signing,
     signing_in,
     studies,
     study_disputes,
     study_reading,
+    study_results,
+    uploads,
 )
 from leuknet.web.render import STATIC
 from leuknet.web.settings import Settings
 from leuknet.web.who import Room
 
-PAGES = (signing_in, accounts, case_list, demonstration, signing, studies, study_disputes, study_reading)
+PAGES = (
+    signing_in,
+    accounts,
+    case_list,
+    demonstration,
+    signing,
+    studies,
+    study_disputes,
+    study_reading,
+    study_results,
+)
 """Modules with a `router` of pages; each changes things only for forms that are ours."""
 
 

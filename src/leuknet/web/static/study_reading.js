@@ -76,7 +76,7 @@ function tryPictureAgain() {
   showPicture();
 }
 
-function show(next) {
+function show(next, told) {
   shown = next;
   document.querySelector("[data-bar]").value = shown.read;
   document.querySelector("[data-bar]").max = shown.total;
@@ -93,7 +93,7 @@ function show(next) {
   }
   document.querySelector("[data-last]").hidden = !shown.last;
   showModel(shown.model);
-  savedLine.textContent = say("saved", shown);
+  savedLine.textContent = say(told, shown);
   if (document.activeElement) document.activeElement.blur();
   showPicture();
 }
@@ -180,7 +180,7 @@ async function send(message) {
   clear();
   if (!answer.ok) return refused(content, message);
   if (content.done) return location.replace(`/studies/${place.dataset.study}/read`);
-  show(content);
+  show(content, message.body.verdict ? "saved" : "back");
 }
 
 function later(message, problem = null) {
