@@ -29,8 +29,7 @@ def surroundings(field: Field, box: CellBox) -> Pixels:
     (S, S, 3) uint8
         S is `AROUND` times the longer side of the box; white where it reaches beyond the image.
     """
-    side = round(AROUND * max(box.bottom_px - box.top_px, box.right_px - box.left_px))
-    top, left = (box.top_px + box.bottom_px - side) // 2, (box.left_px + box.right_px - side) // 2
+    top, left, side = shown_square(box)
     first_row, first_column = max(0, top), max(0, left)
     height = min(field.height_px, top + side) - first_row
     width = min(field.width_px, left + side) - first_column
@@ -39,3 +38,9 @@ def surroundings(field: Field, box: CellBox) -> Pixels:
     columns = slice(first_column - left, first_column - left + width)
     square[rows, columns] = field.read(first_row, first_column, height, width)
     return square
+
+
+def shown_square(box: CellBox) -> tuple[int, int, int]:
+    """Return top, left and side of the square around a cell, pixels of its image; it may reach beyond it."""
+    side = round(AROUND * max(box.bottom_px - box.top_px, box.right_px - box.left_px))
+    return (box.top_px + box.bottom_px - side) // 2, (box.left_px + box.right_px - side) // 2, side

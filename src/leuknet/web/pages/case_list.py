@@ -8,9 +8,10 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from leuknet.errors import SettingError
-from leuknet.store.cases import cases_of, create_case
+from leuknet.store.cases import create_case
 from leuknet.store.nouns import User
-from leuknet.web.render import render_page
+from leuknet.store.summaries import case_summaries, people_with_access
+from leuknet.web.render import at_least, render_page
 from leuknet.web.who import Room, SignedIn
 
 router = APIRouter()
@@ -35,5 +36,12 @@ def make_case(
 
 
 def _page(request: Request, user: User, store: Room, *, error: SettingError | None = None) -> Response:
-    content = {"cases": cases_of(store, user), "error": error}
+    found = case_summaries(store, user)
+    ids = [one.case.id for one in found]
+    content = {
+        "cases": found,
+        "people": people_with_access(store, ids) if at_least(user, "lead") else None,
+        "demonstration": getattr(request.app.state, "demonstration", False),
+        "error": error,
+    }
     return render_page(request, "cases.html", content, status=200 if error is None else 422)

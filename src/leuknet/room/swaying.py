@@ -1,0 +1,25 @@
+"""Which reviews of a cell a user is shown: nobody should be swayed before deciding.
+
+A reader sees what others said of a cell only once they have decided it themselves, until they take that back.
+Leads and admins, who settle where readers differ, see all.
+
+Start at `reviews_to_show`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leuknet.store.nouns import Review, User
+
+
+def may_see_others(history: Sequence[Review], user: User) -> bool:
+    """Tell whether a user may see what others said of a cell, by all that was ever said of it."""
+    own = [one for one in history if one.reader_id == user.id]
+    return user.role != "reader" or bool(own and own[-1].verdict != "withdrawn")
+
+
+def reviews_to_show(history: Sequence[Review], user: User) -> tuple[Review, ...]:
+    """Return what a user may see of all that was ever said of a cell, in the same order."""
+    others = may_see_others(history, user)
+    return tuple(one for one in history if others or one.reader_id == user.id)

@@ -1,0 +1,171 @@
+// A field or slide: OpenSeadragon pans and zooms through its tiles; outlines of the cells in view are drawn on a
+// canvas over it, once a frame. Adds `leuknet.desk`, as the gallery does.
+
+leuknet.desk = (() => {
+  const { cells, ask, base, root, t, tell, on } = leuknet;
+  const frame = document.getElementById("viewer");
+  const image = { id: root.dataset.image, width: Number(root.dataset.width), height: Number(root.dataset.height), um: Number(root.dataset.um) };
+  const DASHES = { leukaemic: [], normal: [7, 4], uncertain: [2, 4], unfamiliar: [2, 4], other: [2, 4] };
+  let boxes = [];
+  let lines = [];
+  let order = [];
+  let current = -1;
+  let drawn = true;
+  let colours = {};
+
+  const viewer = OpenSeadragon({
+    element: frame, tileSources: `${base}/images/${image.id}/image.dzi`, showNavigationControl: false, showNavigator: false,
+    animationTime: 0.5, blendTime: 0, maxZoomPixelRatio: 8, minZoomImageRatio: 0.8, visibilityRatio: 0.3, drawer: "canvas",
+    gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true }, imageLoaderLimit: 6, maxImageCacheCount: 400, silenceMultiImageWarnings: true,
+  });
+  const canvas = document.createElement("canvas");
+  canvas.className = "lines";
+  viewer.canvas.append(canvas);
+  const pen = canvas.getContext("2d");
+
+  function readColours() {
+    const style = getComputedStyle(frame);
+    colours = Object.fromEntries(["leukaemic", "normal", "uncertain", "unfamiliar", "other", "halo"].map((name) => [name, style.getPropertyValue(`--line-${name}`).trim()]));
+  }
+
+  // Screen pixels = origin + image pixels * scale.
+  function placement() {
+    const zoom = viewer.viewport.viewportToImageZoom(viewer.viewport.getZoom(true));
+    const origin = viewer.viewport.imageToViewerElementCoordinates(new OpenSeadragon.Point(0, 0), true);
+    const at = viewer.viewport.pixelFromPoint(viewer.viewport.imageToViewportCoordinates(0, 0), true);
+    return { zoom, x: at?.x ?? origin.x, y: at?.y ?? origin.y };
+  }
+
+  function draw() {
+    if (!viewer.world.getItemCount()) return;
+    const ratio = window.devicePixelRatio || 1;
+    const { clientWidth: width, clientHeight: height } = frame;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    const place = placement();
+    if (drawn) for (let index = 0; index < boxes.length; index += 1) drawCell(index, place, width, height);
+    if (current >= 0) drawCell(current, place, width, height);
+    if (image.um) leuknet.drawBar(frame.parentElement.querySelector(".bar"), place.zoom / image.um, width / 4);
+  }
+
+  function drawCell(index, { zoom, x, y }, width, height) {
+    const [top, left, bottom, right] = boxes[index];
+    const [l, u, r, d] = [x + left * zoom, y + top * zoom, x + right * zoom, y + bottom * zoom];
+    if (r < 0 || d < 0 || l > width || u > height) return;
+    const means = cells.means(index);
+    const colour = colours[means];
+    if (r - l < 5) { // too small for a line: a dot
+      pen.fillStyle = colour;
+      pen.fillRect((l + r) / 2 - 1.5, (u + d) / 2 - 1.5, 3, 3);
+      return;
+    }
+    pen.beginPath();
+    outline(lines[index], zoom, x, y) || pen.rect(l, u, r - l, d - u);
+    pen.setLineDash([]);
+    if (r - l > 24) { // a light or dark edge, so that the line is seen on any stain
+      pen.strokeStyle = colours.halo;
+      pen.lineWidth = index === current ? 6 : 3.5;
+      pen.stroke();
+    }
+    pen.setLineDash(DASHES[means] ?? []);
+    pen.strokeStyle = colour;
+    pen.lineWidth = index === current ? 3.5 : 1.75;
+    pen.stroke();
+    if (index === current) {
+      pen.setLineDash([]);
+      pen.strokeRect(l - 5, u - 5, r - l + 10, d - u + 10);
+    }
+    const said = cells.said(index);
+    if (said && r - l > 24) sign(t(`sign_${said}`), r, u);
+  }
+
+  function outline(points, zoom, x, y) {
+    if (!points?.length) return false;
+    const step = zoom < 0.25 ? 8 : 2; // every fourth point is enough for a few pixels
+    for (let at = 0; at < points.length; at += step) pen.lineTo(x + (points[at + 1] + 0.5) * zoom, y + (points[at] + 0.5) * zoom);
+    pen.closePath();
+    return true;
+  }
+
+  function sign(letter, right, top) {
+    pen.font = "700 13px system-ui, sans-serif";
+    pen.textAlign = "center";
+    pen.fillStyle = colours.halo;
+    pen.fillRect(right - 8, top - 10, 18, 18);
+    pen.fillStyle = colours.other;
+    pen.fillText(letter, right + 1, top + 4);
+  }
+
+  function hit(point) {
+    const { zoom, x, y } = placement();
+    const [column, row] = [(point.x - x) / zoom, (point.y - y) / zoom];
+    const inside = boxes.map((box, index) => [box, index]).filter(([[top, left, bottom, right]]) => row >= top && row < bottom && column >= left && column < right);
+    const size = ([[top, left, bottom, right]]) => (bottom - top) * (right - left);
+    return inside.sort((a, b) => size(a) - size(b))[0]?.[1] ?? -1;
+  }
+
+  function select(index, move) {
+    current = index;
+    if (move && index >= 0) centre(index);
+    draw();
+    tell("desk:focus", { index });
+  }
+
+  function centre(index) {
+    const [top, left, bottom, right] = boxes[index];
+    const middle = viewer.viewport.imageToViewportCoordinates((left + right) / 2, (top + bottom) / 2);
+    const wanted = viewer.viewport.imageToViewportZoom(Math.min(frame.clientWidth, frame.clientHeight) / (5 * Math.max(bottom - top, right - left)));
+    viewer.viewport.panTo(middle);
+    if (viewer.viewport.getZoom() < 0.6 * wanted) viewer.viewport.zoomTo(wanted, middle);
+  }
+
+  const step = (by) => { if (order.length) select(order[(order.indexOf(current) + by + order.length) % order.length], true); };
+  const views = {
+    in: () => viewer.viewport.zoomBy(1.5), out: () => viewer.viewport.zoomBy(1 / 1.5), whole: () => viewer.viewport.goHome(),
+    actual: () => viewer.viewport.zoomTo(viewer.viewport.imageToViewportZoom(1)),
+    cells: (button) => { drawn = !drawn; button.setAttribute("aria-pressed", drawn); draw(); },
+    previous: () => step(-1), next: () => step(1),
+  };
+  document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () => {
+    views[button.dataset.view](button);
+    viewer.viewport.applyConstraints();
+  }));
+
+  viewer.addHandler("canvas-click", (event) => { if (event.quick) select(hit(event.position), false); });
+  for (const name of ["open", "animation", "resize", "update-viewport"]) viewer.addHandler(name, draw);
+  // Its own keys turn and mirror the image, which no reader of cells wants; ours are heard by the document.
+  viewer.addHandler("canvas-key", (event) => { if (/^[a-z0-9]$/i.test(event.originalEvent.key) && event.originalEvent.key !== "0") event.preventDefaultAction = true; });
+  document.addEventListener("keydown", (event) => {
+    if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === ",") step(-1);
+    if (event.key === ".") step(1);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); draw(); });
+
+  on("cells:changed", draw);
+  on("cells:loaded", () => {
+    document.getElementById("shown").textContent = t("shown", { n: cells.count });
+    order = Array.from({ length: cells.count }, (_, index) => index);
+    const wanted = location.hash.match(/^#cell-(\d+)$/);
+    if (wanted && current < 0 && cells.indexOf(Number(wanted[1])) >= 0) whenOpen(() => select(cells.indexOf(Number(wanted[1])), true));
+    else draw();
+  });
+
+  function whenOpen(act) {
+    if (viewer.world.getItemCount()) act();
+    else viewer.addOnceHandler("open", () => setTimeout(act));
+  }
+
+  async function load() {
+    readColours();
+    const { body } = await ask(`/images/${image.id}/outlines.json`);
+    [boxes, lines] = [body.box, body.outline];
+    await cells.load();
+  }
+  load();
+  return { active: () => current, go: (index) => select(index, true), list: () => null, focus: () => frame.focus(), viewer };
+})();

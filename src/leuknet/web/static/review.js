@@ -1,0 +1,144 @@
+// Decisions: by key, button or touch. Each is shown at once, sent at once, and sent again while the server is
+// away; of one cell in the order they were made. Adds `leuknet.decide`.
+
+leuknet.decide = (() => {
+  const { cells, desk, ask, t, say, tell, on, wait, locked } = leuknet;
+  const KEYS = { 1: "leukaemic", 2: "normal", 3: "uncertain", 4: "not_a_cell", l: "leukaemic", n: "normal", u: "uncertain", x: "not_a_cell" };
+  const queues = new Map(); // index -> decisions that are not saved yet
+  let past = []; // cells in the order of their decisions
+  let away = false;
+
+  const waiting = () => [...queues.values()].reduce((sum, queue) => sum + queue.length, 0);
+
+  function decide(verdict, note) {
+    const index = desk.active();
+    if (locked || index < 0) return;
+    past.push(index);
+    push(index, { verdict, note: note ?? leuknet.noteOf?.(index) ?? "" });
+    cells.set(index, verdict);
+  }
+
+  function undo() {
+    if (locked) return;
+    const index = past.pop();
+    if (index === undefined) return say(t("nothing_to_undo"));
+    desk.go(index);
+    push(index, { undo: true });
+  }
+
+  function push(index, decision) {
+    const queue = queues.get(index) ?? [];
+    queue.push(decision);
+    cells.unsaved.add(index);
+    if (queue.length === 1) {
+      queues.set(index, queue);
+      work(index, queue);
+    }
+  }
+
+  async function work(index, queue) {
+    let pause = 500;
+    while (queue.length) {
+      const answer = await send(index, queue[0]);
+      if (answer === null || answer.status >= 500 || [401, 408, 429].includes(answer.status)) {
+        away = true;
+        say(answer?.status === 401 ? t("signed_out") : t("away", { n: waiting() }));
+        await wait(pause);
+        pause = Math.min(15000, pause * 2);
+        continue;
+      }
+      pause = 500;
+      settle(index, queue, answer);
+    }
+    queues.delete(index);
+    cells.unsaved.delete(index);
+    tell("cells:changed", { index });
+    if (away && !queues.size) {
+      away = false;
+      say(t("back"));
+    }
+  }
+
+  async function send(index, decision) {
+    const expected = cells.review[index] || null;
+    const path = `/cells/${cells.id[index]}/${decision.undo ? "undo" : "review"}`;
+    if (decision.undo && expected === null) return { status: 204 };
+    const json = decision.undo ? { expected_review_id: expected } : { verdict: decision.verdict, note: decision.note, expected_review_id: expected };
+    try {
+      return await ask(path, { method: "POST", json });
+    } catch {
+      return null;
+    }
+  }
+
+  function settle(index, queue, { status, body }) {
+    const decision = queue.shift();
+    if (status === 200) {
+      // A decision that waits behind this one is what the page goes on showing.
+      const shown = queue.length && !queue[0].undo ? cells.said(index) : body.verdict;
+      cells.set(index, shown, body.review_id);
+      if (decision.undo) say(body.verdict ? t("undone_to", { verdict: t(`verdict_${body.verdict}`) }) : t("undone"));
+      else say(t("saved", { verdict: t(`verdict_${body.verdict}`) }));
+      tell("review:saved", { index, note: body.note });
+      return;
+    }
+    queue.length = 0; // what followed was decided without knowing this
+    if (status === 409 && body.current) {
+      const { verdict, review_id: review } = body.current;
+      const elsewhere = review !== (cells.review[index] || null);
+      cells.set(index, verdict, review);
+      say(!elsewhere ? t("refused", { what: body.title, why: body.detail, fix: body.fix }) : verdict ? t("conflict", { verdict: t(`verdict_${verdict}`) }) : t("conflict_none"));
+      tell("review:saved", { index, note: body.current.note });
+    } else if (status !== 204) {
+      say(t("refused", { what: body.title ?? status, why: body.detail ?? "", fix: body.fix ?? "" }));
+      cells.load();
+    }
+  }
+
+  function next() {
+    const index = cells.nextUncertain(desk.active(), desk.list());
+    if (index < 0) say(t("no_more"));
+    else desk.go(index);
+  }
+
+  function showKeys() {
+    const dialog = document.getElementById("keys");
+    if (dialog.open) dialog.close();
+    else dialog.showModal();
+  }
+
+  const actions = { undo, next, keys: showKeys };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (event.target.closest("input, select, textarea, [contenteditable]")) {
+      if (event.key === "Escape") desk.focus();
+      return;
+    }
+    if (event.key === "?") return showKeys();
+    if (document.querySelector("dialog[open]") || !cells.count) return;
+    if (event.key === " " && event.target.closest("button, a, summary")) return;
+    const key = event.key.toLowerCase();
+    if (KEYS[key]) decide(KEYS[key]);
+    else if (key === "z") undo();
+    else if (key === "j" || key === " ") next();
+    else return;
+    event.preventDefault();
+  });
+  document.querySelectorAll("[data-verdict]").forEach((button) => button.addEventListener("click", () => decide(button.dataset.verdict)));
+  document.querySelectorAll("[data-action]").forEach((button) => button.addEventListener("click", () => actions[button.dataset.action]()));
+
+  function showPressed() {
+    const said = desk.active() < 0 ? "" : cells.said(desk.active());
+    document.querySelectorAll("[data-verdict]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.verdict === said));
+  }
+  on("desk:focus", showPressed);
+  on("cells:changed", showPressed);
+  on("cells:loaded", () => {
+    if (past.length) return;
+    const decided = cells.verdict.map((verdict, index) => (verdict ? index : -1)).filter((index) => index >= 0);
+    past = decided.sort((a, b) => cells.review[a] - cells.review[b]);
+  });
+  window.addEventListener("beforeunload", (event) => { if (waiting()) event.preventDefault(); });
+  return decide;
+})();
