@@ -77,7 +77,7 @@ def take_archive(
     tally = Tally()
     part = files.part(upload.id)
     allowed = min(limits.max_upload_bytes, max(_NO_BOMB_BYTES, MAX_RATIO * part.stat().st_size))
-    with part.open("rb", buffering=0) as file, _open(_Bounded(file), upload.name) as archive:
+    with _Bounded(io.FileIO(part)) as file, _open(file, upload.name) as archive:
         members = _wanted(archive, upload.name)
         images = _images(archive, members, files=files, upload=upload, allowed=allowed, tally=tally)
         while together := list(islice(images, _TOGETHER)):

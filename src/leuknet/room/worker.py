@@ -214,9 +214,7 @@ class _Worker:
             if pulse.lost:
                 raise _LostJobError
             if self.stop.is_set():
-                raise StoppedError(
-                    f"job {job.id} stopped", why="the worker was told to stop", fix="start one"
-                )
+                raise _stopped()
             if job.kind != EXPLAIN:
                 while (asked := take_job(self.room.store, kinds=(EXPLAIN,))) is not None:
                     self.do(asked)
@@ -258,9 +256,7 @@ class _Worker:
                     _log.warning("waiting until it works again: %s", why)
                     told = True
                 if self.stop.wait(pause):
-                    raise StoppedError(
-                        "stopped", why="told so while waiting", fix="start it again"
-                    ) from error
+                    raise _stopped() from error
                 pause = min(2 * pause, LONGEST_PAUSE_S)
             else:
                 if told:
