@@ -15,6 +15,7 @@ from starlette.datastructures import State
 from leuknet import __version__
 from leuknet.web.api import cases, cells, pictures, reports, reviews, studies, system, uploads, webhooks
 from leuknet.web.api.access import api_user
+from leuknet.web.api.methods import AllMethods
 from leuknet.web.api.problems import add_problem_schema, problems
 from leuknet.web.errors import answer_errors
 from leuknet.web.settings import Settings
@@ -58,6 +59,7 @@ def create_api(settings: Settings, state: State) -> FastAPI:
         api.include_router(module.router, dependencies=[Depends(api_user)], responses=for_accounts)
     describe = _describer(api, settings)
     api.openapi = describe  # type: ignore[method-assign]
+    api.add_middleware(AllMethods, prefix=PREFIX, describe=describe)
     return api
 
 

@@ -18,6 +18,7 @@ from leuknet.store.cell_pages import ReadCell, find_case_cell
 from leuknet.store.nouns import Case, Upload, User
 from leuknet.store.sign_in import find_api_user
 from leuknet.store.uploads import find_upload
+from leuknet.web.api.shapes import LARGEST
 from leuknet.web.errors import ForbiddenError, NeedsSignInError, not_here
 from leuknet.web.render import at_least
 from leuknet.web.who import Room
@@ -26,7 +27,7 @@ _sent_token = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token from the page of one's own account."
 )
 
-Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the cell.")]
+Number = Annotated[int, Path(ge=1, le=LARGEST, description="Number of the cell.")]
 
 
 def api_user(

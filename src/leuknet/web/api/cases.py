@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-from uuid import UUID
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter, Query, Response
-
-from leuknet.errors import SettingError
 from leuknet.room.kinds import ARCHIVE, SCORE, TABLE
 from leuknet.store.cases import cases_of, create_case, images_of
 from leuknet.store.cell_pages import CellPlace, count_cells
@@ -17,7 +13,7 @@ from leuknet.store.nouns import Case, CaseImage, Scoring, User
 from leuknet.store.scorings import scorings_of
 from leuknet.store.summaries import case_summary
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUser
-from leuknet.web.api.paging import Cursor, Limit, read_cursor, write_cursor
+from leuknet.web.api.paging import Cursor, Limit, cases_after, read_cursor, write_case_cursor, write_cursor
 from leuknet.web.api.problems import problems
 from leuknet.web.api.shapes import CaseDetail, CaseShape, ImageShape, JobList, JobShape, NewCase, Page
 from leuknet.web.who import Room
@@ -28,28 +24,11 @@ _BRING_CELLS = (SCORE, ARCHIVE, TABLE)
 
 
 @router.get("/cases", responses=problems(422))
-def list_cases(
-    user: ApiUser,
-    store: Room,
-    limit: Limit = 100,
-    after: Annotated[
-        UUID | None, Query(description="`next` of the page before; leave it out for the first.")
-    ] = None,
-) -> Page[CaseShape]:
+def list_cases(user: ApiUser, store: Room, limit: Limit = 100, cursor: Cursor = None) -> Page[CaseShape]:
     """List the cases that the account may see, the newest first."""
-    found = cases_of(store, user)
-    if after is not None:
-        begin = next((place for place, case in enumerate(found, start=1) if case.id == after), None)
-        if begin is None:
-            raise SettingError(
-                "cannot find this page",
-                why="the case after which it begins is not in the list",
-                fix="begin at the first page again",
-            )
-        found = found[begin:]
-    more = len(found) > limit
+    found = cases_after(cases_of(store, user), cursor)
     items = [CaseShape.model_validate(case) for case in found[:limit]]
-    return Page(items=items, next=str(items[-1].id) if more else None)
+    return Page(items=items, next=write_case_cursor(found[limit - 1]) if len(found) > limit else None)
 
 
 @router.post("/cases", status_code=201, dependencies=[JSON_BODY], responses=problems(400, 408, 413, 415, 422))

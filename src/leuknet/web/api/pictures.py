@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from leuknet.errors import StoreError
+from leuknet.errors import StoreError, UnreadableImageError
 from leuknet.room.files import RoomFiles
 from leuknet.room.pictures import ensure_cell_pictures
 from leuknet.store.cases import find_image
@@ -27,7 +27,7 @@ _PNG, _WEBP = "image/png", "image/webp"
 
 def _picture(media_type: str) -> dict[int | str, dict[str, Any]]:
     content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
-    return {200: {"description": "The picture.", "content": content}, **problems(404, 422)}
+    return {200: {"description": "The picture.", "content": content}, **problems(404)}
 
 
 @router.get("/thumb", response_class=Response, responses=_picture(_WEBP))
@@ -67,7 +67,10 @@ def _image(store: Store, found: ReadCell) -> CaseImage:
 
 def _drawn(store: Store, files: RoomFiles, found: ReadCell) -> CaseImage:
     image = _image(store, found)
-    ensure_cell_pictures(files, image, [found.cell])
+    try:
+        ensure_cell_pictures(files, image, [found.cell])
+    except UnreadableImageError as error:  # no fault of the request: a kept file is gone
+        raise StoreError(error.what, why=error.why, fix=error.fix) from error
     return image
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
+from leuknet.errors import ConflictError, DataError, StoreError, UnreadableImageError
 from leuknet.room.files import RoomFiles
 from leuknet.room.labelled import zip_labelled
 from leuknet.room.signing import signed_file
@@ -85,7 +86,7 @@ def report_file(
 @router.get(
     "/cases/{case_id}/labelled.zip",
     response_class=StreamingResponse,
-    responses={200: _file(_ZIP), **problems(403, 404, 422)},
+    responses={200: _file(_ZIP), **problems(403, 404, 409)},
 )
 def labelled_case(case: ApiCase, _lead: ApiLead, store: Room, files: Files) -> StreamingResponse:
     """Give the cells that are labelled leukaemic or normal as a data set for training; for leads."""
@@ -95,7 +96,7 @@ def labelled_case(case: ApiCase, _lead: ApiLead, store: Room, files: Files) -> S
 @router.get(
     "/labelled.zip",
     response_class=StreamingResponse,
-    responses={200: _file(_ZIP), **problems(403, 404, 422)},
+    responses={200: _file(_ZIP), **problems(403, 404, 409, 422)},
 )
 def labelled_cases(
     case_id: Annotated[
@@ -118,8 +119,12 @@ def _data_set(store: Store, files: RoomFiles, cases: Sequence[Case], name: str) 
     stream = tempfile.TemporaryFile(dir=files.folder)  # noqa: SIM115 - closed once it is sent
     try:
         zip_labelled(store, files, cases, stream)
-    except BaseException:
+    except BaseException as error:
         stream.close()
+        if isinstance(error, UnreadableImageError):
+            raise StoreError(error.what, why=error.why, fix=error.fix) from error
+        if isinstance(error, DataError):  # no fault of the request: nothing is labelled yet
+            raise ConflictError(error.what, why=error.why, fix=error.fix) from error
         raise
     return StreamingResponse(_sent(stream), media_type=_ZIP, headers=_saved_as(name))
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from leuknet.fields.scale import COARSEST_UM, FINEST_UM
 from leuknet.room.labels import LabelState
@@ -29,7 +29,13 @@ from leuknet.store.nouns import (
 GivenVerdict = Literal["leukaemic", "normal", "uncertain", "not_a_cell"]
 """What a reader can say of a cell."""
 
-_LARGEST = 2**63 - 1
+LARGEST = 2**53 - 1
+"""Of a number: the largest that every program's JSON holds exactly."""
+
+
+def _whole(value: object) -> object:
+    """Take 3.0 for 3, as JSON Schema does, but not "3"."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _storable(text: str) -> str:
@@ -40,7 +46,7 @@ def _storable(text: str) -> str:
 
 _NO_NUL = {"pattern": r"^[^\u0000]*$"}
 Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra=_NO_NUL)]
-RowId = Annotated[int, Field(ge=1, le=_LARGEST)]
+Count = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(_whole)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -153,7 +159,7 @@ class NewUpload(_Sent):
         description="Of the file, to be shown; it is no path.",
         examples=["field-3.png"],
     )
-    n_bytes: int = Field(ge=1, le=_LARGEST, description="Of the whole file.", examples=[1048576])
+    n_bytes: Count = Field(description="Of the whole file.", examples=[1048576])
     key: str = Field(
         pattern=r"^[A-Za-z0-9._:\-]{1,100}$",
         description="Chosen by the program: use the SHA-256 of the file, in hexadecimal.",
@@ -246,7 +252,7 @@ class NewReviewShape(_Sent):
 
     verdict: GivenVerdict
     note: Text = Field(default="", max_length=10_000)
-    expected_review_id: RowId | None = Field(
+    expected_review_id: Count | None = Field(
         description="`id` of this account's newest review of the cell as the program saw it, null if there "
         "was none: if there is another by now, nothing is saved, and the status is 409."
     )
@@ -255,7 +261,7 @@ class NewReviewShape(_Sent):
 class Undo(_Sent):
     """A review to be taken back."""
 
-    expected_review_id: RowId = Field(description="`id` of the review that is to be taken back.")
+    expected_review_id: Count = Field(description="`id` of the review that is to be taken back.")
 
 
 class OwnReview(BaseModel):

@@ -15,7 +15,7 @@ from leuknet.store.uploads import find_upload
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUpload, ApiUser, BodyOf
 from leuknet.web.api.cases import image_shape
 from leuknet.web.api.problems import problems
-from leuknet.web.api.shapes import FinishedUpload, NewUpload, UploadShape
+from leuknet.web.api.shapes import LARGEST, FinishedUpload, NewUpload, UploadShape
 from leuknet.web.errors import not_here
 from leuknet.web.guard import CHUNK_BYTES
 from leuknet.web.who import Configured, Files, Room
@@ -80,7 +80,7 @@ async def send_part(
     upload: ApiUpload,
     files: Files,
     upload_offset: Annotated[
-        int, Header(ge=0, le=2**63 - 1, description="How many bytes of the file come before these.")
+        int, Header(ge=0, le=LARGEST, description="How many bytes of the file come before these.")
     ],
 ) -> UploadShape:
     """Send the next bytes of a file; they are on the disk when the answer comes. After a lost answer, ask
