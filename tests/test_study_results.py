@@ -95,8 +95,8 @@ def test_agreement_of_a_small_study_by_hand(store: Store, study: Study) -> None:
     for reader in ("reader 1", "reader 2"):
         assert compared["model", f"{reader} and the model"].agreement.estimate == pytest.approx(5 / 6)
     # Both say the same of a cell each time; 3 of 6 cells came twice.
-    assert [compared["self", f"reader {n}"].agreement.estimate for n in (1, 2)] == [1.0, 1.0]
-    assert compared["self", "reader 1"].agreement.cells == 3
+    assert [compared["self", f"reader {n} twice"].agreement.estimate for n in (1, 2)] == [1.0, 1.0]
+    assert compared["self", "reader 1 twice"].agreement.cells == 3
     # Of two readers Fleiss' kappa is not given.
     assert {kind for kind, _ in compared} == {"pair", "self", "model"}
     assert (pair.kappa.cells, pair.kappa.cases, pair.kappa.resampled) == (6, 1, "cells")
@@ -126,7 +126,7 @@ def test_who_says_otherwise_the_second_time_is_not_consistent(
     results = study_results(store, study.id)
 
     (own,) = [one for one in results.phases[0].compared if one.kind == "self"]
-    assert (own.name, own.agreement.estimate, own.agreement.cells) == ("reader 1", 0.0, 2)
+    assert (own.name, own.agreement.estimate, own.agreement.cells) == ("reader 1 twice", 0.0, 2)
     # Bert read nothing: he is in no comparison that has a value.
     (pair,) = [one for one in results.phases[0].compared if one.kind == "pair"]
     assert (pair.kappa.estimate, pair.kappa.left_out) == (None, 4)

@@ -23,8 +23,8 @@ MOST_ROWS = 60
 HEADINGS: dict[ComparedKind, str] = {
     "pair": "Two readers (Cohen's kappa)",
     "all": "All readers (Fleiss' kappa)",
-    "self": "A reader with himself or herself, on cells shown twice (Cohen's kappa)",
-    "model": "A reader with the model (Cohen's kappa)",
+    "self": "Same reader twice (Cohen's kappa)",
+    "model": "Reader and model (Cohen's kappa)",
 }
 
 _PITCH_IN = 0.25
@@ -137,8 +137,8 @@ def kappa_text(one: Agreement) -> str:
     if one.estimate is None:
         return "undefined"
     if one.low is None or one.high is None:
-        return f"{one.estimate:.2f} (no interval)"
-    return f"{one.estimate:.2f} ({one.low:.2f} to {one.high:.2f})"
+        return f"{one.estimate:z.2f} (no interval)"
+    return f"{one.estimate:z.2f} ({one.low:z.2f} to {one.high:z.2f})"
 
 
 def _write(axes: Axes, place: float, texts: tuple[str, ...], **style: Any) -> None:

@@ -100,7 +100,7 @@ def _agreement(results: StudyResults, *, simulated: bool) -> tuple[Block, ...]:
     figure = draw_agreement(
         phases,
         title="How far readers agree",
-        subtitle=f"{counted(results.n_cells, 'cell')} of {counted(results.n_cases, 'case')}, read blinded. "
+        subtitle=f"{counted(results.n_cells, 'cell')} of {counted(results.n_cases, 'case')}. "
         f"{_intervals(results)}",
         simulated=simulated,
     )
@@ -159,8 +159,10 @@ def _making(results: StudyResults) -> tuple[Block, ...]:
     modes = {
         "unaided": "unaided: readers did not see the model",
         "assisted": "assisted: readers saw what the model says",
-        "both": f"first unaided, then, {counted(results.washout_days, 'day')} later or more, all anew with "
-        "the model",
+        "both": f"first unaided; then all anew with the model, {counted(results.washout_days, 'day')} later "
+        "or more"
+        if results.washout_days
+        else "first unaided; then all anew with the model, at once",
     }
     rows = (
         ("Mode", modes[results.mode]),
@@ -200,8 +202,7 @@ def _limits(results: StudyResults) -> tuple[Block, ...]:
 def _table(caption: str, compared: tuple[Compared, ...], *, is_change: bool = False) -> Table:
     rows = tuple(
         (
-            one.name,
-            HEADINGS[one.kind].partition(" (")[2].rstrip(")"),
+            (one.name, HEADINGS[one.kind].partition(" (")[2].rstrip(")")),
             _share(one.agreement, is_change=is_change),
             _signed(one.kappa) if is_change else kappa_text(one.kappa),
             f"{one.kappa.cells:,} of {counted(one.kappa.cases, 'case')}",
@@ -209,7 +210,7 @@ def _table(caption: str, compared: tuple[Compared, ...], *, is_change: bool = Fa
         )
         for one in compared
     )
-    return Table(caption, ("Who", "Kappa is", "Agreement", "Kappa", "Cells", "Left out"), rows)
+    return Table(caption, ("Who", "Agreement", "Kappa", "Cells", "Left out"), rows)
 
 
 def _reasons(phase: StudyPhaseResults) -> tuple[str, ...]:
@@ -229,11 +230,11 @@ def _share(one: Agreement, *, is_change: bool) -> str:
     if one.estimate is None:
         return "undefined"
     if is_change:
-        text = f"{100 * one.estimate:+.0f} points"
+        text = f"{100 * one.estimate:+z.0f} points"
         return (
             text
             if one.low is None or one.high is None
-            else f"{text} ({100 * one.low:+.0f} to {100 * one.high:+.0f})"
+            else f"{text} ({100 * one.low:+z.0f} to {100 * one.high:+z.0f})"
         )
     bounds = "" if one.low is None or one.high is None else f" ({100 * one.low:.0f} to {100 * one.high:.0f})"
     return f"{one.estimate:.0%}{bounds}"
@@ -242,7 +243,7 @@ def _share(one: Agreement, *, is_change: bool) -> str:
 def _signed(one: Agreement) -> str:
     if one.estimate is None or one.low is None or one.high is None:
         return kappa_text(one)
-    return f"{one.estimate:+.2f} ({one.low:+.2f} to {one.high:+.2f})"
+    return f"{one.estimate:+z.2f} ({one.low:+z.2f} to {one.high:+z.2f})"
 
 
 def _intervals(results: StudyResults) -> str:

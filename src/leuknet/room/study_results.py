@@ -159,7 +159,6 @@ def _readings(lines: Sequence[StudyLine], phase: Phase, readers: dict[int, str])
     """Return a phase's verdicts; cells are in the same order in each phase."""
     by_cell = {line.cell_id: line for line in lines}
     place = {cell_id: number for number, cell_id in enumerate(sorted(by_cell))}
-    case_number = {case_id: number for number, case_id in enumerate(sorted({one.case_id for one in lines}))}
     first = {name: np.full(len(place), -1, dtype=np.int64) for name in readers.values()}
     again = {name: np.full(len(place), -1, dtype=np.int64) for name in readers.values()}
     for line in lines:
@@ -167,6 +166,9 @@ def _readings(lines: Sequence[StudyLine], phase: Phase, readers: dict[int, str])
             showing = again if line.is_repeat else first
             showing[readers[line.reader_id]][place[line.cell_id]] = _CODES[line.verdict]
     ordered = [by_cell[cell_id] for cell_id in place]
+    # In the order in which cells came, not by their random ids: the same study has the same intervals.
+    cases = dict.fromkeys(line.case_id for line in ordered)
+    case_number = {case_id: number for number, case_id in enumerate(cases)}
     return _Readings(
         cases=np.array([case_number[line.case_id] for line in ordered], dtype=np.int64),
         first=first,
@@ -198,7 +200,7 @@ def _comparisons(readings: _Readings) -> list[_Comparison]:
         again = readings.again[name]
         if (again >= 0).any():
             shown_twice = np.where(again >= 0, ratings, -1)
-            found.append(_Comparison(name, "self", np.stack([shown_twice, again], axis=1)))
+            found.append(_Comparison(f"{name} twice", "self", np.stack([shown_twice, again], axis=1)))
     return found + [
         _Comparison(f"{name} and the model", "model", np.stack([ratings, readings.model], axis=1))
         for name, ratings in first.items()
