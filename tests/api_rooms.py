@@ -72,9 +72,9 @@ def _cell(number: int, n_cells: int, side_px: int) -> NewCell:
     outcome = (
         "unfamiliar"
         if probability is None
-        else "ALL"
+        else "positive"
         if share > 0.6
-        else "HEM"
+        else "negative"
         if share < 0.4
         else "uncertain"
     )

@@ -32,7 +32,8 @@ def list_cells(
         Query(
             max_length=100,
             pattern=r"^[^\u0000]*$",
-            description="Only cells of which the model says this: a class, `uncertain` or `unfamiliar`.",
+            description="Only cells of which the model says this: `positive`, `negative`, `uncertain` or "
+            "`unfamiliar`.",
         ),
     ] = None,
     reviewed: Annotated[

@@ -128,7 +128,7 @@ class CaseDetail(CaseShape):
     cells: int = Field(description="Cells in the case.")
     reviewed: int = Field(description="Cells of which this account says something now.")
     outcomes: dict[str, int] = Field(
-        description="Cells by what the model says of them.", examples=[{"ALL": 12, "uncertain": 3}]
+        description="Cells by what the model says of them.", examples=[{"positive": 12, "uncertain": 3}]
     )
     is_scored: bool = Field(description="Whether no image waits, and no job that brings cells.")
     jobs: list[JobShape] = Field(description="Jobs that wait, run or failed; all are under `/jobs`.")
@@ -230,7 +230,10 @@ class CellShape(BaseModel):
     probability: Share | None = Field(
         description="Calibrated P(leukaemic), 0 to 1; null if it was not scored."
     )
-    outcome: str = Field(description="A class, `uncertain` or `unfamiliar`.", examples=["ALL"])
+    outcome: str = Field(
+        description="`positive` (leukaemic), `negative` (normal), `uncertain` or `unfamiliar`.",
+        examples=["positive"],
+    )
     flags: list[str] = Field(description="What is unusual about it.")
     warnings: list[str]
     model_id: str = Field(description="Of the model that scored it.")

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from leuknet import __version__
 from leuknet.store.accounts import list_users
 from leuknet.web.api.access import ApiUser
+from leuknet.web.api.reference import read_reference
 from leuknet.web.api.shapes import HealthShape, MeShape
 from leuknet.web.render import render_page
 from leuknet.web.who import Room
@@ -26,7 +27,7 @@ def health(store: Room) -> HealthShape:
 @open_router.get("/docs", include_in_schema=False)
 def reference(request: Request) -> HTMLResponse:
     """The description of the API as a page that needs no script and no network."""
-    return render_page(request, "api.html", {"api": request.app.openapi()})
+    return render_page(request, "api.html", {"reference": read_reference(request.app.openapi())})
 
 
 @router.get("/me")
