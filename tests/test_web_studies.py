@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,8 @@ from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from leuknet.store import passwords
+from leuknet.room.demonstration import CELLS_TITLE
+from leuknet.store import passwords, tables
 from leuknet.store.adjudications import adjudicated
 from leuknet.store.blinding import is_blinded
 from leuknet.store.cases import give_access
@@ -338,7 +342,7 @@ def routes(study: Study) -> list[tuple[str, str]]:
 
 def leads_routes(study: Study) -> list[tuple[str, str]]:
     here = f"/studies/{study.id}"
-    got = ["disputes", "disputes/1", "disputes/1/view.png", "results", "results/kappa.svg"]
+    got = ["disputes", "disputes/1", "disputes/1/view.png", "results"]
     got += ["results/reads.csv", "results/report.html", "results/report.pdf"]
     posted = ["plan", "open", "close", "disputes/1"]
     return [("GET", f"{here}/{one}") for one in got] + [("POST", f"{here}/{one}") for one in posted]
@@ -354,7 +358,7 @@ def test_to_who_does_not_read_in_it_a_study_does_not_exist(room: Room, case: Cas
 
     for method, path in routes(study):
         answer = nora.request(method, path, data=BODY)
-        assert (answer.status_code, answer.text) == (404, missing.text.replace("", "")), path
+        assert (answer.status_code, answer.text) == (404, missing.text), path
     assert "Day 15" not in nora.get("/studies").text
 
 
@@ -480,3 +484,88 @@ def test_a_cell_without_disagreement_has_no_page_to_decide_it(room: Room, case: 
     for path in (f"disputes/{cell_id}", f"disputes/{cell_id}/view.png", "disputes/0", f"disputes/{2**70}"):
         assert lead.get(f"/studies/{study.id}/{path}").status_code == 404
     assert lead.post(f"/studies/{study.id}/disputes/{cell_id}", data=BODY).status_code == 404
+
+
+def test_results_show_kappas_worked_out_by_hand_with_names_for_the_lead_alone(room: Room, case: Case) -> None:
+    study = opened(room, case)
+    # Cells in the order of their numbers; each reader meets them in another order.
+    said = {"Anna": "llnn", "Bert": "lnnn"}
+    for name, words in said.items():
+        browser = room.browser(name)
+        order = [one for one in study_lines(room.store, study.id) if one.reader_id == room.user(name).id]
+        first = min(one.cell_id for one in order)
+        read_all(browser, study, "".join(words[one.cell_id - first] for one in order))
+
+    html = room.browser("Lena").get(f"/studies/{study.id}/results").text
+
+    # 3 of 4 agree; by chance (2*1 + 2*3) / 16 = 1/2; kappa (3/4 - 1/2) / (1 - 1/2) = 1/2.
+    row = re.search(
+        r"reader 1 and reader 2</th><td><strong>([^<]*)</strong>.*?<strong>(\d+%)", html, re.DOTALL
+    )
+    assert row is not None
+    assert row.groups() == ("0.50", "75%")
+    # The model calls all four leukaemic: Anna agrees on 2, which is chance, kappa 0.
+    against = re.search(r"reader 1 and the model</th><td><strong>([^<]*)</strong>", html)
+    assert against is not None
+    assert against.group(1) == "0.00"
+    assert "Anna" in html
+    assert "Kappa is the part of the agreement that is beyond chance" in html
+    assert "single cells were drawn anew" in html
+
+
+def test_files_to_take_away_name_no_reader_file_or_case(room: Room, case: Case) -> None:
+    study = disputed(room, case)
+    here = f"/studies/{study.id}/results"
+    lead = room.browser("Lena")
+
+    table = lead.get(f"{here}/reads.csv")
+    assert table.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(table.text)))
+    assert len(rows) == 2 * N_CELLS
+    assert {row["reader"] for row in rows} == {"reader 1", "reader 2"}
+    report = lead.get(f"{here}/report.html")
+    assert "attachment" in report.headers["content-disposition"]
+    assert "Cohen" in report.text
+    for answer in (table, report):
+        for secret in ("Anna", "Bert", "Lena", FILE_NAME, CASE_TITLE):
+            assert secret not in answer.text
+
+
+def test_the_report_is_printed_or_the_page_says_what_is_missing(
+    room: Room, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = disputed(room, case)
+    address = f"/studies/{study.id}/results/report.pdf"
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    missing = room.browser("Lena").get(address)
+    assert missing.status_code == 501
+    assert "cannot write the report as PDF" in missing.text
+
+    monkeypatch.undo()
+    pytest.importorskip("weasyprint", reason="weasyprint is not installed: pip install 'leuknet[report]'")
+    printed = room.browser("Lena").get(address)
+    assert printed.headers["content-type"] == "application/pdf"
+    assert printed.content.startswith(b"%PDF-")
+
+
+def test_formulas_do_not_run_in_a_spreadsheet(room: Room, case: Case) -> None:
+    with room.store.engine.begin() as connection:
+        connection.execute(tables.cells.update().values(outcome="=1+1"))
+    study = disputed(room, case)
+
+    rows = csv.DictReader(
+        io.StringIO(room.browser("Lena").get(f"/studies/{study.id}/results/reads.csv").text)
+    )
+
+    assert {row["model_outcome"] for row in rows} == {"'=1+1"}
+
+
+def test_a_study_of_the_demonstration_says_that_its_cells_are_drawn(room: Room) -> None:
+    drawn = add_scored_case(
+        room.store, room.settings.folder, room.user("Lena"), n_cells=N_CELLS, title=CELLS_TITLE
+    )
+    study = disputed(room, drawn)
+
+    assert "Simulated cells." in room.browser("Lena").get(f"/studies/{study.id}/results").text
+    report = room.browser("Lena").get(f"/studies/{study.id}/results/report.html").text
+    assert "SIMULATED CELLS" in report
