@@ -15,7 +15,16 @@ from leuknet.store.summaries import case_summary
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUser
 from leuknet.web.api.paging import Cursor, Limit, cases_after, read_cursor, write_case_cursor, write_cursor
 from leuknet.web.api.problems import problems
-from leuknet.web.api.shapes import CaseDetail, CaseShape, ImageShape, JobList, JobShape, NewCase, Page
+from leuknet.web.api.shapes import (
+    CaseDetail,
+    CasePage,
+    CaseShape,
+    ImagePage,
+    ImageShape,
+    JobList,
+    JobShape,
+    NewCase,
+)
 from leuknet.web.who import Room
 
 router = APIRouter(tags=["Cases"])
@@ -24,11 +33,11 @@ _BRING_CELLS = (SCORE, ARCHIVE, TABLE)
 
 
 @router.get("/cases", responses=problems(422))
-def list_cases(user: ApiUser, store: Room, limit: Limit = 100, cursor: Cursor = None) -> Page[CaseShape]:
+def list_cases(user: ApiUser, store: Room, limit: Limit = 100, cursor: Cursor = None) -> CasePage:
     """List the cases that the account may see, the newest first."""
     found = cases_after(cases_of(store, user), cursor)
     items = [CaseShape.model_validate(case) for case in found[:limit]]
-    return Page(items=items, next=write_case_cursor(found[limit - 1]) if len(found) > limit else None)
+    return CasePage(items=items, next=write_case_cursor(found[limit - 1]) if len(found) > limit else None)
 
 
 @router.post("/cases", status_code=201, dependencies=[JSON_BODY], responses=problems(400, 408, 413, 415, 422))
@@ -46,14 +55,16 @@ def one_case(case: ApiCase, user: ApiUser, store: Room) -> CaseDetail:
 
 
 @router.get("/cases/{case_id}/images", responses=problems(404, 422))
-def list_images(case: ApiCase, store: Room, limit: Limit = 100, cursor: Cursor = None) -> Page[ImageShape]:
+def list_images(case: ApiCase, store: Room, limit: Limit = 100, cursor: Cursor = None) -> ImagePage:
     """List the images of a case in the order they came."""
     after = read_cursor(cursor, "images")
     found = [image for image in images_of(store, case.id) if after is None or image.id > after.cell_id]
     scored = {one.image_id: one for one in scorings_of(store, case.id)}
     items = [image_shape(image, scored.get(image.id)) for image in found[:limit]]
     more = len(found) > limit
-    return Page(items=items, next=write_cursor("images", CellPlace(None, items[-1].id)) if more else None)
+    return ImagePage(
+        items=items, next=write_cursor("images", CellPlace(None, items[-1].id)) if more else None
+    )
 
 
 @router.get("/cases/{case_id}/jobs", responses=problems(404))

@@ -12,7 +12,15 @@ from leuknet.store.cells import CellOrder
 from leuknet.web.api.access import ApiCase, ApiCell, ApiLead, ApiUser
 from leuknet.web.api.paging import Cursor, Limit, read_cursor, write_cursor
 from leuknet.web.api.problems import problems
-from leuknet.web.api.shapes import BoxShape, CellDetail, CellShape, LabelList, LabelShape, Page, ReviewShape
+from leuknet.web.api.shapes import (
+    BoxShape,
+    CellDetail,
+    CellPage,
+    CellShape,
+    LabelList,
+    LabelShape,
+    ReviewShape,
+)
 from leuknet.web.who import Room
 
 router = APIRouter(tags=["Cells"], prefix="/cases/{case_id}")
@@ -41,7 +49,7 @@ def list_cells(
     ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Page[CellShape]:
+) -> CellPage:
     """List the cells of a case with what the model and this account say of them."""
     page = cell_page(
         store,
@@ -54,7 +62,7 @@ def list_cells(
         limit=limit,
     )
     items = [CellShape.model_validate(_values(found)) for found in page.cells]
-    return Page(items=items, next=None if page.end is None else write_cursor(order, page.end))
+    return CellPage(items=items, next=None if page.end is None else write_cursor(order, page.end))
 
 
 @router.get("/cells/{cell_id}", responses=problems(404))

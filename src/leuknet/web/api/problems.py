@@ -73,7 +73,16 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def add_problem_schema(description: dict[str, Any]) -> None:
-    """Put the shape of errors where the routes refer to it; FastAPI's own shape of errors is not used."""
+    """Put the shape of errors where the routes refer to it; FastAPI's own shape of errors is not used.
+
+    Nor are errors of status 422 that it adds for values of a path: these answer 404.
+    """
+    for methods in description["paths"].values():
+        for operation in methods.values():
+            answers = operation["responses"]
+            if "application/json" in answers.get("422", {}).get("content", {}):
+                del answers["422"]
+            operation["responses"] = dict(sorted(answers.items()))
     schemas = description.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)

@@ -348,3 +348,15 @@ class CaseEvent(BaseModel):
     case: UUID = Field(description="Id of the case.")
     at: datetime
     delivery: int = Field(description="Number of the event: one that comes twice has the same.")
+
+
+class CasePage(Page[CaseShape]):
+    """Some cases."""
+
+
+class ImagePage(Page[ImageShape]):
+    """Some images of a case."""
+
+
+class CellPage(Page[CellShape]):
+    """Some cells of a case."""
