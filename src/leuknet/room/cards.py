@@ -35,10 +35,12 @@ def room_model(folder: Path) -> RoomModel:
 def meaning_of(outcome: str, class_names: tuple[str, str] = CLASS_NAMES) -> str:
     """Return what a model says in the words of verdicts: `leukaemic`, `normal`, `uncertain`, `unfamiliar`.
 
-    `other` for a word that is none of these, nor one of the names of class 0 and 1.
+    The cells of a smear are `positive` or `negative` whatever their classes are called. `other` stands for a
+    word that is none of these, nor one of the names of class 0 and 1.
     """
     same = ("leukaemic", "normal", "uncertain", "unfamiliar")
     negative, positive = class_names
     words = dict(zip(same, same, strict=True))
+    words |= {"negative": "normal", "positive": "leukaemic"}
     words |= {negative.casefold(): "normal", positive.casefold(): "leukaemic"}
     return words.get(outcome.casefold(), "other")

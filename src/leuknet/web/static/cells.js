@@ -19,9 +19,12 @@ leuknet.cells = (() => {
 
   cells.indexOf = (id) => place.get(id) ?? -1;
   cells.means = (index) => cells.outcomes[cells.outcome[index]].means;
+  cells.outcomeWords = ({ name, means }) => (means === "other" ? name : t(`verdict_${means}`));
   cells.said = (index) => cells.verdicts[cells.verdict[index]];
   cells.base = (index) => `${leuknet.base}/images/${cells.image[index]}/cells/${cells.id[index]}`;
   cells.flagged = (index) => cells.flag_names.filter((_, bit) => cells.flags[index] & (1 << bit));
+  // Flags of the picture; that a cell is unlike the training cells, its outcome says already.
+  cells.marks = (index) => cells.flags[index] & ~(1 << cells.flag_names.indexOf("warned"));
   cells.reviewed = () => cells.verdict.reduce((sum, verdict) => sum + (verdict > 0), 0);
 
   // A cell without a score is the least certain of all.
@@ -42,7 +45,7 @@ leuknet.cells = (() => {
 
   cells.list = ({ sort, outcome, mine, flags }) => order(sort).filter((index) => {
     const said = cells.said(index);
-    return (!outcome || cells.outcomes[cells.outcome[index]].name === outcome)
+    return (!outcome || cells.means(index) === outcome)
       && (!mine || (mine === "none" ? !said : mine === "any" ? said : said === mine))
       && (!flags || (flags === "none" ? !cells.flags[index] : flags === "any" ? cells.flags[index] : cells.flags[index] & Number(flags)));
   });
@@ -68,7 +71,7 @@ leuknet.cells = (() => {
     const said = cells.said(index);
     const flags = cells.flagged(index).map((name) => t(`flag_${name}`)).join(", ");
     return [
-      p === null ? t("no_score") : `${cells.outcomes[cells.outcome[index]].name} ${p.toFixed(2)}`,
+      p === null ? t("no_score") : `${cells.outcomeWords(cells.outcomes[cells.outcome[index]])} ${p.toFixed(2)}`,
       flags && t("flagged", { flags }),
       said ? t("mine", { verdict: t(`verdict_${said}`) }) : t("unreviewed"),
       cells.unsaved.has(index) && t("unsaved"),

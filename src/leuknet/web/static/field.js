@@ -5,7 +5,7 @@ leuknet.desk = (() => {
   const { cells, ask, base, root, t, tell, on } = leuknet;
   const frame = document.getElementById("viewer");
   const image = { id: root.dataset.image, width: Number(root.dataset.width), height: Number(root.dataset.height), um: Number(root.dataset.um) };
-  const DASHES = { leukaemic: [], normal: [7, 4], uncertain: [2, 4], unfamiliar: [2, 4], other: [2, 4] };
+  const DASHES = { leukaemic: [], normal: [7, 4], uncertain: [2.5, 3], unfamiliar: [2.5, 3], other: [2.5, 3] };
   let boxes = [];
   let lines = [];
   let order = [];
@@ -13,9 +13,13 @@ leuknet.desk = (() => {
   let drawn = true;
   let colours = {};
 
+  // It adds a style of its own, which the page's policy forbids, unless it finds one: of no kind that a browser reads.
+  const mark = document.createElementNS("urn:leuknet", "style");
+  mark.setAttribute("data-openseadragon-mobile-css", "");
+  document.head.append(mark);
   const viewer = OpenSeadragon({
     element: frame, tileSources: `${base}/images/${image.id}/image.dzi`, showNavigationControl: false, showNavigator: false,
-    animationTime: 0.5, blendTime: 0, maxZoomPixelRatio: 8, minZoomImageRatio: 0.8, visibilityRatio: 0.3, drawer: "canvas",
+    animationTime: 0.5, blendTime: 0, maxZoomPixelRatio: 8, minZoomImageRatio: 0.8, visibilityRatio: 1, drawer: "canvas",
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true }, imageLoaderLimit: 6, maxImageCacheCount: 400, silenceMultiImageWarnings: true,
   });
   const canvas = document.createElement("canvas");
@@ -37,7 +41,7 @@ leuknet.desk = (() => {
   }
 
   function draw() {
-    if (!viewer.world.getItemCount()) return;
+    if (!viewer.world.getItemCount() || boxes.length !== cells.count) return;
     const ratio = window.devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = frame;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -66,14 +70,14 @@ leuknet.desk = (() => {
     pen.beginPath();
     outline(lines[index], zoom, x, y) || pen.rect(l, u, r - l, d - u);
     pen.setLineDash([]);
-    if (r - l > 24) { // a light or dark edge, so that the line is seen on any stain
+    if (r - l > 24) { // a light edge, so that the line is seen on any stain
       pen.strokeStyle = colours.halo;
-      pen.lineWidth = index === current ? 6 : 3.5;
+      pen.lineWidth = index === current ? 7 : 4.5;
       pen.stroke();
     }
     pen.setLineDash(DASHES[means] ?? []);
     pen.strokeStyle = colour;
-    pen.lineWidth = index === current ? 3.5 : 1.75;
+    pen.lineWidth = index === current ? 3.5 : 2.25;
     pen.stroke();
     if (index === current) {
       pen.setLineDash([]);
@@ -121,6 +125,7 @@ leuknet.desk = (() => {
     const wanted = viewer.viewport.imageToViewportZoom(Math.min(frame.clientWidth, frame.clientHeight) / (5 * Math.max(bottom - top, right - left)));
     viewer.viewport.panTo(middle);
     if (viewer.viewport.getZoom() < 0.6 * wanted) viewer.viewport.zoomTo(wanted, middle);
+    viewer.viewport.applyConstraints();
   }
 
   const step = (by) => { if (order.length) select(order[(order.indexOf(current) + by + order.length) % order.length], true); };

@@ -58,7 +58,7 @@ leuknet.desk = (() => {
     tile.classList.toggle("unsaved", cells.unsaved.has(index));
     tile.classList.toggle("current", place === current);
     mine.textContent = said ? t(`sign_${said}`) : "";
-    flag.hidden = !cells.flags[index];
+    flag.hidden = !cells.marks(index);
     number.textContent = p === null ? "–" : p.toFixed(2);
     meter.style.transform = `scaleX(${p ?? 0})`;
     tile.setAttribute("aria-posinset", place + 1);
@@ -182,7 +182,10 @@ leuknet.desk = (() => {
   function offer() {
     const [, outcome, , flags] = selects;
     const has = new Set([...outcome.options].map((one) => one.value));
-    for (const { name } of cells.outcomes) if (!has.has(name)) outcome.add(new Option(name, name));
+    for (const one of cells.outcomes) {
+      if (!has.has(one.means)) outcome.add(new Option(cells.outcomeWords(one), one.means));
+      has.add(one.means);
+    }
     cells.flag_names.forEach((flag, bit) => {
       const value = String(1 << bit);
       const there = [...flags.options].some((one) => one.value === value);

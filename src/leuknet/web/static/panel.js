@@ -24,8 +24,8 @@
     const { um } = view.dataset;
     const [width, height] = [Number(view.dataset.width), Number(view.dataset.height)];
     const [x, y, w, h] = view.dataset.box ? view.dataset.box.split(" ").map(Number) : [0, 0, width, height];
-    const side = Math.min(view.clientWidth, view.clientHeight);
     const seen = Math.min(Math.max(width, height), 1.4 * Math.max(w, h));
+    const side = Math.min(view.clientWidth, view.clientHeight);
     const scale = zoom === "fit" ? side / seen : Number(zoom) * (um ? PX_PER_UM * Number(um) : 1);
     const stage = view.querySelector(".stage");
     stage.style.width = `${width * scale}px`;
@@ -36,6 +36,25 @@
     if (um) leuknet.drawBar(panel.querySelector(".bar"), scale / Number(um), side / 3);
     panel.querySelectorAll("[data-zoom]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.zoom === zoom));
     panel.querySelector("[data-lines]")?.setAttribute("aria-pressed", lines);
+  }
+
+  // A crop is the cell on a wide black canvas: what is fitted to the frame is the cell.
+  async function frameCrop() {
+    const view = panel.querySelector(".zoom");
+    if (view.dataset.box) return;
+    const picture = view.querySelector("img");
+    await picture.decode().catch(() => {});
+    const N = 90;
+    const pen = Object.assign(document.createElement("canvas"), { width: N, height: N }).getContext("2d");
+    pen.drawImage(picture, 0, 0, N, N);
+    const { data } = pen.getImageData(0, 0, N, N);
+    const lit = Array.from({ length: N * N }, (_, at) => at).filter((at) => data[4 * at] + data[4 * at + 1] + data[4 * at + 2] > 40);
+    const [columns, rows] = [lit.map((at) => at % N), lit.map((at) => Math.floor(at / N))];
+    if (!lit.length || !view.isConnected) return;
+    const [left, right, top, bottom] = [Math.min(...columns), Math.max(...columns) + 1, Math.min(...rows), Math.max(...rows) + 1];
+    const [sx, sy] = [Number(view.dataset.width) / N, Number(view.dataset.height) / N];
+    view.dataset.box = [left * sx, top * sy, (right - left) * sx, (bottom - top) * sy].join(" ");
+    drawZoom();
   }
 
   async function show(index, delay = 90) {
@@ -50,6 +69,7 @@
       if (status !== 200 || shown !== index) return;
       panel.innerHTML = body; // from our server, which escapes what people typed
       panel.scrollTop = 0;
+      frameCrop();
       drawZoom();
       if (panel.querySelector("[data-map]").dataset.map === "waiting") watchMap(index);
     } catch (error) {
