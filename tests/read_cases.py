@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from leuknet.data.draw_fields import draw_field
+from leuknet.data.draw_fields import TrueCell, draw_field
 from leuknet.fields.outline import outline_of
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.room.files import RoomFiles, image_path
@@ -65,11 +66,9 @@ def read_case(
 ) -> Case:
     """Make a case with these crops and one field; probabilities go evenly from 0 to 1 over all cells."""
     case = create_case(store, title, user=user)
-    pixels, drawn = draw_field(700, 900, cells=field_cells, seed=3)
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "PNG")
+    content, drawn = _field(field_cells)
     scores = iter(np.linspace(0.02, 0.98, len(crops) + len(drawn)).round(3).tolist())
-    field = keep(store, files, case, content.getvalue(), name=field_name, kind="field", um=0.12)
+    field = keep(store, files, case, content, name=field_name, kind="field", um=0.12)
     cells = [
         replace(
             scored(next(scores)),
@@ -85,6 +84,14 @@ def read_case(
         box = CellBox(0, 0, image.height_px, image.width_px)
         add_cells(store, image.id, [replace(scored(next(scores)), box=box)], actor=SYSTEM)
     return case
+
+
+@cache
+def _field(cells: int) -> tuple[bytes, tuple[TrueCell, ...]]:
+    pixels, drawn = draw_field(700, 900, cells=cells, seed=3)
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue(), drawn
 
 
 def scored(probability: float) -> NewCell:
@@ -124,4 +131,4 @@ def say(store: Store, case: Case, reader: User, verdicts: list[Verdict | None]) 
 def some_pixels(path: Path) -> Pixels:
     """Return the pixels of an image file."""
     with Image.open(path) as opened:
-        return np.asarray(opened.convert("RGB"))
+        return np.array(opened.convert("RGB"), np.uint8)

@@ -247,18 +247,19 @@ def _images(record: CaseRecord) -> tuple[Block, ...]:
 def _signature(record: CaseRecord, content_sha256: str) -> tuple[Block, ...]:
     facts = Facts(
         (
-            ("Case", f"{record.title} ({record.case_id}), made at {record.created_at}"),
+            ("Case", f"{record.case_id}, made at {record.created_at}"),
             ("Version", str(record.version)),
             ("Signed by", f"{record.signer.name} ({_called(record.signer)})"),
             ("Signed at", f"{record.signed_at} (UTC)"),
-            ("Reason", record.reason or "none needed: each cell is reviewed"),
             ("SHA-256 of the content", content_sha256),
             ("Audit log before signing", record.log_head),
             ("Software", f"LeukNet {record.leuknet_version}"),
         )
     )
+    # Not among the facts: WeasyPrint lays long texts of a grid out in minutes, those of a paragraph at once.
+    reason = Text(record.reason or "none needed: each cell is reviewed", strong="Reason:")
     if not record.earlier:
-        return (facts,)
+        return (facts, reason)
     rows = tuple(
         (
             str(one.version),
@@ -268,7 +269,7 @@ def _signature(record: CaseRecord, content_sha256: str) -> tuple[Block, ...]:
         for one in record.earlier
     )
     head = ("Version", "Signed", "Reason, and hash of its content")
-    return (facts, Table("Earlier versions, which this one amends", head, rows))
+    return (facts, reason, Table("Earlier versions, which this one amends", head, rows))
 
 
 def _compared(models: Sequence[ModelFacts]) -> int:

@@ -6,8 +6,8 @@
 
 Only cells labelled leukaemic or normal are in it, agreed or decided by a lead. What is uncertain, no cell,
 disputed or unreviewed is left out, and listed. Crops are the very files that were uploaded. A cell of a field
-or slide is cut out anew by its outline, set on black as the published crops are, and placed on a canvas of one
-size, since such data sets are resized whole: a cell's size must not depend on its box.
+or slide is cut out anew by its outline, set on black as the published crops are, and placed on a canvas of
+one size, since such data sets are resized whole: a cell's size must not depend on its box.
 
 The subject is the case: its id stands for the person, so that a split by subject never has cells of one case
 on two sides. It cannot know that two cases are of one person: read such cases as one, or merge the subjects

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -33,7 +34,7 @@ from leuknet.store.audit import canonical
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
 from leuknet.store.nouns import Case, Signature, User
-from leuknet.store.signatures import mark_of, sign, signatures_of
+from leuknet.store.signatures import checked_reason, mark_of, sign, signatures_of
 from leuknet.types import ModelCard
 
 SUFFIXES = (".html", ".pdf", ".fhir.json", ".dcm")
@@ -131,7 +132,7 @@ def sign_case(
     check_printer()
     dicom_sr.require_pydicom()
     now = now.replace(microsecond=0)
-    seen, reason = mark_of(store, case.id), reason.strip()
+    seen, reason = mark_of(store, case.id), checked_reason(reason, needed=False)
     _require_ready(case, readiness(store, case), reason)
     record = case_record(store, files, case, signer=user, reason=reason, now=now, models=models)
     content = record_text(record)
@@ -154,7 +155,8 @@ def sign_case(
         )
     finally:
         for path in partial.values():
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # what could not be written leaves nothing, and is an error already
+                path.unlink()
 
 
 def record_text(record: CaseRecord) -> str:

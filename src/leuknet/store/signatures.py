@@ -100,7 +100,7 @@ def sign(
     StoreError
         If there is no such case.
     """
-    reason = _checked(reason, needed=False)
+    reason = checked_reason(reason, needed=False)
     with store.writing(user.actor) as change:
         _require_lead(change, user, "sign")
         require_open(change.connection, case_id)
@@ -140,7 +140,7 @@ def reopen(store: Store, case_id: UUID, *, user: User, reason: str) -> CaseNote:
     StoreError
         If there is no such case.
     """
-    reason = _checked(reason, needed=True)
+    reason = checked_reason(reason, needed=True)
     with store.writing(user.actor) as change:
         _require_lead(change, user, "amend")
         if case_of(change.connection, case_id).state != "signed":
@@ -169,6 +169,18 @@ def find_signature(store: Store, case_id: UUID, version: int) -> Signature | Non
     with store.reading() as connection:
         row = connection.execute(sa.select(signatures).where(here)).one_or_none()
     return None if row is None else Signature(**row._asdict())
+
+
+def checked_reason(reason: str, *, needed: bool) -> str:
+    """Return a reason without blanks around it; SettingError if it is too long, or needed and empty."""
+    reason = reason.strip()
+    if not int(needed) <= len(reason) <= LONGEST_REASON:
+        raise SettingError(
+            "cannot take the reason",
+            why=f"it has {len(reason):,} characters",
+            fix=f"say why in {int(needed)} to {LONGEST_REASON:,} characters",
+        )
+    return reason
 
 
 def _mark(connection: sa.Connection, case_id: UUID) -> CaseMark:
@@ -204,17 +216,6 @@ def _require_lead(change: Change, user: User, deed: str) -> None:
             why="the account is switched off or unknown" if role is None else f"its role is {role}",
             fix="ask a lead to do it",
         )
-
-
-def _checked(reason: str, *, needed: bool) -> str:
-    reason = reason.strip()
-    if not int(needed) <= len(reason) <= LONGEST_REASON:
-        raise SettingError(
-            "cannot take the reason",
-            why=f"it has {len(reason):,} characters",
-            fix=f"say why in {int(needed)} to {LONGEST_REASON:,} characters",
-        )
-    return reason
 
 
 def _set_state(change: Change, case_id: UUID, state: CaseState) -> None:

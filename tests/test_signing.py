@@ -1,0 +1,442 @@
+"""A case is signed with its report, or nothing happens; what was signed stays as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+
+from leuknet.errors import (
+    AccountError,
+    ConflictError,
+    LeukNetError,
+    MissingExtraError,
+    SettingError,
+    StoreError,
+)
+from leuknet.room.files import RoomFiles
+from leuknet.room.labels import case_labels
+from leuknet.room.signing import (
+    SUFFIXES,
+    readiness,
+    remake_files,
+    sign_case,
+    signed_file,
+    signed_record,
+)
+from leuknet.store import audit, jobs, passwords, tables
+from leuknet.store.accounts import create_user, set_active
+from leuknet.store.cases import create_case, find_case
+from leuknet.store.cells import cells_of
+from leuknet.store.database import Store
+from leuknet.store.notes import add_note, notes_of
+from leuknet.store.nouns import SYSTEM, Case, NewReview, Role, Signature, User
+from leuknet.store.reviews import save_review
+from leuknet.store.signatures import find_signature, mark_of, reopen, sign, signatures_of
+from tests.read_cases import CARD, MODEL_ID, read_case, say
+
+NOW = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
+@pytest.fixture(scope="module")
+def crops(simulated_fold: Path) -> list[Path]:
+    return sorted(simulated_fold.rglob("*.bmp"))[:4]
+
+
+def user(store: Store, name: str, role: Role = "reader") -> User:
+    return create_user(store, name, password="a long password", role=role, actor=SYSTEM)
+
+
+@pytest.fixture
+def anna(store: Store) -> User:
+    return user(store, "Anna <i>A.</i>")
+
+
+@pytest.fixture
+def lena(store: Store) -> User:
+    return user(store, "Lena", "lead")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> RoomFiles:
+    return RoomFiles(tmp_path / "room")
+
+
+@pytest.fixture
+def case(store: Store, files: RoomFiles, crops: list[Path], anna: User) -> Iterator[Case]:
+    """Six cells, P from 0.02 to 0.98: the model says HEM, HEM, uncertain, uncertain, ALL, ALL."""
+    yield read_case(
+        store,
+        files,
+        crops,
+        user=anna,
+        field_cells=2,
+        title="Patient <script>alert(7)</script>",
+        field_name='"><img src=x onerror=alert(1)>.png',
+    )
+    assert audit.verify(store).broken_at is None
+
+
+def review_all(store: Store, case: Case, reader: User) -> None:
+    say(store, case, reader, ["normal", "leukaemic", "normal", "uncertain", "not_a_cell", "leukaemic"])
+
+
+def signed(store: Store, files: RoomFiles, case: Case, lead: User, reason: str = "") -> Signature:
+    models = {MODEL_ID: CARD}
+    return sign_case(store, files, case, user=lead, reason=reason, now=NOW, models=models)
+
+
+def names(files: RoomFiles, case: Case) -> list[str]:
+    return sorted(path.name for path in (files.folder / "signed" / str(case.id)).glob("*"))
+
+
+def test_a_signed_case_is_locked_and_its_report_tells_what_was_decided(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    review_all(store, case, anna)
+    add_note(store, case.id, "Thick on the <b>left</b>", user=anna)
+    assert readiness(store, case).obstacles == ()
+    assert not readiness(store, case).reason_required
+
+    signature = signed(store, files, case, lena)
+
+    assert (signature.version, signature.signed_by, signature.reason) == (1, lena.id, "")
+    assert signature.signed_at == NOW.replace(microsecond=0)
+    assert signatures_of(store, case.id) == (signature,)
+    assert find_signature(store, case.id, 1) == signature
+    assert find_signature(store, case.id, 2) is None
+    assert signature.content_sha256 == hashlib.sha256(signature.content.encode()).hexdigest()
+    found = find_case(store, case.id, user=lena)
+    assert found is not None
+    assert found.state == "signed"
+    with pytest.raises(ConflictError, match="signed"):
+        add_note(store, case.id, "too late", user=anna)
+    with pytest.raises(ConflictError, match="signed"):
+        signed(store, files, case, lena, "again")
+    assert names(files, case) == [f"1{suffix}" for suffix in sorted(SUFFIXES)]
+
+    record = signed_record(signature)
+    assert dict(record.counts) == {
+        "leukaemic": 2,
+        "normal": 2,
+        "uncertain": 1,
+        "not_a_cell": 1,
+        "disputed": 0,
+        "unreviewed": 0,
+    }
+    assert record.share is not None
+    # Wilson's interval of 2 in 4, by hand: centre 0.5, half width 1.96/(4+3.84)*sqrt(4*0.25+0.96) = 0.35.
+    assert (record.share.estimate, round(record.share.low, 2), round(record.share.high, 2)) == (
+        0.5,
+        0.15,
+        0.85,
+    )
+    (model,) = record.models
+    assert model.card is not None
+    assert model.card.threshold == 0.5
+    assert model.outcomes == {"HEM": 2, "uncertain": 2, "ALL": 2}
+    row = {"leukaemic": 0, "normal": 0, "uncertain": 0, "unfamiliar": 0, "other": 0}
+    assert model.agreement == {
+        "leukaemic": {**row, "normal": 1, "leukaemic": 1},
+        "normal": {**row, "normal": 1, "uncertain": 1},
+    }
+    assert record.n_differing == 1
+    assert [one.label for one in record.differing] == ["leukaemic"]
+    assert len(record.examples) == 6
+    assert record.examples[0].cell == record.differing[0]
+    assert [(one.person.number, one.verdicts) for one in record.readers] == [(anna.id, 6)]
+    seq, digest = record.log_head.split(":")
+    assert audit.verify(store, expect=(int(seq), digest)).broken_at is None
+
+
+def test_the_page_escapes_what_users_typed_and_says_what_it_is_not(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    review_all(store, case, anna)
+    add_note(store, case.id, "Thick on the <b>left</b>", user=anna)
+    signature = signed(store, files, case, lena, "Because of Secret")
+
+    page = files.signed(case.id, 1, ".html").read_text()
+    assert "<script" not in page
+    assert "<b>left" not in page
+    assert "<i>A." not in page
+    assert page.count("<img") == page.count('<img src="data:image/webp;base64,') == 6
+    assert "Patient &lt;script&gt;alert(7)" in page
+    assert "Thick on the &lt;b&gt;left&lt;/b&gt;" in page
+    for words in (
+        "Research use only. Not a medical device. Not for diagnosis",
+        "trained on SIMULATED cells",
+        signature.content_sha256,
+        "2026-05-06T07:08:09+00:00",
+        "15.0% to 85.0%",
+        "lead",
+    ):
+        assert words in page, words
+    assert files.signed(case.id, 1, ".pdf").read_bytes().startswith(b"%PDF")
+
+    # What goes to the log and to other programs names nobody.
+    log = str(audit.recent_lines(store))
+    assert "case.signed" in log
+    others = [files.signed(case.id, 1, suffix).read_bytes().decode("latin-1") for suffix in SUFFIXES[2:]]
+    for text in (log, *others):
+        told = [word for word in ("Secret", "Thick", "Anna", "Lena", "alert", "Patient 7") if word in text]
+        assert told == []
+
+
+def test_what_is_not_ready_cannot_be_signed(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    empty = create_case(store, "Empty", user=anna)
+    assert readiness(store, empty).obstacles == ("no_cells",)
+    with pytest.raises(ConflictError, match="no cells"):
+        signed(store, files, empty, lena)
+
+    jobs.add_job(store, case.id, "explain", actor=SYSTEM)
+    review_all(store, case, anna)
+    say(store, case, user(store, "Bert"), ["leukaemic"])
+    assert readiness(store, case).obstacles == ("disputed",)
+    jobs.add_job(store, case.id, "score", actor=SYSTEM)
+    assert readiness(store, case).obstacles == ("scoring", "disputed")
+    with pytest.raises(ConflictError, match="still being scored; readers differ"):
+        signed(store, files, case, lena)
+    assert names(files, case) == []
+    assert signatures_of(store, case.id) == ()
+
+
+def test_unreviewed_cells_need_a_reason(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    say(store, case, anna, ["normal"])
+    assert readiness(store, case).reason_required
+    with pytest.raises(SettingError, match="5 cells are unreviewed"):
+        signed(store, files, case, lena, "  ")
+    with pytest.raises(SettingError, match="2,001 characters"):
+        signed(store, files, case, lena, "x" * 2001)
+    reason = " out of <time> "
+    signature = sign_case(store, files, case, user=lena, reason=reason, now=NOW, models={})
+    assert signature.reason == "out of <time>"
+    # Without its card, a model is told by the usual names of its classes.
+    (model,) = signed_record(signature).models
+    assert model.card is None
+    assert model.agreement["normal"]["normal"] == 1
+    assert "not on this server" in files.signed(case.id, 1, ".html").read_text()
+    assert "out of &lt;time&gt;" in files.signed(case.id, 1, ".html").read_text()
+
+
+def test_only_leads_who_are_leads_still_sign_and_amend(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    review_all(store, case, anna)
+    with pytest.raises(AccountError, match="its role is reader"):
+        signed(store, files, case, anna)
+    gone = user(store, "Gone", "lead")
+    set_active(store, gone.id, active=False, actor=SYSTEM)
+    with pytest.raises(AccountError, match="switched off"):
+        signed(store, files, case, gone)
+    assert names(files, case) == []
+
+    signed(store, files, case, lena)
+    with pytest.raises(AccountError, match="its role is reader"):
+        reopen(store, case.id, user=anna, reason="I want to")
+
+
+def test_an_amendment_is_a_further_version_beside_the_first(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    review_all(store, case, anna)
+    with pytest.raises(ConflictError, match="it is open"):
+        reopen(store, case.id, user=lena, reason="too early")
+    first = signed(store, files, case, lena)
+    kept = {suffix: files.signed(case.id, 1, suffix).read_bytes() for suffix in SUFFIXES}
+
+    with pytest.raises(SettingError, match="0 characters"):
+        reopen(store, case.id, user=lena, reason=" ")
+    note = reopen(store, case.id, user=lena, reason="One cell was missed")
+    assert notes_of(store, case.id) == (note,)
+    assert note.text == "Amendment of version 1: One cell was missed"
+    say(store, case, lena, [None, None, "leukaemic"])
+    with pytest.raises(SettingError, match="it amends an earlier version"):
+        signed(store, files, case, lena)
+    second = signed(store, files, case, lena, "One cell is leukaemic after all")
+
+    assert signatures_of(store, case.id) == (first, second)
+    assert kept == {suffix: files.signed(case.id, 1, suffix).read_bytes() for suffix in SUFFIXES}
+    record = signed_record(second)
+    assert record.counts["leukaemic"] == 3
+    assert record.decided_by_lead == 1
+    (earlier,) = record.earlier
+    assert (earlier.version, earlier.content_sha256) == (1, first.content_sha256)
+    page = files.signed(case.id, 2, ".html").read_text()
+    assert first.content_sha256 in page
+    assert "One cell is leukaemic after all" in page
+    with pytest.raises(sa.exc.IntegrityError), store.engine.begin() as connection:
+        connection.execute(tables.signatures.update().values(content="{}"))
+
+
+def test_what_comes_while_the_report_is_made_is_not_signed_unseen(
+    store: Store, case: Case, anna: User, lena: User
+) -> None:
+    published: list[str] = []
+
+    def try_to_sign() -> None:
+        sign(
+            store,
+            case.id,
+            user=lena,
+            seen=seen,
+            at=NOW,
+            reason="",
+            content="{}",
+            publish=lambda: published.append("published"),
+        )
+
+    cell_id = cells_of(store, case.id)[0].id
+    seen = mark_of(store, case.id)
+    save_review(store, NewReview(cell_id, anna.id, "normal", ""), expected_review_id=None)
+    with pytest.raises(ConflictError, match="while the report was made"):
+        try_to_sign()
+    seen = mark_of(store, case.id)
+    add_note(store, case.id, "Wait!", user=anna)
+    with pytest.raises(ConflictError, match="while the report was made"):
+        try_to_sign()
+    assert published == []
+    seen = mark_of(store, case.id)
+    try_to_sign()
+    assert published == ["published"]
+
+
+def test_of_two_who_sign_at_once_one_does_and_the_files_are_theirs(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    review_all(store, case, anna)
+    leads = [lena, user(store, "Lars", "lead")]
+
+    def try_to_sign(lead: User) -> Signature | None:
+        with suppress(ConflictError):
+            return signed(store, files, case, lead, f"signed by {lead.id}")
+        return None
+
+    with ThreadPoolExecutor(2) as threads:
+        made = [one for one in threads.map(try_to_sign, leads) if one is not None]
+
+    assert signatures_of(store, case.id) == tuple(made)
+    assert len(made) == 1
+    assert made[0].content_sha256 in files.signed(case.id, 1, ".html").read_text()
+    assert names(files, case) == [f"1{suffix}" for suffix in sorted(SUFFIXES)]
+
+
+def test_lost_files_are_made_anew_to_the_byte_without_image_or_thumbnail(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    review_all(store, case, anna)
+    signature = signed(store, files, case, lena)
+    kept = {suffix: files.signed(case.id, 1, suffix).read_bytes() for suffix in SUFFIXES}
+    shutil.rmtree(files.folder)
+
+    assert signed_file(files, signature, ".pdf").read_bytes() == kept[".pdf"]
+    assert {suffix: files.signed(case.id, 1, suffix).read_bytes() for suffix in SUFFIXES} == kept
+    with pytest.raises(SettingError, match="none of its forms"):
+        signed_file(files, signature, ".exe")
+    forged = replace(signature, content=signature.content.replace('"leukaemic":2', '"leukaemic":0'))
+    with pytest.raises(StoreError, match="does not have the SHA-256 that was signed"):
+        remake_files(files, forged)
+
+
+def test_what_cannot_be_printed_or_written_is_not_signed(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review_all(store, case, anna)
+    for module in ("weasyprint", "pydicom"):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, module, None)
+            if module == "pydicom":
+                patch.setattr(sys, "path", [])
+                patch.delitem(sys.modules, "pydicom")
+            with pytest.raises(MissingExtraError, match=r"pip install 'leuknet\["):
+                signed(store, files, case, lena)
+    files.folder.joinpath("signed").write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match="nothing was signed"):
+        signed(store, files, case, lena)
+
+    assert signatures_of(store, case.id) == ()
+    files.folder.joinpath("signed").unlink()
+    assert signed(store, files, case, lena).version == 1
+
+
+def test_a_case_whose_signer_was_killed_amid_its_files_is_unsigned_and_can_be_signed(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    review_all(store, case, anna)
+    code = f"""
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from leuknet.room.files import RoomFiles
+from leuknet.room.signing import sign_case
+from leuknet.store import open_store
+from leuknet.store.accounts import list_users
+from leuknet.store.cases import find_case
+from uuid import UUID
+left, replace = 2, Path.replace
+def dying(path, target):
+    global left
+    if path.name.endswith(".part") and path.parent.name == {str(case.id)!r} and path.name.startswith(".1"):
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+    return replace(path, target)
+Path.replace = dying
+with open_store(sys.argv[1]) as store:
+    lead = next(user for user in list_users(store) if user.role == "lead")
+    case = find_case(store, UUID({str(case.id)!r}), user=lead)
+    files, now = RoomFiles(Path(sys.argv[2])), datetime.now(UTC)
+    sign_case(store, files, case, user=lead, reason="", now=now, models={{}})
+"""
+    command = [sys.executable, "-c", code, store.address, str(files.folder)]
+    ended = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), timeout=60)
+
+    assert ended.returncode == -9, ended.stderr
+    assert len([name for name in names(files, case) if not name.startswith(".")]) == 2
+    assert signatures_of(store, case.id) == ()
+    signature = signed(store, files, case, lena)
+    assert signature.content_sha256 in files.signed(case.id, 1, ".html").read_text()
+
+
+def test_notes_are_kept_in_their_order_and_only_texts_are_notes(
+    store: Store, case: Case, anna: User, lena: User
+) -> None:
+    first = add_note(store, case.id, "  one ", user=anna)
+    second = add_note(store, case.id, "two", user=lena)
+    assert notes_of(store, case.id) == (first, second)
+    assert (first.text, second.user_id) == ("one", lena.id)
+    for text in (" ", "x" * 10_001):
+        with pytest.raises(SettingError, match="characters"):
+            add_note(store, case.id, text, user=anna)
+    with pytest.raises(LeukNetError):
+        add_note(store, case.id, "\ud800", user=anna)
+    with pytest.raises(sa.exc.IntegrityError), store.engine.begin() as connection:
+        connection.execute(tables.case_notes.delete())
+    assert json.loads(audit.recent_lines(store, limit=1)[0].detail).keys() == {"case", "text_sha256"}
+
+
+def test_labels_of_the_field_and_of_crops_are_in_one_case(store: Store, case: Case, anna: User) -> None:
+    review_all(store, case, anna)
+    assert [label.state for label in case_labels(store, case.id)] == ["agreed"] * 6
