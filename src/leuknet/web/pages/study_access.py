@@ -28,7 +28,7 @@ from leuknet.store.studies import case_ids_of, find_study, reader_ids_of
 from leuknet.store.study_reads import progress
 from leuknet.web.errors import not_here
 from leuknet.web.render import at_least
-from leuknet.web.text import text
+from leuknet.web.text import text, texts_under
 from leuknet.web.who import Room, SignedIn
 
 
@@ -97,6 +97,11 @@ def is_finished(study: Study, states: dict[int, StudyProgress]) -> bool:
     """Tell whether a study is closed, or all of its readers are through."""
     is_through = all(state.read == state.total for state in states.values())
     return study.state == "closed" or (study.state == "open" and is_through)
+
+
+def model_word(outcome: str) -> str:
+    """Return what a model says of a cell as a person reads it; an outcome without a word as it is."""
+    return texts_under("model_outcome").get(outcome, outcome)
 
 
 def picture_of(store: Store, files: RoomFiles, image_id: int, cell_id: int) -> bytes:

@@ -7,6 +7,7 @@ Start at `disputes_page`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request
@@ -20,7 +21,7 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import Dispute, NewAdjudication, Study
 from leuknet.store.studies import reader_ids_of
 from leuknet.web.errors import not_here
-from leuknet.web.pages.study_access import FinishedStudy, picture_of
+from leuknet.web.pages.study_access import FinishedStudy, model_word, picture_of
 from leuknet.web.pages.study_reading import GivenVerdict, Note, ReadId
 from leuknet.web.render import render_page
 from leuknet.web.who import Files, Room, SignedIn
@@ -93,7 +94,7 @@ def _page(
         "dispute": dispute,
         "said": [(number[reader_id], verdict) for reader_id, verdict in dispute.verdicts],
         "microns_per_pixel": image.microns_per_pixel,
-        "model": None if dispute.adjudication is None else cell,
+        "model": None if dispute.adjudication is None else replace(cell, outcome=model_word(cell.outcome)),
         "place": place + 1,
         "total": len(found),
         "n_decided": sum(one.adjudication is not None for one in found),

@@ -24,7 +24,7 @@ from leuknet.store.nouns import NewStudyRead, Phase, Study, StudyItem, User
 from leuknet.store.study_pictures import shown_cell
 from leuknet.store.study_reads import item_at, next_item, progress, read_history, save_read, undo_read
 from leuknet.web.errors import not_here
-from leuknet.web.pages.study_access import ReadStudy, picture_of
+from leuknet.web.pages.study_access import ReadStudy, model_word, picture_of
 from leuknet.web.render import render_page, script_texts
 from leuknet.web.who import Files, Room, SignedIn
 
@@ -194,7 +194,8 @@ def _model(store: Store, item: StudyItem) -> dict[str, Any] | None:
     cell = find_cell(store, item.cell_id)
     if cell is None:
         return None
-    return {"probability": cell.probability, "outcome": cell.outcome, "warnings": list(cell.warnings)}
+    word = model_word(cell.outcome)
+    return {"probability": cell.probability, "outcome": word, "warnings": list(cell.warnings)}
 
 
 def _plain_lines(note: str) -> str:

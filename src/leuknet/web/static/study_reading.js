@@ -111,8 +111,8 @@ function showModel(model) {
   if (!model) return;
   const probability = model.probability === null ? say("no_probability") : say("probability", { value: model.probability.toFixed(2) });
   const word = element("p", "", "model-word");
-  word.append(element("strong", model.outcome), ` ${probability}`);
-  card.append(element("h2", say("model")), word);
+  word.append(element("strong", model.outcome));
+  card.append(element("h2", say("model")), word, element("p", probability, "hint"));
   if (!model.warnings.length) return;
   const list = element("ul", "", "warnings");
   list.append(...model.warnings.map((one) => element("li", one)));
@@ -179,7 +179,8 @@ async function send(message) {
   tries = 0;
   clear();
   if (!answer.ok) return refused(content, message);
-  if (content.done) return location.replace(`/studies/${place.dataset.study}/read`);
+  // The page of the study says that all is done, or that the model comes in.
+  if (content.done || content.phase !== shown.phase) return location.replace(`/studies/${place.dataset.study}`);
   show(content, message.body.verdict ? "saved" : "back");
 }
 
