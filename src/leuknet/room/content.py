@@ -149,13 +149,12 @@ def keep_bytes(files: RoomFiles, content: bytes) -> tuple[str, str]:
     relative = image_path(sha256, _suffix(content[:132]))
     target = files.image(relative)
     if not target.exists():
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(target.parent)
         partial = target.with_name(f".{target.name}.{os.getpid()}.part")
         partial.write_bytes(content)
         _sync(partial)  # before it is there under its name
         partial.replace(target)
         _sync(target.parent)
-        _sync(target.parent.parent)
     return sha256, relative
 
 
@@ -186,7 +185,7 @@ def _keep(part: Path, target: Path) -> None:
     """Let a content be found at its place, whole and on the disk; one that is there already stays."""
     if target.exists():
         return
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(target.parent)
     try:
         os.link(part, target)
     except FileExistsError:
@@ -199,7 +198,12 @@ def _keep(part: Path, target: Path) -> None:
         _sync(copy)
         copy.replace(target)
     _sync(target.parent)
-    _sync(target.parent.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync(folder.parent)
 
 
 def _sync(path: Path) -> None:
