@@ -249,6 +249,25 @@ def test_keys_typed_into_a_note_decide_nothing(
     expect(nora.page.get_by_label("Note")).to_have_value("")
 
 
+def test_the_tab_and_enter_keys_alone_suffice(
+    visit: Come, store: Store, hall: RunningRoom, people: dict[str, User]
+) -> None:
+    study = new_study(store, hall, people, "Nora")
+    nora = visit("Nora")
+    nora.page.goto(f"/studies/{study.id}/read")
+    uncertain = nora.page.get_by_role("button", name="Uncertain")
+    expect(uncertain).to_be_enabled()
+
+    for _ in range(30):
+        if uncertain.evaluate("button => button === document.activeElement"):
+            break
+        nora.page.keyboard.press("Tab")
+    for read in ("1 of 3", "2 of 3"):
+        nora.page.keyboard.press("Enter")
+        expect(nora.page.locator("[data-count]")).to_have_text(read)
+        expect(uncertain).to_be_focused()
+
+
 def test_an_answer_is_kept_and_sent_again_while_the_server_is_away(
     visit: Come, store: Store, hall: RunningRoom, people: dict[str, User]
 ) -> None:

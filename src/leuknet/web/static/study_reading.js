@@ -14,6 +14,7 @@ let seconds = 0; // that this cell was in view with the window in front
 let since = null; // when counting began, null while it pauses
 let busy = true; // until the picture is there, and while an answer is on its way
 let tries = 0;
+let focused = null; // a button that was pressed by keyboard: it loses the focus while it is disabled
 let timer = null;
 const pictures = new Map(); // address -> promise of a local address
 
@@ -94,7 +95,6 @@ function show(next, told) {
   document.querySelector("[data-last]").hidden = !shown.last;
   showModel(shown.model);
   savedLine.textContent = say(told, shown);
-  if (document.activeElement) document.activeElement.blur();
   showPicture();
 }
 
@@ -129,10 +129,12 @@ function element(name, content, kind = "") {
 // --- saving -----------------------------------------------------------------------------------------------
 
 function setBusy(now) {
+  if (now && !busy) focused = document.activeElement;
   busy = now;
   count();
   for (const button of document.querySelectorAll("[data-read] button, [data-undo] button")) button.disabled = now;
   document.querySelector("[data-note]").readOnly = now;
+  if (!now && focused && focused.matches("button")) focused.focus();
 }
 
 form.addEventListener("submit", (event) => {
