@@ -1,0 +1,164 @@
+"""Measures how smoothly a reader scrolls a gallery of 10,000 cells, and pans and zooms a slide.
+
+    python bench/reading_room/frames.py FOLDER
+
+fills FOLDER with a made-up room if it does not exist, serves it from a process of its own, and drives a real
+chromium. It prints JSON: times between frames (median, 95th percentile, longest; 16.7 ms is 60 frames a
+second), how long tiles took, and size and time of the gallery's numbers. Without a GPU chromium draws in software: a
+laptop with one is quicker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from statistics import median
+
+from made_up import GALLERY, NAME, PASSWORD, SLIDE, fill_room
+from playwright.sync_api import Page, sync_playwright
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+
+RECORD = """([act, seconds]) => new Promise((done) => {
+  const move = eval(act); // by the bench's own hand, past the page's policy: see bypass_csp
+  const times = [];
+  const end = performance.now() + 1000 * seconds;
+  let last = null;
+  const frame = (now) => {
+    if (last !== null) times.push(now - last);
+    last = now;
+    if (now > end) return done(times);
+    move(times.length);
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+})"""
+
+SCROLL = "(frame) => { document.getElementById('gallery').scrollTop += %d; }"
+PAN = """(frame) => {
+  const v = leuknet.desk.viewer.viewport;
+  const step = (12 / v.getContainerSize().x) * v.getBounds().width;
+  v.panBy(new OpenSeadragon.Point(step, step / 3), true);
+}"""
+ZOOM = """(frame) => {
+  leuknet.desk.viewer.viewport.zoomBy(frame % 240 < 120 ? 1.03 : 1 / 1.03, null, true);
+}"""
+
+
+def main(folder: Path) -> None:
+    """Measure, and print what was found."""
+    if not folder.exists():
+        fill_room(folder)
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    command = [sys.executable, "-m", "leuknet", "serve", "--data", str(folder), "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own server
+    try:
+        _wait(port)
+        sys.stdout.write(json.dumps(_measure(f"http://127.0.0.1:{port}"), indent=1) + "\n")
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _measure(address: str) -> dict[str, object]:
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        found: dict[str, object] = {
+            "cpus": os.cpu_count(),
+            "load before": os.getloadavg()[0],
+            "chromium": browser.version,
+        }
+        page = browser.new_context(bypass_csp=True, viewport={"width": 1440, "height": 900}).new_page()
+        page.goto(f"{address}/sign-in")
+        page.fill("[name=name]", NAME)
+        page.fill("[name=password]", PASSWORD)
+        page.click("button.main")
+        page.click(f"text={GALLERY}")
+        page.wait_for_selector(".tile")
+        found["gallery numbers"] = _numbers(page)
+        found["gallery tiles in the page"] = page.locator(".tile").count()
+        for name, step in (("slow", 8), ("quick", 60), ("very quick", 600)):
+            found[f"gallery, {name}: {step} px a frame"] = _frames(page, SCROLL % step)
+        page.goto(f"{address}/cases")
+        page.click(f"text={SLIDE}")
+        page.click(".fields a")
+        for turn in ("tiles made now", "tiles kept"):
+            page.reload()
+            page.wait_for_function("window.leuknet?.desk?.viewer.world.getItemCount() && leuknet.cells.count")
+            time.sleep(1)
+            found[f"slide, {turn}"] = _slide(page)
+        browser.close()
+        return found
+
+
+def _slide(page: Page) -> dict[str, object]:
+    found: dict[str, object] = {"whole, zoom": _frames(page, ZOOM, seconds=6)}
+    page.evaluate("performance.clearResourceTimings(); performance.setResourceTimingBufferSize(5000)")
+    page.evaluate(
+        "(() => { const v = leuknet.desk.viewer.viewport; v.zoomTo(v.imageToViewportZoom(1), null, true);"
+        " v.panTo(new OpenSeadragon.Point(0.2, 0.2), true); })()"
+    )
+    time.sleep(1)
+    found["pan at 1:1"] = _frames(page, PAN, seconds=6)
+    times = page.evaluate(
+        "performance.getEntriesByType('resource').filter((one) => one.name.includes('image_files') "
+        "&& one.transferSize).map((one) => one.duration)"
+    )
+    found["tiles"] = _spread(times)
+    return found
+
+
+def _numbers(page: Page) -> dict[str, object]:
+    return dict(
+        page.evaluate("""async () => {
+      const times = [];
+      let size = 0;
+      for (let turn = 0; turn < 7; turn += 1) {
+        const start = performance.now();
+        const answer = await fetch(`${leuknet.base}/cells.json`);
+        size = (await answer.text()).length;
+        times.push(Math.round(performance.now() - start));
+      }
+      const asked = performance.getEntriesByType('resource').filter((one) => one.name.endsWith('cells.json'));
+      const sent = asked.at(-1).encodedBodySize;
+      times.sort((a, b) => a - b);
+      return { bytes: size, 'bytes sent': sent, 'median ms': times[3], 'longest ms': times[6] };
+    }""")
+    )
+
+
+def _frames(page: Page, act: str, *, seconds: float = 5) -> dict[str, float]:
+    return _spread(page.evaluate(RECORD, [act, seconds]))
+
+
+def _spread(times: list[float]) -> dict[str, float]:
+    ordered = sorted(times)
+    return {
+        "n": len(times),
+        "median ms": round(median(ordered), 1) if ordered else 0.0,
+        "p95 ms": round(ordered[int(0.95 * (len(ordered) - 1))], 1) if ordered else 0.0,
+        "longest ms": round(ordered[-1], 1) if ordered else 0.0,
+    }
+
+
+def _wait(port: int) -> None:
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5)
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the server does not answer")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
