@@ -25,7 +25,8 @@ from leuknet.store.study_pictures import shown_cell
 from leuknet.store.study_reads import item_at, next_item, progress, read_history, save_read, undo_read
 from leuknet.web.errors import not_here
 from leuknet.web.pages.study_access import ReadStudy, model_word, picture_of
-from leuknet.web.render import render_page, script_texts
+from leuknet.web.render import render_page
+from leuknet.web.text import texts_under
 from leuknet.web.who import Files, Room, SignedIn
 
 router = APIRouter(prefix="/studies/{study_id}/read")
@@ -46,7 +47,7 @@ def reading_page(request: Request, user: SignedIn, store: Room, study: ReadStudy
     if item is None:
         return own_page(request, store, study, user)
     shown = _shown(store, study, item)
-    content = {"study": study, "shown": shown, "state": as_data(shown), "texts": script_texts("study_script")}
+    content = {"study": study, "shown": shown, "state": as_data(shown), "texts": as_data(_script_texts())}
     return render_page(request, "study_read.html", content)
 
 
@@ -188,6 +189,16 @@ def _shown(store: Store, study: Study, item: StudyItem) -> dict[str, Any]:
         else {"address": f"{here}/{undo.position}/undo", "expected": str(undo.read.id)},
         "model": _model(store, item) if item.phase == "assisted" else None,
     }
+
+
+def _script_texts() -> dict[str, str]:
+    """Return the words of the page's script: those of the page that it changes, and its own."""
+    page = texts_under("study")
+    shared = {
+        key: page[key] for key in ("count", "cell_alt", "before", "model", "probability", "no_probability")
+    }
+    error = {key: texts_under("error")[key] for key in ("why", "fix")}
+    return shared | error | texts_under("verdict") | texts_under("study_script")
 
 
 def _model(store: Store, item: StudyItem) -> dict[str, Any] | None:

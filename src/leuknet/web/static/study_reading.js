@@ -50,7 +50,7 @@ async function showPicture() {
     // The first picture comes with the page itself.
     if (cellPicture.image.getAttribute("src") !== shown.picture) {
       const address = await fetched(shown.picture);
-      cellPicture.image.alt = say("alt", shown);
+      cellPicture.image.alt = say("cell_alt", shown);
       cellPicture.image.src = address;
     }
     await cellPicture.image.decode();
