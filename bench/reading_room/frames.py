@@ -4,8 +4,8 @@
 
 fills FOLDER with a made-up room if it does not exist, serves it from a process of its own, and drives a real
 chromium. It prints JSON: times between frames (median, 95th percentile, longest; 16.7 ms is 60 frames a
-second), how long tiles took, and size and time of the gallery's numbers. Without a GPU chromium draws in software: a
-laptop with one is quicker.
+second), how long tiles took, and size and time of the gallery's numbers. Without a GPU chromium draws in
+software: a laptop with one is quicker.
 """
 
 from __future__ import annotations
