@@ -116,6 +116,8 @@ def _known(request: Request, error: Exception) -> Response:
     elif status == 503:
         _log.warning("%s: %s", error.what, error.why)
         headers["Retry-After"] = "10"
+        # The error itself names the database's address.
+        error = StoreError(text("error.database.what"), why=text("error.database.why"), fix=error.fix)
     return answer(request, status, error, headers=headers)
 
 
@@ -144,7 +146,10 @@ def _misfit(request: Request, error: Exception) -> Response:
 def _plain(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     words = _words(_PLAIN.get(error.status_code, "bad_request"))
-    return answer(request, error.status_code, words, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code in (408, 413):
+        headers["Connection"] = "close"  # else the server would read on, to reach the next request
+    return answer(request, error.status_code, words, headers=headers)
 
 
 def _bug(request: Request, error: Exception) -> Response:

@@ -130,7 +130,7 @@ class _InTime:
             try:
                 message = await asyncio.wait_for(receive(), min(SILENCE_S, end - time.monotonic()))
             except TimeoutError:
-                raise HTTPException(408, headers={"Connection": "close"}) from None
+                raise HTTPException(408) from None
             whole = message["type"] != "http.request" or not message.get("more_body", False)
             return message
 
