@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from leuknet import __version__
 from leuknet.room.files import RoomFiles
+from leuknet.room.open_fields import OPEN
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.web.api import PREFIX as API_PREFIX
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
         with open_store(settings.store_url) as store:
             app.state.store = store
             yield
+            OPEN.close()
 
     app = FastAPI(
         title="LeukNet reading room",

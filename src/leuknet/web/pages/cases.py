@@ -128,6 +128,7 @@ def show_case(
         "error": error,
         "model": model_of(settings),
         "kinds": KINDS,
+        "most_shown": MOST_SHOWN,
         "finest": FINEST_UM,
         "coarsest": COARSEST_UM,
         "texts": script_texts("case_script"),

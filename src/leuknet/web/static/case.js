@@ -19,7 +19,8 @@ window.leuknet = (() => {
       method, headers: all, body: json === undefined ? body : JSON.stringify(json), signal, credentials: "same-origin",
     });
     const isJson = (answer.headers.get("Content-Type") ?? "").includes("json");
-    return { status: answer.status, headers: answer.headers, body: isJson ? await answer.json() : await answer.text() };
+    const status = answer.redirected ? 401 : answer.status; // to the page where one signs in
+    return { status, headers: answer.headers, body: isJson ? await answer.json() : await answer.text() };
   }
 
   function say(text) {

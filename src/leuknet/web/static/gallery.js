@@ -38,6 +38,8 @@ leuknet.desk = (() => {
       img: tile.querySelector("img"), mine: tile.querySelector(".mine"), flag: tile.querySelector(".flag"),
       number: tile.querySelector(".number"), meter: tile.querySelector(".meter i"),
     };
+    // A picture that did not come, as while the server is away, is asked for again while it is in view.
+    tile.parts.img.addEventListener("error", () => setTimeout(() => { if (tile.isConnected) tile.parts.img.src = tile.source; }, 3000));
     return tile;
   }
 
