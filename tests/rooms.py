@@ -88,7 +88,7 @@ class RunningRoom:
 
     def kill(self) -> None:
         """End it as a power cut would, its worker too."""
-        subprocess.run(["pkill", "-9", "-f", f"leuknet worker --data {self.folder}"], check=False)
+        subprocess.run(["pkill", "-9", "-f", f"leuknet worker --data {self.folder} "], check=False)
         self.process.kill()
         self.process.wait()
 

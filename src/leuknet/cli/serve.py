@@ -86,6 +86,7 @@ def serve(
     from leuknet.store.database import DATABASE_VARIABLE, data_folder
 
     try:
+        from leuknet.room.webhook import webhook_of_environment
         from leuknet.web.serve import serve as run
         from leuknet.web.settings import Settings
     except ImportError as error:
@@ -105,6 +106,7 @@ def serve(
         port=port,
         public_url=public_url,
         images=None if images is None else images.absolute(),
+        webhook=webhook_of_environment(),
         demo=demo,
     )
     run(settings, n_workers=workers, say=typer.echo)

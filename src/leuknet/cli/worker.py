@@ -18,19 +18,29 @@ _NICENESS = 10
 
 
 def worker(
-    model: Annotated[Path, typer.Option("--model", metavar="FOLDER", help="Model folder.")],
+    model: Annotated[
+        Path, typer.Option("--model", metavar="FOLDER", envvar="LEUKNET_MODEL", help="Model folder.")
+    ],
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="FOLDER", help="Data folder [LEUKNET_DATA, or the user's]."),
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option("--images", metavar="FOLDER", help="Uploaded tables may name images below it."),
+        typer.Option(
+            "--images",
+            metavar="FOLDER",
+            envvar="LEUKNET_IMAGES",
+            help="Uploaded tables may name images below it.",
+        ),
     ] = None,
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", min=1, help="Cores to compute on [all].")
     ] = None,
     url: Url = None,
+    parent: Annotated[
+        int | None, typer.Option("--parent", hidden=True, help="Process without which it stops.")
+    ] = None,
 ) -> None:
     """Score what is uploaded to the reading room, until stopped. `leuknet serve` starts it by itself.
 
@@ -57,8 +67,18 @@ def worker(
         webhook=webhook_of_environment(),
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if parent is not None:
+        threading.Thread(target=_stop_without, args=(parent, stop), daemon=True).start()
     os.nice(_NICENESS)
     run_worker(settings, stop=stop)
+
+
+def _stop_without(parent: int, stop: threading.Event) -> None:
+    """Stop when the process that started this one is gone, be it by `kill -9`: it would start another."""
+    while os.getppid() == parent and not stop.wait(1.0):
+        pass
+    stop.set()

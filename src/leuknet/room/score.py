@@ -34,6 +34,7 @@ from leuknet.fields.tiles import find_cells
 from leuknet.model_folder import FolderPredictor
 from leuknet.predict import ImageSource, predict_with_features
 from leuknet.room.crops import write_crop
+from leuknet.room.deep_zoom import prepare_tiles
 from leuknet.room.files import RoomFiles
 from leuknet.room.intake import check_scale
 from leuknet.room.pictures import ensure_cell_pictures, write_cell_pictures
@@ -164,6 +165,7 @@ def _score_field(
 ) -> None:
     error = None
     try:
+        prepare_tiles(files, image)  # it may be looked at while its cells are sought
         with open_field(files.image(image.path)) as field:
             cells = _find_and_score(files, image, field, predictor, still)
             names = save_cells(store, image.case_id, [(image.id, cells)]).get(image.id, {})

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 import leuknet
 from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoppedError, StoreError
+from leuknet.room.deep_zoom import trim_tiles
 from leuknet.room.files import RoomFiles
 from leuknet.room.intake import FULL, Limits, sweep
 from leuknet.room.kinds import ARCHIVE, EXPLAIN, SCORE, TABLE, WEBHOOK
@@ -149,6 +150,7 @@ class _Worker:
                 if time.monotonic() >= sweep_from:
                     sweep_from = time.monotonic() + _SWEEP_S
                     self.outlast(lambda: sweep(self.room.store, self.room.files))
+                    self.outlast(lambda: trim_tiles(self.room.files))
                 job = self.outlast(self.next_job)
                 if job is None:
                     self.stop.wait(IDLE_S)

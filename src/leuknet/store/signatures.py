@@ -37,6 +37,9 @@ from leuknet.store.tables import (
 LONGEST_REASON = 2000
 """Characters of a reason."""
 
+AMENDMENT = "Amendment of version"
+"""How the note begins that says why a signed case was opened again."""
+
 
 @dataclass(frozen=True)
 class CaseMark:
@@ -150,7 +153,7 @@ def reopen(store: Store, case_id: UUID, *, user: User, reason: str) -> CaseNote:
                 fix="change what there is to change, then sign it",
             )
         version = _mark(change.connection, case_id).version
-        note = write_note(change, case_id, f"Amendment of version {version}: {reason}", user=user)
+        note = write_note(change, case_id, f"{AMENDMENT} {version}: {reason}", user=user)
         _set_state(change, case_id, "open")
         change.log("case.reopened", f"case:{case_id}", version=version, reason_sha256=_sha256(reason))
     return note

@@ -103,7 +103,7 @@ def _greeting(settings: Settings) -> list[str]:
 def worker_command(settings: Settings) -> list[str]:
     """Return the command line of a worker for these settings."""
     command = [sys.executable, "-m", "leuknet", "worker", "--data", str(settings.folder)]
-    command += ["--model", str(settings.model)]
+    command += ["--model", str(settings.model), "--parent", str(os.getpid())]
     if settings.images is not None:
         command += ["--images", str(settings.images)]
     return command

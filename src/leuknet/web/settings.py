@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from leuknet.errors import SettingError
+from leuknet.room.webhook import Webhook
 
 GIB = 2**30
 
@@ -38,6 +39,8 @@ class Settings:
         Of one file.
     requests_per_minute
         Of one account; a gallery asks for many pictures.
+    webhook
+        Who is told when a case is scored or signed.
     demo
         Whether the first account finds simulated cases.
     """
@@ -51,6 +54,7 @@ class Settings:
     images: Path | None = None
     max_upload_bytes: int = 4 * GIB
     requests_per_minute: int = 6000
+    webhook: Webhook | None = None
     demo: bool = False
 
     def __post_init__(self) -> None:

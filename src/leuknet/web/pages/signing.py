@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import FileResponse, RedirectResponse, Response
-from starlette.background import BackgroundTask
+from fastapi.responses import RedirectResponse, Response
 
 from leuknet.errors import LeukNetError
 from leuknet.room.cards import room_model
-from leuknet.room.labelled import zip_labelled
 from leuknet.room.labels import OUTCOMES
-from leuknet.room.signing import SUFFIXES, readiness, sign_case, signed_file
+from leuknet.room.signing import SUFFIXES, readiness, sign_case
+from leuknet.room.webhook import queue_event
 from leuknet.store.accounts import list_users
+from leuknet.store.notes import notes_of
 from leuknet.store.nouns import Case, User
-from leuknet.store.signatures import find_signature, reopen, signatures_of
+from leuknet.store.signatures import AMENDMENT, reopen, signatures_of
 from leuknet.types import ModelCard
-from leuknet.web.errors import ForbiddenError, not_here, status_of
+from leuknet.web.downloads import labelled_answer, signed_answer
+from leuknet.web.errors import ForbiddenError, status_of
 from leuknet.web.render import at_least, render_page
 from leuknet.web.settings import Settings
 from leuknet.web.who import Configured, Files, Room, SignedIn, VisibleCase
@@ -29,13 +28,6 @@ from leuknet.web.who import Configured, Files, Room, SignedIn, VisibleCase
 router = APIRouter()
 
 Reason = Annotated[str, Form(max_length=20_000)]
-
-_KINDS = {
-    ".html": "text/html; charset=utf-8",
-    ".pdf": "application/pdf",
-    ".fhir.json": "application/fhir+json",
-    ".dcm": "application/dicom",
-}
 
 # A report holds its own styles and pictures, and no script; it may do nothing else, whatever is in it.
 _REPORT_POLICY = (
@@ -66,6 +58,7 @@ def sign(
         sign_case(store, files, case, user=user, reason=reason, now=now, models=models_of(settings))
     except LeukNetError as error:
         return _page(request, case, user, store, error=error, reason=reason)
+    queue_event(store, case.id, "case.signed", webhook=settings.webhook, actor=user.actor)
     return RedirectResponse(f"/cases/{case.id}/signing", 303)
 
 
@@ -83,40 +76,17 @@ def amend(request: Request, case: VisibleCase, user: SignedIn, store: Room, reas
 @router.get("/cases/{case_id}/signed/{version}/report{suffix}")
 def report(case: VisibleCase, version: int, suffix: str, store: Room, files: Files) -> Response:
     """A signed version in one of its forms."""
-    return signed_answer(case, version, suffix, store, files)
+    answer = signed_answer(store, files, case, version, suffix, shown=suffix in (".html", ".pdf"))
+    if suffix == ".html":
+        answer.headers["Content-Security-Policy"] = _REPORT_POLICY
+    return answer
 
 
 @router.get("/cases/{case_id}/labelled.zip")
 def labelled(case: VisibleCase, user: SignedIn, store: Room, files: Files) -> Response:
     """The cells with a label as a data set for training."""
     _require_lead(user)
-    return labelled_answer([case], f"labelled-{case.id}.zip", store, files)
-
-
-def signed_answer(case: Case, version: int, suffix: str, store: Room, files: Files) -> Response:
-    """Return a file of a signed version as an answer that can do nothing."""
-    signature = find_signature(store, case.id, version) if 1 <= version < 2**31 else None
-    if signature is None or suffix not in SUFFIXES:
-        raise not_here()
-    path = signed_file(files, signature, suffix)
-    shown = "inline" if suffix in (".html", ".pdf") else "attachment"
-    headers = {"Content-Disposition": f'{shown}; filename="case-{case.id}-{version}{suffix}"'}
-    if suffix == ".html":
-        headers["Content-Security-Policy"] = _REPORT_POLICY
-    return FileResponse(path, media_type=_KINDS[suffix], headers=headers)
-
-
-def labelled_answer(cases: Sequence[Case], name: str, store: Room, files: Files) -> Response:
-    """Return the labelled cells of cases as an archive, made on the disk: it may exceed the memory."""
-    with NamedTemporaryFile(prefix="leuknet-labelled-", suffix=".zip", delete=False) as archive:
-        path = Path(archive.name)
-        try:
-            zip_labelled(store, files, cases, archive)
-        except BaseException:
-            path.unlink()
-            raise
-    done = BackgroundTask(path.unlink)
-    return FileResponse(path, media_type="application/zip", filename=name, background=done)
+    return labelled_answer(store, files, [case], f"labelled-{case.id}.zip")
 
 
 def models_of(settings: Settings) -> Mapping[str, ModelCard]:
@@ -125,6 +95,12 @@ def models_of(settings: Settings) -> Mapping[str, ModelCard]:
         return {}
     model = room_model(settings.model)
     return {model.model_id: model.card}
+
+
+def _amendment(store: Room, case: Case) -> str:
+    """Return why a case was opened again, as its note says: what its next version's reason begins with."""
+    notes = [note.text for note in notes_of(store, case.id) if note.text.startswith(AMENDMENT)]
+    return notes[-1].partition(": ")[2] if notes else ""
 
 
 def _require_lead(user: User) -> None:
@@ -142,6 +118,8 @@ def _page(
     reason: str = "",
 ) -> Response:
     ready = readiness(store, case)
+    if not reason and ready.version > 1:
+        reason = _amendment(store, case)
     content = {
         "case": case,
         "ready": ready,

@@ -2,7 +2,7 @@
 // Adds `leuknet.watch`: begin to listen, as after an upload.
 
 leuknet.watch = (() => {
-  const { root, base, cells, t, on } = leuknet;
+  const { root, base, ask, cells, t, on } = leuknet;
   const box = document.getElementById("progress");
   const words = document.getElementById("progress-words");
   const bar = document.getElementById("progress-bar");
@@ -19,7 +19,15 @@ leuknet.watch = (() => {
       source.close();
       source = null;
       if (event.data === "gone") words.textContent = t("gone");
+      else showImages();
     });
+  }
+
+  // Fields that have come, and images that could not be scored, are the server's to describe.
+  async function showImages() {
+    const { status, body } = await ask("", { headers: { Accept: "text/html" } });
+    const anew = new DOMParser().parseFromString(status === 200 ? body : "", "text/html").getElementById("images");
+    if (anew && !document.getElementById("images").contains(document.activeElement)) document.getElementById("images").replaceWith(anew);
   }
 
   function show(state) {
