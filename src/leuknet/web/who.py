@@ -1,7 +1,8 @@
 """Who is asking, and what they may see: the dependencies that every route takes its user and case from.
 
 What a user may not see answers as what does not exist does. A route that forgets these has no user and no
-case; `tests/test_web_access.py` goes through all routes with all roles.
+case; `tests/test_web_access.py` goes through all routes with all roles. What asks the store runs in a thread,
+what does not is `async`: a thread for each would cost more than it does.
 
 Start at `SignedIn` and `VisibleCase`.
 """
@@ -24,19 +25,19 @@ from leuknet.web.render import at_least
 from leuknet.web.settings import Settings
 
 
-def settings_of(request: Request) -> Settings:
+async def settings_of(request: Request) -> Settings:
     """Return what the application was started with."""
     found: Settings = request.app.state.settings
     return found
 
 
-def store_of(request: Request) -> Store:
+async def store_of(request: Request) -> Store:
     """Return the open database."""
     found: Store = request.app.state.store
     return found
 
 
-def files_of(request: Request) -> RoomFiles:
+async def files_of(request: Request) -> RoomFiles:
     """Return the data folder."""
     found: RoomFiles = request.app.state.files
     return found
@@ -58,7 +59,7 @@ def session_of(request: Request, store: Room) -> Session:
     return session
 
 
-def user_of(session: Annotated[Session, Depends(session_of)]) -> User:
+async def user_of(session: Annotated[Session, Depends(session_of)]) -> User:
     """Return who is signed in."""
     return session.user
 
@@ -66,14 +67,14 @@ def user_of(session: Annotated[Session, Depends(session_of)]) -> User:
 SignedIn = Annotated[User, Depends(user_of)]
 
 
-def lead_of(user: SignedIn) -> User:
+async def lead_of(user: SignedIn) -> User:
     """Return who is signed in, if they may lead; else ForbiddenError."""
     if not at_least(user, "lead"):
         raise ForbiddenError("lead")
     return user
 
 
-def admin_of(user: SignedIn) -> User:
+async def admin_of(user: SignedIn) -> User:
     """Return who is signed in, if they are an admin; else ForbiddenError."""
     if not at_least(user, "admin"):
         raise ForbiddenError("admin")

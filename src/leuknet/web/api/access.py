@@ -44,7 +44,7 @@ def api_user(
 ApiUser = Annotated[User, Depends(api_user)]
 
 
-def api_lead(user: ApiUser) -> User:
+async def api_lead(user: ApiUser) -> User:
     """Return the account if it may lead; else ForbiddenError."""
     if not at_least(user, "lead"):
         raise ForbiddenError("lead")
