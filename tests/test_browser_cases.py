@@ -100,6 +100,7 @@ def first(chromium: Browser, room: RunningRoom, images: Path) -> Iterator[Visit]
     expect(page.locator("#uploads-list li").last).to_contain_text("is in the case", timeout=SOON_MS)
     expect(page.locator("#progress-words")).to_contain_text("All 7 images are scored", timeout=SOON_MS)
     page.locator("#new-cells").click()
+    expect(page.locator(".fields a")).to_contain_text("field.png")  # without loading the page anew
     yield visit
     visit.context.close()
 
