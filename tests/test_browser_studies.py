@@ -102,12 +102,17 @@ class Visitor:
         if not request.url.startswith(self.address) and urlsplit(request.url).scheme not in ("blob", "data"):
             self.foreign.append(request.url)
 
+    def press_once(self, key: str) -> None:
+        """Press a key as soon as the cell is there; before that the page hears none."""
+        self.page.wait_for_load_state()
+        expect(self.page.locator(".verdict").first).to_be_enabled()
+        self.page.keyboard.press(key)
+
     def press(self, keys: str) -> None:
         """Answer one cell after another, each as soon as it is there."""
         for key in keys:
-            expect(self.page.locator(".verdict").first).to_be_enabled()
             before = self.page.locator("[data-count]").inner_text()
-            self.page.keyboard.press(key)
+            self.press_once(key)
             expect(self.page.locator("[data-count]")).not_to_have_text(before)
 
 
@@ -187,17 +192,17 @@ def test_two_readers_a_lead_who_decides_and_kappa(
         assert secret not in anna.page.content()
 
     anna.press("1n")
-    anna.page.keyboard.press("z")
+    anna.press_once("z")
     expect(anna.page.locator("[data-before]")).to_have_text("You said before: Normal.")
     expect(anna.page.locator("[data-count]")).to_have_text("1 of 5")
     assert_fit_for_all(anna.page)
     anna.press("lll")
     expect(anna.page.get_by_text("This is the last cell.")).to_be_visible()
-    anna.page.keyboard.press("u")
+    anna.press_once("u")
     expect(anna.page.get_by_text("Thank you, all is done")).to_be_visible()
     assert_fit_for_all(anna.page)
     bert.press("2222")
-    bert.page.keyboard.press("n")
+    bert.press_once("n")
     expect(bert.page.get_by_text("Thank you, all is done")).to_be_visible()
 
     lead.page.goto(address)
@@ -209,12 +214,12 @@ def test_two_readers_a_lead_who_decides_and_kappa(
     assert_fit_for_all(lead.page)
     for number in range(1, 5):
         expect(lead.page.locator(".phase")).to_have_text(f"Disagreement {number} of 4")
-        lead.page.keyboard.press("1")
+        lead.press_once("1")
         expect(lead.page.locator(".decided")).to_contain_text("Decided: Leukaemic")
         expect(lead.page.get_by_text("The model says", exact=True)).to_be_visible()
         if number == 1:
             assert_fit_for_all(lead.page)
-        lead.page.keyboard.press("j")
+        lead.press_once("j")
     expect(lead.page.get_by_text("All are decided")).to_be_visible()
     assert_fit_for_all(lead.page)
 
@@ -236,7 +241,7 @@ def test_keys_typed_into_a_note_decide_nothing(
     nora.page.goto(f"/studies/{study.id}/read")
     expect(nora.page.locator(".verdict").first).to_be_enabled()
 
-    nora.page.keyboard.press("t")
+    nora.press_once("t")
     nora.page.keyboard.type("1 nucleolus, z x")
     expect(nora.page.locator("[data-count]")).to_have_text("0 of 3")
     nora.page.keyboard.press("Escape")
@@ -281,7 +286,7 @@ def test_an_answer_is_kept_and_sent_again_while_the_server_is_away(
         route.abort() if away[0] and route.request.method == "POST" else route.continue_()
 
     nora.page.route("**/read/**", pass_or_fail)
-    nora.page.keyboard.press("1")
+    nora.press_once("1")
     expect(nora.page.get_by_role("alert").filter(has_text="Not saved yet")).to_contain_text(
         "Your answer “Leukaemic” is kept here."
     )
@@ -307,7 +312,7 @@ def test_a_second_window_is_told_and_overwrites_nothing(
     elsewhere = NewStudyRead(line.item_id, "normal", "", 1.0)
     save_read(store, elsewhere, reader_id=people["Nora"].id, expected_read_id=None)
 
-    nora.page.keyboard.press("1")
+    nora.press_once("1")
     expect(nora.page.get_by_text("cannot save the read.")).to_be_visible()
     expect(nora.page.get_by_text("nothing was overwritten")).to_be_visible()
     nora.page.get_by_role("link", name="Show what is there now").click()
