@@ -9,6 +9,7 @@ Start at `is_blinded`. `leuknet.store.cases` asks here.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,7 @@ def is_reading(store: Store, user_id: int, study_id: UUID) -> bool:
         return connection.execute(query).first() is not None
 
 
+@lru_cache(maxsize=1000)  # it is part of nearly every request, and making it costs more than running it
 def blinded_case_ids(user_id: int) -> sa.Select[Any]:
     """Return the query of the cases of which a user may see nothing, for use within others."""
     reading = blinding_studies(user_id).join(study_cases)
