@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-TOKEN = "hf_test"  # noqa: S105  of this hub alone
+TOKEN = "hf_test"
 
 
 class Hub(BaseHTTPRequestHandler):

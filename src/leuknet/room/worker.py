@@ -22,8 +22,8 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-import leuknet
 from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoppedError, StoreError
+from leuknet.onnx_predictor import load_onnx_model
 from leuknet.room.deep_zoom import trim_tiles
 from leuknet.room.files import RoomFiles
 from leuknet.room.intake import FULL, Limits, sweep
@@ -109,7 +109,7 @@ def run_worker(settings: WorkerSettings, *, stop: threading.Event | None = None)
     """
     stop = stop or threading.Event()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    predictor = leuknet.load(settings.model, engine="onnx", threads=settings.threads)
+    predictor = load_onnx_model(settings.model, threads=settings.threads)
     with open_store(settings.database_url) as store, _present(settings.folder, store):
         room = Room(
             store=store,

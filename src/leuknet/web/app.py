@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -14,7 +15,6 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from leuknet import __version__
 from leuknet.room.files import RoomFiles
 from leuknet.room.open_fields import OPEN
 from leuknet.store import open_store
@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="LeukNet reading room",
-        version=__version__,
+        version=version("leuknet"),
         summary="Research software, not a medical device.",
         lifespan=lifespan,
         openapi_url=None,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from leuknet import __version__
 from leuknet.store.nouns import ROLES, User
 from leuknet.web.cookies import VISIT_COOKIE, set_cookie, token_for
 from leuknet.web.text import text, texts_under
@@ -77,7 +77,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"t": text, "version": __version__, "asset": _asset, "at_least": at_least}
+    environment.globals |= {"t": text, "version": version("leuknet"), "asset": _asset, "at_least": at_least}
     environment.filters |= {"when": when}
     return environment
 

@@ -6,13 +6,13 @@ shape of errors. docs/api.md is made from the description that this application 
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import State
 
-from leuknet import __version__
 from leuknet.web.api import cases, cells, pictures, reports, reviews, studies, system, uploads, webhooks
 from leuknet.web.api.access import api_user
 from leuknet.web.api.methods import AllMethods
@@ -40,7 +40,7 @@ def create_api(settings: Settings, state: State) -> FastAPI:
     """
     api = FastAPI(
         title="LeukNet reading room",
-        version=__version__,
+        version=version("leuknet"),
         summary=_SUMMARY,
         openapi_url="/openapi.json",
         docs_url=None,

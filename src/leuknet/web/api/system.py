@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from leuknet import __version__
 from leuknet.store.accounts import list_users
 from leuknet.web.api.access import ApiUser
 from leuknet.web.api.reference import read_reference
@@ -21,7 +22,7 @@ open_router = APIRouter(tags=["Reading room"])
 def health(store: Room) -> HealthShape:
     """Tell whether the reading room and its database answer; needs no token."""
     list_users(store)  # raises if the database is gone
-    return HealthShape(status="ok", version=__version__)
+    return HealthShape(status="ok", version=version("leuknet"))
 
 
 @open_router.get("/docs", include_in_schema=False)
