@@ -39,7 +39,8 @@ def worker(
     ] = None,
     url: Url = None,
     parent: Annotated[
-        int | None, typer.Option("--parent", hidden=True, help="Process without which it stops.")
+        int | None,
+        typer.Option("--parent", metavar="PID", help="Stop once this process, which started it, is gone."),
     ] = None,
 ) -> None:
     """Score what is uploaded to the reading room, until stopped. `leuknet serve` starts it by itself.
