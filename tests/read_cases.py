@@ -96,7 +96,7 @@ def _field(cells: int) -> tuple[bytes, tuple[TrueCell, ...]]:
 
 def scored(probability: float) -> NewCell:
     """Return a cell with this score and what `CARD` says of it."""
-    outcome = "uncertain" if 0.4 <= probability < 0.6 else "ALL" if probability >= 0.5 else "HEM"
+    outcome = "uncertain" if 0.4 <= probability < 0.6 else "positive" if probability >= 0.5 else "negative"
     return replace(CELL, probability=probability, outcome=outcome)
 
 

@@ -82,7 +82,7 @@ def files(tmp_path: Path) -> RoomFiles:
 
 @pytest.fixture
 def case(store: Store, files: RoomFiles, crops: list[Path], anna: User) -> Iterator[Case]:
-    """Six cells, P from 0.02 to 0.98: the model says HEM, HEM, uncertain, uncertain, ALL, ALL."""
+    """Six cells, P from 0.02 to 0.98: the model says normal twice, uncertain twice, leukaemic twice."""
     yield read_case(
         store,
         files,
@@ -152,7 +152,7 @@ def test_a_signed_case_is_locked_and_its_report_tells_what_was_decided(
     (model,) = record.models
     assert model.card is not None
     assert model.card.threshold == 0.5
-    assert model.outcomes == {"HEM": 2, "uncertain": 2, "ALL": 2}
+    assert model.outcomes == {"normal": 2, "uncertain": 2, "leukaemic": 2}
     row = {"leukaemic": 0, "normal": 0, "uncertain": 0, "unfamiliar": 0, "other": 0}
     assert model.agreement == {
         "leukaemic": {**row, "normal": 1, "leukaemic": 1},

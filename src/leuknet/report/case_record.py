@@ -83,7 +83,7 @@ class ModelFacts:
     card
         None if the model is not on this server.
     outcomes
-        How many cells it called what, in its own words.
+        How many cells it called leukaemic, normal, uncertain, unfamiliar or other.
     agreement
         Label of the readers (leukaemic, normal) to what the model says (leukaemic, normal, uncertain,
         unfamiliar, other) to number of cells.

@@ -28,6 +28,7 @@ from leuknet.report.case_record import (
     ReaderCount,
     Share,
 )
+from leuknet.room.cards import meaning_of
 from leuknet.room.files import RoomFiles
 from leuknet.room.labels import CellLabel, case_labels, count_labels
 from leuknet.room.pictures import ensure_cell_pictures
@@ -126,25 +127,17 @@ def case_record(
 
 
 def _cell(cell: CaseCell, label: CellLabel, image: CaseImage, models: Mapping[str, ModelCard]) -> CellFacts:
-    said = _class_of(cell.outcome, models.get(cell.model_id))
+    card = models.get(cell.model_id)
+    said = meaning_of(cell.outcome, CLASS_NAMES if card is None else card.class_names)
     return CellFacts(
         image=image.name,
         name=cell.name,
         label=label.outcome,
         decided_by_lead=label.state == "decided",
-        said=cell.outcome,
+        said=said,
         probability=cell.probability,
         differs={said, label.outcome} == {"leukaemic", "normal"},
     )
-
-
-def _class_of(outcome: str, card: ModelCard | None) -> str:
-    """Return what a model says in the words of verdicts; without its card, by the usual names of classes."""
-    negative, positive = card.class_names if card is not None else CLASS_NAMES
-    words = {negative.casefold(): "normal", positive.casefold(): "leukaemic"}
-    words |= {same: same for same in ("leukaemic", "normal", "uncertain", "unfamiliar") if card is None}
-    words |= {same: same for same in ("uncertain", "unfamiliar")}
-    return words.get(outcome.casefold(), "other")
 
 
 def _share(leukaemic: int, normal: int) -> Share | None:
@@ -189,10 +182,10 @@ def _model(model_id: str, rows: _Rows, card: ModelCard | None) -> ModelFacts:
         label: dict.fromkeys(("leukaemic", "normal", "uncertain", "unfamiliar", "other"), 0)
         for label in ("leukaemic", "normal")
     }
-    for cell, facts in own:
+    for _, facts in own:
         if facts.label in agreement:
-            agreement[facts.label][_class_of(cell.outcome, card)] += 1
-    outcomes = Counter(cell.outcome for cell, _ in own)
+            agreement[facts.label][facts.said] += 1
+    outcomes = Counter(facts.said for _, facts in own)
     return ModelFacts(model_id, None if card is None else _card(card), dict(outcomes), agreement)
 
 

@@ -19,7 +19,6 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import CaseCell, Review
 from leuknet.store.tables import cells, images, reviews
 
-
 # Made once: it costs as much as running the query.
 _LATER = reviews.alias("later")
 _IS_NEWEST = ~sa.exists().where(_LATER.c.supersedes == reviews.c.id)

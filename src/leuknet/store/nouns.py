@@ -149,7 +149,7 @@ class NewCell:
     probability
         P(class 1), 0 to 1, or None if it could not be scored.
     outcome
-        A class, `uncertain` or `unfamiliar`.
+        `positive`, `negative`, `uncertain` or `unfamiliar`; tables of other programs may name a class.
     """
 
     name: str
