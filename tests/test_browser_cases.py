@@ -112,7 +112,6 @@ def page(first: Visit) -> Page:
     assert case is not None
     first.page.goto(case.group())
     first.page.wait_for_selector(".tile")
-    first.page.locator("#gallery").focus()
     return first.page
 
 

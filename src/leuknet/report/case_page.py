@@ -124,9 +124,9 @@ def _tiles(record: CaseRecord) -> tuple[tuple[str, str, str, str], ...]:
             f"{counts['unreviewed']:,} unreviewed, {counts['disputed']:,} disputed",
         ),
         (
-            "unlike the model",
+            "against the model",
             f"{record.n_differing:,}",
-            "label and model name different classes",
+            "labelled one class, called the other",
             f"of {counted(_compared(record.models), 'cell')} with both",
         ),
     )

@@ -156,8 +156,11 @@ leuknet.desk = (() => {
     PageDown: () => grid.columns * Math.max(1, Math.floor(box.clientHeight / grid.row)),
     Home: () => -list.length, End: () => list.length,
   };
-  box.addEventListener("keydown", (event) => {
+  // Also while nothing has the focus, as when the page was just opened: the first key a reader presses counts.
+  document.addEventListener("keydown", (event) => {
+    if (event.target !== document.body && !box.contains(event.target)) return;
     if (!moves[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog[open]")) return;
     event.preventDefault();
     goPlace(current + moves[event.key]());
   });
