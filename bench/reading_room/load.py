@@ -3,13 +3,13 @@
     .venv/bin/python bench/reading_room/load.py                     # five minutes: SQLite, then PostgreSQL
     .venv/bin/python bench/reading_room/load.py --database sqlite --no-worker
 
-A real server, with a data folder of its own, holds a case of 2,000 cells with their pictures. The readers are
-one process of their own: each opens the list of cases, the case with its numbers and 60 thumbs, and then,
-every 2 to 4 s, looks at a cell (panel and full-resolution view), scrolls on (4 thumbs) and saves a review;
-every tenth time the case is opened anew. They come within the first 15 s. Thumbs are kept, as browsers do, and
-at most 6 requests of a reader are under way at a time. Meanwhile a worker scores images of other cases, on the
-cores that the server and the readers use too. What other processes of the machine take is noted as the load
-before.
+A real server, with a data folder of its own, holds a case of 2,000 cells with their pictures. The readers
+are one process of their own: each opens the list of cases, the case with its numbers and 60 thumbs, and
+then, every 2 to 4 s, looks at a cell (panel and full-resolution view), scrolls on (4 thumbs) and saves a
+review; every tenth time the case is opened anew. They come within the first 15 s. Thumbs are kept, as
+browsers do, and at most 6 requests of a reader are under way at a time. Meanwhile a worker scores images of
+other cases, on the cores that the server and the readers use too. What other processes of the machine take
+is noted as the load before.
 
 Start at `main`.
 """
