@@ -15,10 +15,11 @@ import numpy as np
 from PIL import Image
 
 from leuknet.data.transform import place_on_canvas
-from leuknet.errors import DataError
+from leuknet.errors import DataError, StoreError, UnreadableImageError
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.outline import mask_of
 from leuknet.records import write_whole
+from leuknet.room.cards import RoomModel
 from leuknet.room.files import RoomFiles
 from leuknet.room.open_fields import open_image
 from leuknet.store.nouns import CaseCell, CaseImage
@@ -73,3 +74,29 @@ def ensure_crop(files: RoomFiles, image: CaseImage, cell: CaseCell, *, card: Mod
     crop = cut_cell(found, microns_per_pixel=image.microns_per_pixel, crop_um=card.microns_per_pixel)
     write_crop(place_on_canvas(crop, card.canvas_px), path)
     return path
+
+
+def find_crop(files: RoomFiles, image: CaseImage, cell: CaseCell, *, model: RoomModel | None) -> Path | None:
+    """Return the cell of a field or slide on black for whoever shows it; None if there is none.
+
+    Parameters
+    ----------
+    files, image, cell
+        Not of a crop, which is its own.
+    model
+        The room's, by whose card it is cut again if it scored the cell; None if the room has none.
+
+    Raises
+    ------
+    StoreError
+        If it is to be cut again, and the kept image is gone or damaged.
+    """
+    path = files.crop(image.id, cell.id)
+    if path.is_file() or model is None or model.model_id != cell.model_id:
+        return path if path.is_file() else None
+    try:
+        return ensure_crop(files, image, cell, card=model.card)
+    except UnreadableImageError as error:  # no fault of who asks
+        raise StoreError(error.what, why=error.why, fix=error.fix) from error
+    except DataError:  # a cell of a table, without an outline
+        return None

@@ -80,6 +80,13 @@ def cells_of(
         return tuple(cell_of_row(row) for row in rows)
 
 
+def has_cell(store: Store, case_id: UUID, image_id: int, cell_id: int) -> bool:
+    """Tell whether a cell is one of this image, and the image one of this case."""
+    here = (cells.c.id == cell_id) & (images.c.id == image_id) & (images.c.case_id == case_id)
+    with store.reading() as connection:
+        return connection.execute(sa.select(cells.c.id).join(images).where(here)).first() is not None
+
+
 def find_cell(store: Store, cell_id: int) -> CaseCell | None:
     """Return a cell, None if there is none."""
     with store.reading() as connection:

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from leuknet.errors import StoreError, UnreadableImageError
+from leuknet.room.crops import find_crop
 from leuknet.room.files import RoomFiles
 from leuknet.room.pictures import ensure_cell_pictures
 from leuknet.store.cases import find_image
@@ -18,7 +19,8 @@ from leuknet.store.nouns import CaseImage
 from leuknet.web.api.access import ApiCell
 from leuknet.web.api.problems import problems
 from leuknet.web.errors import not_here
-from leuknet.web.who import Files, Room
+from leuknet.web.model_facts import model_of
+from leuknet.web.who import Configured, Files, Room
 
 router = APIRouter(tags=["Pictures"], prefix="/cases/{case_id}/cells/{cell_id}")
 
@@ -45,15 +47,15 @@ def view(found: ApiCell, store: Room, files: Files) -> Response:
 
 
 @router.get("/crop", response_class=Response, responses=_picture(_PNG))
-def crop(found: ApiCell, store: Room, files: Files) -> Response:
+def crop(found: ApiCell, store: Room, files: Files, settings: Configured) -> Response:
     """Give the cell on black as the model saw it, as PNG; of a crop the same as `view`. 404 where it was
     not kept, as for cells of a table.
     """
     image = _image(store, found)
     if image.kind == "crop":
         return view(found, store, files)
-    path = files.crop(image.id, found.cell.id)
-    if not path.is_file():
+    path = find_crop(files, image, found.cell, model=model_of(settings))
+    if path is None:
         raise not_here()
     return _answer(path, _PNG)
 

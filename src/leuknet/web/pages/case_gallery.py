@@ -16,8 +16,8 @@ from leuknet.room.cards import meaning_of
 from leuknet.store.gallery import GalleryRow, gallery_rows, outlined_cells
 from leuknet.store.nouns import VERDICTS
 from leuknet.types import FLAG_MEANINGS
+from leuknet.web.model_facts import class_names_of
 from leuknet.web.pages.case_nouns import ImageOfCase
-from leuknet.web.pages.model_facts import class_names_of
 from leuknet.web.who import Configured, Room, SignedIn, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from leuknet.web.model_facts import model_of
 from leuknet.web.pages.case_nouns import ImageOfCase
-from leuknet.web.pages.model_facts import model_of
 from leuknet.web.render import render_page, script_texts
 from leuknet.web.who import Configured, VisibleCase
 

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import fastapi
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
 from leuknet.errors import SettingError
+from leuknet.room.crops import find_crop
 from leuknet.room.deep_zoom import TILE_PX, deep_zoom, tile_jpeg
 from leuknet.room.files import RoomFiles
 from leuknet.room.pictures import ensure_cell_pictures
+from leuknet.store.cases import find_image
+from leuknet.store.cells import find_cell, has_cell
+from leuknet.store.database import Store
 from leuknet.store.nouns import CaseCell, CaseImage
 from leuknet.web.errors import not_here
-from leuknet.web.pages.case_nouns import CellOfCase, ImageOfCase
-from leuknet.web.who import Files
+from leuknet.web.model_facts import model_of
+from leuknet.web.pages.case_nouns import CellOfCase, ImageOfCase, Number
+from leuknet.web.who import Configured, Files, Room, session_of, visible_case
 
 router = APIRouter(prefix="/cases/{case_id}")
 
@@ -29,25 +35,36 @@ Place = Annotated[int, fastapi.Path(ge=0, le=10**6)]
 
 
 @router.get("/images/{image_id}/cells/{cell_id}/thumb.webp")
-def thumb(image: ImageOfCase, found: CellOfCase, files: Files) -> Response:
+def thumb(
+    request: Request, case_id: UUID, image_id: Number, cell_id: Number, store: Room, files: Files
+) -> Response:
     """The small picture of a cell."""
-    _draw(files, image, found.cell)
-    return FileResponse(files.thumb(image.id, found.cell.id), media_type="image/webp", headers=KEEP)
+    _require_cell(request, store, case_id, image_id, cell_id)
+    path = files.thumb(image_id, cell_id)
+    _ensure(store, files, image_id, cell_id, path)
+    return Response(path.read_bytes(), media_type="image/webp", headers=KEEP)
 
 
 @router.get("/images/{image_id}/cells/{cell_id}/view.png")
-def view(image: ImageOfCase, found: CellOfCase, files: Files) -> Response:
+def view(
+    request: Request, case_id: UUID, image_id: Number, cell_id: Number, store: Room, files: Files
+) -> Response:
     """A cell and what is around it, at full resolution."""
-    _draw(files, image, found.cell)
-    return FileResponse(files.view(image.id, found.cell.id), media_type="image/png", headers=KEEP)
+    _require_cell(request, store, case_id, image_id, cell_id)
+    path = files.view(image_id, cell_id)
+    _ensure(store, files, image_id, cell_id, path)
+    return Response(path.read_bytes(), media_type="image/png", headers=KEEP)
 
 
 @router.get("/images/{image_id}/cells/{cell_id}/crop.png")
-def crop(image: ImageOfCase, found: CellOfCase, files: Files) -> Response:
+def crop(image: ImageOfCase, found: CellOfCase, store: Room, files: Files, settings: Configured) -> Response:
     """The cell on black as the model saw it; a crop image is that itself."""
     if image.kind == "crop":
-        return view(image, found, files)
-    return _kept(image, found.cell, files.crop(image.id, found.cell.id))
+        _ensure(store, files, image.id, found.cell.id, files.view(image.id, found.cell.id))
+        path: Path | None = files.view(image.id, found.cell.id)
+    else:
+        path = find_crop(files, image, found.cell, model=model_of(settings))
+    return _kept(image, found.cell, path)
 
 
 @router.get("/images/{image_id}/cells/{cell_id}/map.png")
@@ -76,8 +93,20 @@ def tile(image: ImageOfCase, level: Place, column: Place, row: Place, files: Fil
     return Response(tile_jpeg(files, image, level, column, row), media_type="image/jpeg", headers=KEEP)
 
 
-def _draw(files: RoomFiles, image: CaseImage, cell: CaseCell) -> None:
-    if cell.image_id != image.id:
+def _require_cell(request: Request, store: Store, case_id: UUID, image_id: int, cell_id: int) -> None:
+    """Raise what `CellOfCase` and `ImageOfCase` do, but in one thread: a gallery asks often."""
+    user = session_of(request, store).user
+    case = visible_case(case_id, user, store)
+    if not has_cell(store, case.id, image_id, cell_id):
+        raise not_here()
+
+
+def _ensure(store: Store, files: RoomFiles, image_id: int, cell_id: int, path: Path) -> None:
+    """Make the pictures of a cell anew if they were deleted."""
+    if path.is_file():
+        return
+    image, cell = find_image(store, image_id), find_cell(store, cell_id)
+    if image is None or cell is None:
         raise not_here()
     ensure_cell_pictures(files, image, [cell])
 

@@ -21,9 +21,9 @@ from leuknet.store.nouns import Case, User
 from leuknet.store.scorings import score_again
 from leuknet.store.summaries import people_with_access
 from leuknet.store.uploads import uploads_of
+from leuknet.web.model_facts import model_of
 from leuknet.web.pages.case_events import progress_of
 from leuknet.web.pages.case_nouns import ImageOfCase
-from leuknet.web.pages.model_facts import model_of
 from leuknet.web.render import at_least, render_page, script_texts
 from leuknet.web.who import Configured, Files, Lead, Room, SignedIn, VisibleCase
 

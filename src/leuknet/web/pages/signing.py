@@ -10,7 +10,6 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from leuknet.errors import LeukNetError
-from leuknet.room.cards import room_model
 from leuknet.room.labels import OUTCOMES
 from leuknet.room.signing import SUFFIXES, readiness, sign_case
 from leuknet.room.webhook import queue_event
@@ -21,6 +20,7 @@ from leuknet.store.signatures import AMENDMENT, reopen, signatures_of
 from leuknet.types import ModelCard
 from leuknet.web.downloads import labelled_answer, signed_answer
 from leuknet.web.errors import ForbiddenError, status_of
+from leuknet.web.model_facts import model_of
 from leuknet.web.render import at_least, render_page
 from leuknet.web.settings import Settings
 from leuknet.web.who import Configured, Files, Room, SignedIn, VisibleCase
@@ -91,10 +91,8 @@ def labelled(case: VisibleCase, user: SignedIn, store: Room, files: Files) -> Re
 
 def models_of(settings: Settings) -> Mapping[str, ModelCard]:
     """Return the cards of the models that this room has, by model id."""
-    if settings.model is None:
-        return {}
-    model = room_model(settings.model)
-    return {model.model_id: model.card}
+    model = model_of(settings)
+    return {} if model is None else {model.model_id: model.card}
 
 
 def _amendment(store: Room, case: Case) -> str:
