@@ -26,7 +26,17 @@ from leuknet.store.accounts import create_user, list_users
 from leuknet.store.cases import cases_of
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import SYSTEM, Case, NewReview, NewStudy, NewStudyRead, Study, User, Verdict
+from leuknet.store.nouns import (
+    SYSTEM,
+    Case,
+    CaseCell,
+    NewReview,
+    NewStudy,
+    NewStudyRead,
+    Study,
+    User,
+    Verdict,
+)
 from leuknet.store.reviews import current_review, save_review
 from leuknet.store.scorings import count_scored
 from leuknet.store.studies import create_study, open_study, set_study_cases, set_study_readers
@@ -40,21 +50,26 @@ LAPTOP = {"width": 1440, "height": 900}
 
 def main() -> None:
     """Take all pictures."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "room") as link:
-        with sync_playwright() as playwright:
-            arguments = ["--no-sandbox", "--disable-gpu"]
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
-            page = browser.new_page(viewport=LAPTOP)
-            page.goto(link)
-            sign_in(page, "Ada")
-            with open_store(f"sqlite:///{folder}/room/reading-room.db") as store:
-                take_all(browser, page, store, link.partition("/first-account")[0])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder) / "room") as link,
+        sync_playwright() as playwright,
+        open_store(f"sqlite:///{folder}/room/reading-room.db") as store,
+    ):
+        arguments = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        page = browser.new_page(viewport=LAPTOP)
+        page.goto(link)
+        sign_in(page, "Ada")
+        take_all(browser, page, store, link.partition("/first-account")[0])
 
 
 def take_all(browser: Browser, page: Page, store: Store, address: str) -> None:
     """Take all pictures of a room that has just been made."""
     (ada,) = list_users(store)
-    readers = [create_user(store, name, password=PASSWORD, role="reader", actor=SYSTEM) for name in ("Rea", "Ron")]
+    readers = [
+        create_user(store, name, password=PASSWORD, role="reader", actor=SYSTEM) for name in ("Rea", "Ron")
+    ]
     field, cells = cases_of(store, ada)
     for case in (field, cells):
         while len(set(count_scored(store, case.id))) > 1:
@@ -62,7 +77,18 @@ def take_all(browser: Browser, page: Page, store: Store, address: str) -> None:
 
     page.goto(f"{address}/cases/{cells.id}")
     page.wait_for_timeout(1500)
-    for key in ("1", "ArrowRight", "1", "ArrowRight", "1", "ArrowRight", "3", "ArrowRight", "1", "ArrowRight"):
+    for key in (
+        "1",
+        "ArrowRight",
+        "1",
+        "ArrowRight",
+        "1",
+        "ArrowRight",
+        "3",
+        "ArrowRight",
+        "1",
+        "ArrowRight",
+    ):
         page.keyboard.press(key)
         page.wait_for_timeout(250)
     take(page, "room-case")
@@ -121,14 +147,14 @@ def read_all(store: Store, study: Study, reader: User, *, error: float) -> None:
     scores: dict[int, float] = {}
     while (item := next_item(store, study.id, reader_id=reader.id)) is not None:
         if item.cell_id not in scores:
-            scores |= {cell.id: cell.probability or 0.5 for cell in all_cells(store, reader)}
+            scores |= {cell.id: cell.probability or 0.5 for cell in all_cells(store)}
         noise = error if item.phase == "unaided" else error / 2
         verdict: Verdict = "leukaemic" if scores[item.cell_id] + draw.gauss(0, 3 * noise) > 0.5 else "normal"
         new = NewStudyRead(item.id, verdict, "", draw.uniform(2, 9))
         save_read(store, new, reader_id=reader.id, expected_read_id=None)
 
 
-def all_cells(store: Store, _reader: User) -> Iterator:  # type: ignore[type-arg]
+def all_cells(store: Store) -> Iterator[CaseCell]:
     """Yield the cells of all cases."""
     admin = list_users(store)[0]
     for case in cases_of(store, admin):
@@ -149,7 +175,10 @@ def serving(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "leuknet", "serve", "--demo", "--data", str(folder), "--port", str(PORT)]
     folder.mkdir()
     log = folder / "server.log"
-    with log.open("w") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as server:
+    with (
+        log.open("w") as stream,
+        subprocess.Popen(command, stdout=stream, stderr=stream) as server,  # noqa: S603 - our own
+    ):
         try:
             while not (found := re.search(r"http://\S+/first-account/\S+", log.read_text())):
                 time.sleep(0.2)

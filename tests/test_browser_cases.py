@@ -323,10 +323,15 @@ def test_refused_files_are_listed_with_what_to_do(page: Page, tmp_path: Path) ->
     expect(row).to_contain_text("What to try:")
 
 
+READY = (
+    "Boolean(window.leuknet?.desk?.viewer?.world.getItemCount() && leuknet.cells.count)"  # not while it loads
+)
+
+
 def wait_for_field(page: Page) -> None:
     """Wait until image and cells are there and the view stands still."""
     for _ in range(300):
-        if page.evaluate("Boolean(leuknet.desk?.viewer.world.getItemCount() && leuknet.cells.count)"):
+        if page.evaluate(READY):
             break
         page.wait_for_timeout(100)
     page.wait_for_timeout(700)

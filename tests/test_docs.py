@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -126,3 +127,19 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     probabilities = [float(number) for number in re.findall(r"\d\.?\d*(?:e-\d+)?", answer.stdout)]
     assert len(probabilities) == 8
     assert all(0 <= probability <= 1 for probability in probabilities)
+
+
+def test_the_page_about_reliability_is_made_from_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    from reliability_page import render  # type: ignore[import-not-found, unused-ignore]
+
+    found = REPOSITORY / "bench" / "reading_room"
+    load, frames = (json.loads((found / name).read_text()) for name in ("load.json", "frames.json"))
+    assert render(load, frames) == (DOCS / "reliability.md").read_text(encoding="utf-8")
+
+
+def test_each_test_that_the_page_about_reliability_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+\.py)`", (DOCS / "reliability.md").read_text(encoding="utf-8")))
+
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (REPOSITORY / "tests" / name).is_file()] == []

@@ -6,7 +6,9 @@ leuknet.desk = (() => {
   const frame = document.getElementById("viewer");
   const image = { id: root.dataset.image, width: Number(root.dataset.width), height: Number(root.dataset.height), um: Number(root.dataset.um) };
   const DASHES = { leukaemic: [], normal: [7, 4], uncertain: [2.5, 3], unfamiliar: [2.5, 3], other: [2.5, 3] };
+  const SMALL_PX = 18, LARGE_PX = 24; // sides of a cell on the screen
   let boxes = [];
+  let typical = 1; // side of a cell in pixels of the image
   let lines = [];
   let order = [];
   let current = -1;
@@ -51,51 +53,96 @@ leuknet.desk = (() => {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     const place = placement();
-    if (drawn) for (let index = 0; index < boxes.length; index += 1) drawCell(index, place, width, height);
-    if (current >= 0) drawCell(current, place, width, height);
+    if (drawn) {
+      for (const [means, group] of inView(place, width, height)) drawGroup(means, group, place);
+    }
+    if (current >= 0) drawCurrent(place);
     if (image.um) leuknet.drawBar(frame.parentElement.querySelector(".bar"), place.zoom / image.um, width / 4);
   }
 
-  function drawCell(index, { zoom, x, y }, width, height) {
-    const [top, left, bottom, right] = boxes[index];
-    const [l, u, r, d] = [x + left * zoom, y + top * zoom, x + right * zoom, y + bottom * zoom];
-    if (r < 0 || d < 0 || l > width || u > height) return;
-    const means = cells.means(index);
-    const colour = colours[means];
-    if (r - l < 5) { // too small for a line: a dot
-      pen.fillStyle = colour;
-      pen.fillRect((l + r) / 2 - 1.5, (u + d) / 2 - 1.5, 3, 3);
+  function inView({ zoom, x, y }, width, height) {
+    const groups = new Map();
+    for (let index = 0; index < boxes.length; index += 1) {
+      const [top, left, bottom, right] = boxes[index];
+      if (x + right * zoom < 0 || y + bottom * zoom < 0 || x + left * zoom > width || y + top * zoom > height) continue;
+      const means = cells.means(index);
+      if (!groups.has(means)) groups.set(means, []);
+      groups.get(means).push(index);
+    }
+    return groups;
+  }
+
+  function drawGroup(means, group, place) {
+    const side = typical * place.zoom;
+    if (side < SMALL_PX) { // too small, and too many, for lines
+      pen.fillStyle = pen.strokeStyle = colours[means];
+      pen.lineWidth = 1.5;
+      pen.setLineDash([]);
+      for (const index of group) {
+        const [l, u, r, d] = onScreen(index, place);
+        dot(means, (l + r) / 2, (u + d) / 2);
+      }
       return;
     }
+    for (const index of group) {
+      pen.beginPath();
+      trace(index, place);
+      stroke(means, side, 4.5, 2.25);
+    }
+    if (side < LARGE_PX) return;
+    for (const index of group) if (cells.said(index)) sign(t(`sign_${cells.said(index)}`), onScreen(index, place));
+  }
+
+  // Told apart by shape too, not by colour alone.
+  function dot(means, x, y) {
+    if (means === "leukaemic") return pen.fillRect(x - 3, y - 3, 6, 6);
+    if (means === "normal") return pen.strokeRect(x - 2.5, y - 2.5, 5, 5);
+    pen.fillRect(x - 3.5, y - 1, 7, 2);
+    pen.fillRect(x - 1, y - 3.5, 2, 7);
+  }
+
+  function drawCurrent(place) {
+    const [l, u, r, d] = onScreen(current, place);
     pen.beginPath();
-    outline(lines[index], zoom, x, y) || pen.rect(l, u, r - l, d - u);
+    trace(current, place);
+    stroke(cells.means(current), r - l, 7, 3.5);
     pen.setLineDash([]);
-    if (r - l > 24) { // a light edge, so that the line is seen on any stain
+    pen.strokeRect(l - 5, u - 5, r - l + 10, d - u + 10);
+  }
+
+  function onScreen(index, { zoom, x, y }) {
+    const [top, left, bottom, right] = boxes[index];
+    return [x + left * zoom, y + top * zoom, x + right * zoom, y + bottom * zoom];
+  }
+
+  function stroke(means, side, halo, line) {
+    pen.setLineDash([]);
+    if (side > LARGE_PX) { // a light edge, so that the line is seen on any stain
       pen.strokeStyle = colours.halo;
-      pen.lineWidth = index === current ? 7 : 4.5;
+      pen.lineWidth = halo;
       pen.stroke();
     }
     pen.setLineDash(DASHES[means] ?? []);
-    pen.strokeStyle = colour;
-    pen.lineWidth = index === current ? 3.5 : 2.25;
+    pen.strokeStyle = colours[means];
+    pen.lineWidth = line;
     pen.stroke();
-    if (index === current) {
-      pen.setLineDash([]);
-      pen.strokeRect(l - 5, u - 5, r - l + 10, d - u + 10);
-    }
-    const said = cells.said(index);
-    if (said && r - l > 24) sign(t(`sign_${said}`), r, u);
   }
 
-  function outline(points, zoom, x, y) {
+  function trace(index, place) {
+    const [l, u, r, d] = onScreen(index, place);
+    outline(lines[index], place) || pen.rect(l, u, r - l, d - u);
+  }
+
+  function outline(points, { zoom, x, y }) {
     if (!points?.length) return false;
     const step = zoom < 0.25 ? 8 : 2; // every fourth point is enough for a few pixels
-    for (let at = 0; at < points.length; at += step) pen.lineTo(x + (points[at + 1] + 0.5) * zoom, y + (points[at] + 0.5) * zoom);
+    pen.moveTo(x + (points[1] + 0.5) * zoom, y + (points[0] + 0.5) * zoom);
+    for (let at = step; at < points.length; at += step) pen.lineTo(x + (points[at + 1] + 0.5) * zoom, y + (points[at] + 0.5) * zoom);
     pen.closePath();
     return true;
   }
 
-  function sign(letter, right, top) {
+  function sign(letter, [, top, right]) {
     pen.font = "700 13px system-ui, sans-serif";
     pen.textAlign = "center";
     pen.fillStyle = colours.halo;
@@ -141,7 +188,7 @@ leuknet.desk = (() => {
   }));
 
   viewer.addHandler("canvas-click", (event) => { if (event.quick) select(hit(event.position), false); });
-  for (const name of ["open", "animation", "resize", "update-viewport"]) viewer.addHandler(name, draw);
+  for (const name of ["open", "resize", "update-viewport"]) viewer.addHandler(name, draw);
   // Its own keys turn and mirror the image, which no reader of cells wants; ours are heard by the document.
   viewer.addHandler("canvas-key", (event) => { if (/^[a-z0-9]$/i.test(event.originalEvent.key) && event.originalEvent.key !== "0") event.preventDefaultAction = true; });
   document.addEventListener("keydown", (event) => {
@@ -169,6 +216,7 @@ leuknet.desk = (() => {
     readColours();
     const { body } = await ask(`/images/${image.id}/outlines.json`);
     [boxes, lines] = [body.box, body.outline];
+    if (boxes.length) typical = boxes.reduce((sum, [, left, , right]) => sum + right - left, 0) / boxes.length;
     await cells.load();
   }
   load();
