@@ -9,17 +9,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from leuknet.report import write_report
+from tests.browsers import WIDTHS_PX, needs_chromium, running_chromium
 from tests.run_folders import LOOKS, write_run
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
-
-WIDTHS_PX = (390, 1280)
-"""A telephone held upright and a laptop."""
+pytestmark = needs_chromium
 
 
 @dataclass
@@ -40,12 +36,8 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Without a sandbox, which needs rights that containers do not give; without a GPU and its warnings.
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 at_both_widths = pytest.mark.parametrize("width_px", WIDTHS_PX, ids=lambda width_px: f"{width_px} px wide")

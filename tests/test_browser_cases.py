@@ -13,9 +13,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'leuknet[web]'")
 
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
 from leuknet.data.draw_fields import FIELD_UM, draw_field
 from leuknet.store import open_store
@@ -23,11 +22,10 @@ from leuknet.store.accounts import list_users
 from leuknet.store.cases import cases_of, images_of
 from leuknet.store.nouns import NewReview, Review
 from leuknet.store.reviews import current_review, current_reviews, save_review
+from tests.browsers import assert_for_everyone, needs_chromium, running_chromium
 from tests.rooms import PASSWORD, RunningRoom, free_port, make_accounts, running_room
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
+pytestmark = needs_chromium
 
 SOON_MS = 60_000
 """A worker starts within seconds; a busy machine takes longer."""
@@ -35,11 +33,8 @@ SOON_MS = 60_000
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -295,23 +290,13 @@ def test_a_click_on_the_field_selects_the_cell_that_lies_there(
     expect(page.locator(f".cell[data-cell='{cell}']")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_of_a_case_fit_a_telephone_and_have_no_barrier(first: Visit, page: Page, scheme: str) -> None:
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+def test_pages_of_a_case_fit_a_telephone_and_have_no_barrier(first: Visit, page: Page) -> None:
     field = page.locator(".fields a").first.get_attribute("href")
     assert field is not None
-    try:
-        for address in ("/cases", page.url, field):
-            for width in (1280, 390):
-                page.set_viewport_size({"width": width, "height": 844})
-                page.goto(address)
-                page.wait_for_timeout(600)
-                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
-                found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
-                assert found.violations_count == 0, found.generate_report()
-    finally:
-        page.set_viewport_size({"width": 1280, "height": 844})
-        page.emulate_media(color_scheme="light")
+    for address in ("/cases", page.url, field):
+        page.goto(address)
+        page.wait_for_timeout(600)
+        assert_for_everyone(page)
 
 
 def test_refused_files_are_listed_with_what_to_do(page: Page, tmp_path: Path) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import pytest
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'leuknet[web]'")
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -21,7 +19,6 @@ from playwright.sync_api import (
     Request,
     Route,
     expect,
-    sync_playwright,
 )
 
 from leuknet.store import open_store
@@ -29,12 +26,11 @@ from leuknet.store.accounts import list_users
 from leuknet.store.database import Store
 from leuknet.store.nouns import NewStudyRead, Role, Study, User
 from leuknet.store.study_reads import progress, read_history, save_read, study_lines
+from tests.browsers import assert_for_everyone, needs_chromium, running_chromium
 from tests.rooms import PASSWORD, RunningRoom, make_accounts, running_room
 from tests.study_rooms import CASE_TITLE, FILE_NAME, OUTCOME, add_open_study, add_scored_case
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
+pytestmark = needs_chromium
 
 LAPTOP, PHONE = (1280, 800), (390, 844)
 PEOPLE: tuple[tuple[str, Role], ...] = (
@@ -47,11 +43,8 @@ PEOPLE: tuple[tuple[str, Role], ...] = (
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -135,19 +128,6 @@ def visit(chromium: Browser, hall: RunningRoom) -> Iterator[Come]:
         one.context.close()
 
 
-def assert_fit_for_all(page: Page) -> None:
-    """No sideways scroll on a phone or laptop; nothing that axe-core finds, light or dark."""
-    for width, height in (LAPTOP, PHONE):
-        page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-    for scheme in schemes:
-        page.emulate_media(color_scheme=scheme)
-        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
-        assert found.violations_count == 0, found.generate_report()
-    page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
-
-
 def new_study(
     store: Store, hall: RunningRoom, people: dict[str, User], *readers: str, n_cells: int = 3
 ) -> Study:
@@ -162,7 +142,7 @@ def test_two_readers_a_lead_who_decides_and_kappa(
     lead = visit("Lena")
     lead.page.goto("/studies")
     expect(lead.page.get_by_text("No reading studies yet")).to_be_visible()
-    assert_fit_for_all(lead.page)
+    assert_for_everyone(lead.page)
     lead.page.get_by_label("Title").fill("Day 15")
     lead.page.get_by_label("What readers are told").fill("Say what you see.\nBe uncertain if in doubt.")
     lead.page.get_by_label("Shown twice, in percent of the cells").fill("25")
@@ -173,21 +153,21 @@ def test_two_readers_a_lead_who_decides_and_kappa(
     lead.page.get_by_label("Bert").check()
     lead.page.get_by_role("button", name="Save the choice").click()
     expect(lead.page.get_by_text("2 readers read 5 times each.")).to_be_visible()
-    assert_fit_for_all(lead.page)
+    assert_for_everyone(lead.page)
     lead.page.get_by_role("button", name="Open the study").click()
     address = urlsplit(lead.page.url).path
     expect(lead.page.get_by_role("row", name="Anna")).to_contain_text("0 of 5")
-    assert_fit_for_all(lead.page)
+    assert_for_everyone(lead.page)
 
     anna, bert = visit("Anna"), visit("Bert")
     for reader in (anna, bert):
         reader.page.goto("/studies")
-        assert_fit_for_all(reader.page)
+        assert_for_everyone(reader.page)
         reader.page.get_by_role("link", name="Day 15", exact=True).click()
-        assert_fit_for_all(reader.page)
+        assert_for_everyone(reader.page)
         reader.page.get_by_role("link", name="Begin reading").click()
         expect(reader.page.locator("[data-scale-bar]")).to_contain_text("µm")
-    assert_fit_for_all(anna.page)
+    assert_for_everyone(anna.page)
     for secret in (FILE_NAME, CASE_TITLE, OUTCOME, "Bert"):
         assert secret not in anna.page.content()
 
@@ -195,38 +175,38 @@ def test_two_readers_a_lead_who_decides_and_kappa(
     anna.press_once("z")
     expect(anna.page.locator("[data-before]")).to_have_text("You said before: Normal.")
     expect(anna.page.locator("[data-count]")).to_have_text("1 of 5")
-    assert_fit_for_all(anna.page)
+    assert_for_everyone(anna.page)
     anna.press("lll")
     expect(anna.page.get_by_text("This is the last cell.")).to_be_visible()
     anna.press_once("u")
     expect(anna.page.get_by_text("Thank you, all is done")).to_be_visible()
-    assert_fit_for_all(anna.page)
+    assert_for_everyone(anna.page)
     bert.press("2222")
     bert.press_once("n")
     expect(bert.page.get_by_text("Thank you, all is done")).to_be_visible()
 
     lead.page.goto(address)
-    assert_fit_for_all(lead.page)
+    assert_for_everyone(lead.page)
     lead.page.get_by_role("link", name="Decide them").click()
     expect(lead.page.get_by_text("Disagreement 1 of 4")).to_be_visible()
     assert "Anna" not in lead.page.content()
     expect(lead.page.get_by_text("The model says", exact=True)).to_have_count(0)
-    assert_fit_for_all(lead.page)
+    assert_for_everyone(lead.page)
     for number in range(1, 5):
         expect(lead.page.locator(".phase")).to_have_text(f"Disagreement {number} of 4")
         lead.press_once("1")
         expect(lead.page.locator(".decided")).to_contain_text("Decided: Leukaemic")
         expect(lead.page.get_by_text("The model says", exact=True)).to_be_visible()
         if number == 1:
-            assert_fit_for_all(lead.page)
+            assert_for_everyone(lead.page)
         lead.press_once("j")
     expect(lead.page.get_by_text("All are decided")).to_be_visible()
-    assert_fit_for_all(lead.page)
+    assert_for_everyone(lead.page)
 
     lead.page.get_by_role("link", name="Show the results").click()
     row = lead.page.get_by_role("row", name="reader 1 and reader 2")
     expect(row).to_contain_text(re.compile(r"-?\d\.\d\d \(-?\d\.\d\d to -?\d\.\d\d\)"))
-    assert_fit_for_all(lead.page)
+    assert_for_everyone(lead.page)
     with lead.page.expect_download() as download:
         lead.page.get_by_role("link", name="All readings, CSV").click()
     assert download.value.path().read_text().count("\n") == 11
