@@ -31,6 +31,16 @@ from tests.databases import KINDS, empty, new_database, running_postgresql
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make hashes of passwords that take no time: for tests that make many accounts."""
+    from argon2 import PasswordHasher
+
+    from leuknet.store import passwords
+
+    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real images for tests, or a skip that says why.

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import polars as pl
 import pytest
-from argon2 import PasswordHasher
 
 from leuknet.errors import DataError, SettingError
 from leuknet.prediction_table import write_predictions
@@ -22,7 +21,7 @@ from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, append, begin_upload, finish
 from leuknet.room.table import take_table
 from leuknet.room.tally import Tally
-from leuknet.store import open_store, passwords
+from leuknet.store import open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.cells import cells_of
@@ -36,9 +35,7 @@ from tests.test_intake import kept, picture
 LIMITS = Limits()
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 @pytest.fixture

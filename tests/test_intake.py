@@ -22,7 +22,6 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from argon2 import PasswordHasher
 from PIL import Image
 
 from leuknet.errors import ConflictError, DataError, LeukNetError, SettingError, StoreError
@@ -30,7 +29,7 @@ from leuknet.room import intake
 from leuknet.room.content import shown_name
 from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, append, begin_upload, finish, received, sweep
-from leuknet.store import audit, passwords
+from leuknet.store import audit
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import create_case, images_of, set_state
 from leuknet.store.database import Store
@@ -44,9 +43,7 @@ LIMITS = Limits()
 on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 @pytest.fixture

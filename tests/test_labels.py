@@ -7,10 +7,9 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from argon2 import PasswordHasher
 
 from leuknet.room.labels import CellLabel, case_labels, count_labels
-from leuknet.store import passwords, tables
+from leuknet.store import tables
 from leuknet.store.accounts import create_user, set_role
 from leuknet.store.cases import add_image, create_case
 from leuknet.store.cells import add_cells, cells_of
@@ -23,9 +22,7 @@ IMAGE = NewImage("a" * 64, "smear.png", "field", 100, 200, 5000, "images/aa/a.pn
 CELL = NewCell("c1", CellBox(10, 20, 40, 60), (), 0.75, "ALL", (), (), "m" * 12)
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 def user(store: Store, name: str, role: Role = "reader") -> User:

@@ -11,10 +11,9 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from argon2 import PasswordHasher
 
 from leuknet.errors import ConflictError, SettingError, StoreError
-from leuknet.store import audit, jobs, passwords, tables
+from leuknet.store import audit, jobs, tables
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import (
     add_image,
@@ -45,9 +44,7 @@ CELL = NewCell(
 )
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 def user(store: Store, name: str, role: Role = "reader") -> User:

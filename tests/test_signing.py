@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from argon2 import PasswordHasher
 
 from leuknet.errors import (
     AccountError,
@@ -37,7 +36,7 @@ from leuknet.room.signing import (
     signed_file,
     signed_record,
 )
-from leuknet.store import audit, jobs, passwords, tables
+from leuknet.store import audit, jobs, tables
 from leuknet.store.accounts import create_user, set_active
 from leuknet.store.cases import create_case, find_case
 from leuknet.store.cells import cells_of
@@ -51,9 +50,7 @@ from tests.read_cases import CARD, MODEL_ID, read_case, say
 NOW = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from argon2 import PasswordHasher
 
 from leuknet.errors import SettingError, ShapeError, StoreError
 from leuknet.room.similar import similar_cells
-from leuknet.store import passwords
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import add_image, create_case
 from leuknet.store.cells import add_cells, cells_of
@@ -25,9 +23,7 @@ from leuknet.types import CellBox
 MODEL = "m" * 12
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 class Made(NamedTuple):

@@ -11,10 +11,9 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from argon2 import PasswordHasher
 
 from leuknet.errors import ConflictError, SettingError, StoreError
-from leuknet.store import audit, passwords, tables
+from leuknet.store import audit, tables
 from leuknet.store.accounts import create_user
 from leuknet.store.adjudications import adjudicate, adjudicated, disputes
 from leuknet.store.blinding import blinded_cases, is_blinded, is_reading
@@ -66,9 +65,7 @@ IMAGE = NewImage("a" * 64, "smear.png", "field", 100, 200, 5000, "images/aa/a.pn
 CELL = NewCell("c", CellBox(1, 2, 30, 40), (), 0.75, "positive", (), (), "m" * 12)
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 def user(store: Store, name: str, role: Role = "reader") -> User:

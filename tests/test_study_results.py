@@ -26,7 +26,8 @@ from leuknet.store.nouns import SYSTEM, Case, NewAdjudication, NewStudyRead, Stu
 from leuknet.store.studies import close_study
 from leuknet.store.study_reads import next_item, save_read, study_lines
 from tests.test_studies import CELL, IMAGE, PLAN, opened, user
-from tests.test_studies import _quick_hashes as _quick_hashes
+
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 Says = Callable[[int, StudyItem], Verdict]
 """What a reader says of the cell with this place, counted from 0."""

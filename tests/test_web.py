@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -195,3 +196,14 @@ def test_a_demonstration_room_greets_its_first_account_with_simulated_cases(tmp_
             FIELD_TITLE: {"field"},
         }
         assert len(held[CELLS_TITLE]) == N_CELLS
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(tmp_path, port=taken.getsockname()[1])
+        said: list[str] = []
+        with pytest.raises(SettingError, match="cannot listen") as caught:
+            serve(settings, n_workers=0, say=said.append)
+
+    assert "in use" in caught.value.why
+    assert said == []

@@ -16,12 +16,11 @@ import pytest
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'leuknet[web]'")
 
-from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from leuknet.room.demonstration import CELLS_TITLE
-from leuknet.store import passwords, tables
+from leuknet.store import tables
 from leuknet.store.adjudications import adjudicated
 from leuknet.store.blinding import is_blinded
 from leuknet.store.cases import give_access
@@ -44,9 +43,7 @@ N_CELLS = 4
 AS_DATA = {"Accept": "application/json"}
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 @pytest.fixture

@@ -6,19 +6,10 @@ from typing import Annotated
 
 import typer
 
+from leuknet.cli import options
 from leuknet.errors import StoreError
 
 app = typer.Typer(help="Check the reading room's log of every write.", no_args_is_help=True)
-
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url",
-        metavar="URL",
-        help="Database: sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME [LEUKNET_DATABASE_URL, or the "
-        "file in the folder LEUKNET_DATA or the user's data folder].",
-    ),
-]
 
 
 @app.callback()
@@ -29,7 +20,7 @@ def _group() -> None:
 
 @app.command()
 def verify(
-    url: Url = None,
+    url: options.RoomUrl = None,
     expect: Annotated[
         str | None,
         typer.Option(

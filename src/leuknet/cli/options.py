@@ -106,3 +106,33 @@ def open_reported(
             err=True,
         )
     return dataset
+
+
+RoomFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        envvar="LEUKNET_DATA",
+        help="The reading room's data folder [the user's data folder].",
+        show_default=False,
+    ),
+]
+TableImages = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        metavar="FOLDER",
+        envvar="LEUKNET_IMAGES",
+        help="Folder below which finished tables of `leuknet batch` may name images.",
+    ),
+]
+RoomUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Database: sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME [LEUKNET_DATABASE_URL, or the "
+        "file in the folder LEUKNET_DATA or the user's data folder].",
+    ),
+]

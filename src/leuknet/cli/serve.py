@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from leuknet.cli import options
 from leuknet.errors import MissingExtraError, SettingError
 
 DEMO_MODEL = Path("build/demo/run/model")
@@ -21,16 +22,7 @@ def serve(
             "--model", metavar="FOLDER", envvar="LEUKNET_MODEL", help="Model folder that scores images."
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="FOLDER",
-            envvar="LEUKNET_DATA",
-            help="Where all is kept [the user's data folder].",
-            show_default=False,
-        ),
-    ] = None,
+    data: options.RoomFolder = None,
     host: Annotated[
         str,
         typer.Option(
@@ -47,15 +39,7 @@ def serve(
             help="Address that browsers use, where a proxy with TLS stands in front.",
         ),
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            "--images",
-            metavar="FOLDER",
-            envvar="LEUKNET_IMAGES",
-            help="Folder of the images that finished tables of `leuknet batch` name.",
-        ),
-    ] = None,
+    images: options.TableImages = None,
     demo: Annotated[
         bool,
         typer.Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,21 +9,10 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli.audit_log import Url
+from leuknet.cli import options
 from leuknet.errors import StoreError
 
 app = typer.Typer(help="Copy a reading room, and put a copy back.", no_args_is_help=True)
-
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        metavar="FOLDER",
-        envvar="LEUKNET_DATA",
-        help="The reading room's data folder [the user's data folder].",
-        show_default=False,
-    ),
-]
 
 _LISTED = 20
 
@@ -32,8 +20,8 @@ _LISTED = 20
 @app.command()
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New, or of earlier backups.")],
-    data: Data = None,
-    url: Url = None,
+    data: options.RoomFolder = None,
+    url: options.RoomUrl = None,
     files_only: Annotated[
         bool, typer.Option("--files-only", help="Images and reports, not the database: for PostgreSQL.")
     ] = False,
@@ -50,10 +38,10 @@ def backup(
     require_libraries()
     from leuknet.room.backup import back_up_room
     from leuknet.room.files import RoomFiles
-    from leuknet.store.database import data_folder
+    from leuknet.store.database import data_folder, resolve_url
 
     room = data or data_folder()
-    with open_store(_address(url, data)) as store:
+    with open_store(resolve_url(url, folder=data).render_as_string(hide_password=False)) as store:
         done = back_up_room(
             store,
             RoomFiles(room),
@@ -75,8 +63,8 @@ def backup(
 @app.command()
 def restore(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `leuknet store backup` wrote.")],
-    data: Data = None,
-    url: Url = None,
+    data: options.RoomFolder = None,
+    url: options.RoomUrl = None,
     database: Annotated[
         Path | None,
         typer.Option(
@@ -99,7 +87,7 @@ def restore(
     from leuknet.store.database import data_folder, resolve_url
 
     room = data or data_folder()
-    address = resolve_url(_address(url, data)).render_as_string(hide_password=False)
+    address = resolve_url(url, folder=data).render_as_string(hide_password=False)
     done = restore_room(folder, RoomFiles(room), address, database=database, progress=sys.stderr.isatty())
     typer.echo(f"restored: {done.database}, {done.log.lines:,} lines of log, {done.copied:,} files")
     typer.echo(f"head: {done.log.head_seq}:{done.log.head_hash}")
@@ -111,12 +99,3 @@ def restore(
             why=f"the database knows them, the backup has no whole copy: {', '.join(done.missing[:_LISTED])}",
             fix="look for them in other backups, and put them into the data folder; all else is restored",
         )
-
-
-def _address(url: str | None, data: Path | None) -> str | None:
-    """Return the database to use: the one named, or else the file in the data folder that was named."""
-    from leuknet.store.database import DATABASE_VARIABLE, FILE_NAME
-
-    if url is not None or data is None or os.environ.get(DATABASE_VARIABLE):
-        return url
-    return f"sqlite:///{data / FILE_NAME}"

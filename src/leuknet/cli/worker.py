@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli.audit_log import Url
+from leuknet.cli import options
 
 _NICENESS = 10
 """Pages come before scores where both want the processor."""
@@ -21,23 +21,12 @@ def worker(
     model: Annotated[
         Path, typer.Option("--model", metavar="FOLDER", envvar="LEUKNET_MODEL", help="Model folder.")
     ],
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="FOLDER", help="Data folder [LEUKNET_DATA, or the user's]."),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            "--images",
-            metavar="FOLDER",
-            envvar="LEUKNET_IMAGES",
-            help="Uploaded tables may name images below it.",
-        ),
-    ] = None,
+    data: options.RoomFolder = None,
+    images: options.TableImages = None,
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", min=1, help="Cores to compute on [all].")
     ] = None,
-    url: Url = None,
+    url: options.RoomUrl = None,
     parent: Annotated[
         int | None,
         typer.Option("--parent", metavar="PID", help="Stop once this process, which started it, is gone."),
@@ -55,13 +44,11 @@ def worker(
     require_libraries()
     from leuknet.room.webhook import webhook_of_environment
     from leuknet.room.worker import WorkerSettings, run_worker
-    from leuknet.store.database import FILE_NAME, data_folder, resolve_url
+    from leuknet.store.database import data_folder, resolve_url
 
-    folder = data_folder() if data is None else data
-    named = url or os.environ.get("LEUKNET_DATABASE_URL")
     settings = WorkerSettings(
-        database_url=resolve_url(named or f"sqlite:///{folder / FILE_NAME}").render_as_string(False),
-        folder=folder,
+        database_url=resolve_url(url, folder=data).render_as_string(hide_password=False),
+        folder=data or data_folder(),
         model=model,
         threads=threads,
         image_root=images,

@@ -140,9 +140,12 @@ def open_database(url: str | None) -> Store:
     return Store(engine)
 
 
-def resolve_url(url: str | None) -> sa.URL:
-    """Return the address that is given, or that the environment names; SettingError if it is none."""
-    return read_url(url or os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{data_folder() / FILE_NAME}")
+def resolve_url(url: str | None, *, folder: Path | None = None) -> sa.URL:
+    """Return the address that is given, or that the environment names, or the file in a data folder, which is
+    `data_folder()` if it is None. SettingError if the address is none.
+    """
+    file = (folder or data_folder()) / FILE_NAME
+    return read_url(url or os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{file}")
 
 
 def data_folder() -> Path:

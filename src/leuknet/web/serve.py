@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -50,12 +51,15 @@ def serve(settings: Settings, *, n_workers: int = 1, say: Callable[[str], None] 
     Raises
     ------
     SettingError
-        If others could reach it before there is an account: whoever comes first would be its admin.
+        If others could reach it before there is an account: whoever comes first would be its admin; or if it
+        cannot listen there.
     StoreError
         If the database cannot be used.
     """
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for line in _greeting(settings):
+    greeting = _greeting(settings)
+    listener = _listen(settings)
+    for line in greeting:
         say(line)
     config = uvicorn.Config(
         create_app(settings),
@@ -74,7 +78,7 @@ def serve(settings: Settings, *, n_workers: int = 1, say: Callable[[str], None] 
     for keeper in keepers if settings.model is not None else ():
         keeper.start()
     try:
-        uvicorn.Server(config).run()
+        uvicorn.Server(config).run(sockets=[listener])
     finally:
         stop.set()
         for keeper in keepers if settings.model is not None else ():
@@ -98,6 +102,18 @@ def _greeting(settings: Settings) -> list[str]:
         lines.append(TLS_ADVICE.format(port=settings.port))
     lines += ["Research software, not a medical device.", "Stop with Ctrl-C."]
     return lines
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise SettingError(
+            f"cannot listen on {settings.host}, port {settings.port}",
+            why=error.strerror or str(error),
+            fix="stop the program that listens there, or name another port with --port",
+        ) from error
 
 
 def worker_command(settings: Settings) -> list[str]:
