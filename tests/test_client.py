@@ -114,7 +114,7 @@ def test_what_the_server_says_is_what_is_raised(room: Client, tmp_path: Path) ->
     with pytest.raises(SettingError, match="cannot find the case"):
         room.case("17")
     with pytest.raises(ConflictError, match="cannot make a data set"):
-        room.download_labelled(case, tmp_path / "set.zip")
+        room.download_labelled([case], tmp_path / "set.zip")
     assert [one.name for one in tmp_path.iterdir()] == ["none.png"], "nothing half is left"
 
 
@@ -122,7 +122,7 @@ def test_the_data_set_is_saved_as_a_whole(room: Client, tmp_path: Path) -> None:
     case = next(one for one in room.cases() if one.title == "Smear 17")
     for cell in list(room.cells(case))[:2]:
         room.review(cell, "normal" if cell.probability == 0 else "leukaemic")
-    assert room.download_labelled(case, tmp_path / "set.zip").read_bytes()[:2] == b"PK"
+    assert room.download_labelled([case], tmp_path / "set.zip").read_bytes()[:2] == b"PK"
 
 
 def test_an_upload_outlives_the_death_of_the_server(

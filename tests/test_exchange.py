@@ -29,7 +29,10 @@ from leuknet.store.cases import images_of
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.nouns import SYSTEM, Case, User
+from tests.api_rooms import fill_case
+from tests.conftest import run_cli
 from tests.read_cases import read_case, say, some_pixels
+from tests.test_cli import TINY
 
 LENA = Person(3, "Lena", "lead")
 
@@ -309,3 +312,19 @@ def test_what_makes_no_data_set_is_refused(
     with pytest.raises(UnreadableImageError):
         write_labelled(store, files, cases, tmp_path / "set")
     assert not (tmp_path / "set" / "manifest.csv").exists()
+
+
+def test_a_network_trains_on_what_was_reviewed(
+    store: Store, files: RoomFiles, anna: User, tmp_path: Path
+) -> None:
+    cases = [fill_case(store, files, anna, n_cells=6, title=f"P-{n}", side_px=64 + n) for n in range(10)]
+    for case in cases:
+        say(store, case, anna, ["leukaemic", "normal"] * 3)
+    write_labelled(store, files, cases, tmp_path / "set")
+
+    data = ("--data", tmp_path / "set", "--split", "subject-level", "--set", "parts=[]")
+    ended = run_cli("train", "leuknet-demo", *data, *TINY, "--out", tmp_path / "run")
+
+    assert ended.status == 0, ended.err
+    assert "subject-level split" in ended.out
+    assert (tmp_path / "run" / "model" / "model.json").is_file()

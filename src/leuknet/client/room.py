@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlencode
 from uuid import UUID
 
 from tqdm import tqdm
@@ -258,9 +259,10 @@ class Client:
         """Save a signed version of a case's report as a file."""
         return self._link.download(f"cases/{_case_id(case)}/reports/{version}/{form}", Path(path))
 
-    def download_labelled(self, case: Case | UUID | str, path: str | Path) -> Path:
-        """Save the labelled cells of a case as a zip, a data set for training; for leads."""
-        return self._link.download(f"cases/{_case_id(case)}/labelled.zip", Path(path))
+    def download_labelled(self, cases: Iterable[Case | UUID | str], path: str | Path) -> Path:
+        """Save the labelled cells of cases as a zip: a data set in which a case is a subject. For leads."""
+        chosen = urlencode([("case_id", _case_id(case)) for case in cases])
+        return self._link.download(f"labelled.zip?{chosen}", Path(path))
 
     def _send_part(self, here: str, found: Mapping[str, Any], path: Path) -> dict[str, Any]:
         """Send the next part; after a break, ask how much came."""
