@@ -175,6 +175,26 @@ def test_cells_are_decided_by_keyboard_and_each_decision_is_in_the_database(
     expect(page.locator("#said")).to_have_text("There is nothing to take back.")
 
 
+def test_a_reader_who_likes_goes_on_after_each_verdict(page: Page) -> None:
+    counter, go_on = page.locator("#counter"), page.get_by_role("button", name="Go on")
+    order = [in_focus(page)]
+    page.keyboard.press("g")
+    expect(go_on).to_have_attribute("aria-pressed", "true")
+    for key in ("1", "2"):
+        page.keyboard.press(key)
+        order.append(in_focus(page))
+    expect(counter).to_contain_text("2 of")
+    assert len(set(order)) == 3
+
+    page.keyboard.press("z")
+    assert in_focus(page) == order[1], "undo goes back to what it takes back"
+    page.keyboard.press("z")
+    expect(counter).to_contain_text("0 of")
+    go_on.click()
+    page.reload()
+    expect(go_on).to_have_attribute("aria-pressed", "false")
+
+
 def test_the_next_uncertain_cell_is_the_undecided_one_nearest_to_the_threshold(page: Page) -> None:
     order = page.evaluate("leuknet.cells.id.map((id, at) => [leuknet.cells.probability[at], id])")
     threshold = page.evaluate("Number(leuknet.root.dataset.threshold)")

@@ -220,5 +220,5 @@ leuknet.desk = (() => {
     await cells.load();
   }
   load();
-  return { active: () => current, go: (index) => select(index, true), list: () => null, focus: () => frame.focus(), viewer };
+  return { active: () => current, go: (index) => select(index, true), step, list: () => null, focus: () => frame.focus(), viewer };
 })();

@@ -199,5 +199,5 @@ leuknet.desk = (() => {
   }
 
   if (Number(root.dataset.cells)) cells.load();
-  return { active, go, list: () => new Set(list), focus: () => box.focus({ preventScroll: true }) };
+  return { active, go, step: (by) => goPlace(current + by), list: () => new Set(list), focus: () => box.focus({ preventScroll: true }) };
 })();

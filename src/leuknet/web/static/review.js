@@ -7,6 +7,7 @@ leuknet.decide = (() => {
   const queues = new Map(); // index -> decisions that are not saved yet
   let past = []; // cells in the order of their decisions
   let away = false;
+  let goesOn = localStorage.getItem("go-on") === "yes"; // to the next cell after each verdict
 
   const waiting = () => [...queues.values()].reduce((sum, queue) => sum + queue.length, 0);
 
@@ -16,6 +17,17 @@ leuknet.decide = (() => {
     past.push(index);
     push(index, { verdict, note: note ?? leuknet.noteOf?.(index) ?? "" });
     cells.set(index, verdict);
+    if (goesOn) desk.step(1);
+  }
+
+  function goOn() {
+    goesOn = !goesOn;
+    localStorage.setItem("go-on", goesOn ? "yes" : "no");
+    showGoOn();
+  }
+
+  function showGoOn() {
+    document.querySelectorAll("[data-action='goOn']").forEach((button) => button.setAttribute("aria-pressed", goesOn));
   }
 
   function undo() {
@@ -107,7 +119,7 @@ leuknet.decide = (() => {
     else dialog.showModal();
   }
 
-  const actions = { undo, next, keys: showKeys };
+  const actions = { undo, next, goOn, keys: showKeys };
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -121,6 +133,7 @@ leuknet.decide = (() => {
     const key = event.key.toLowerCase();
     if (KEYS[key]) decide(KEYS[key]);
     else if (key === "z") undo();
+    else if (key === "g") goOn();
     else if (key === "j" || key === " ") next();
     else return;
     event.preventDefault();
@@ -132,6 +145,7 @@ leuknet.decide = (() => {
     const said = desk.active() < 0 ? "" : cells.said(desk.active());
     document.querySelectorAll("[data-verdict]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.verdict === said));
   }
+  showGoOn();
   on("desk:focus", showPressed);
   on("cells:changed", showPressed);
   on("cells:loaded", () => {
