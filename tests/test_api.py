@@ -18,7 +18,7 @@ pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'le
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from leuknet.store.cases import create_case, give_access, set_state
+from leuknet.store.cases import create_case, give_access
 from leuknet.store.nouns import SYSTEM, Case, NewStudy, NewStudyRead, User
 from leuknet.store.sign_in import list_api_tokens, revoke_api_token
 from leuknet.store.studies import create_study, open_study, set_study_cases, set_study_readers
@@ -26,6 +26,7 @@ from leuknet.store.study_reads import next_item, save_read
 from leuknet.web.guard import RateLimit
 from tests.api_rooms import crop_png, fill_case, token_of
 from tests.conftest import REPOSITORY
+from tests.databases import lock_case
 from tests.rooms import Room, open_room
 
 BYTES = {"Content-Type": "application/octet-stream"}
@@ -246,7 +247,7 @@ def test_a_review_names_the_one_that_it_replaces(anywhere: Room) -> None:
     assert is_problem(client.post(f"{here}/undo", json={"expected_review_id": expected}), 409)
     assert is_problem(client.post(here, json={"verdict": "withdrawn", "expected_review_id": None}), 422)
 
-    set_state(anywhere.store, case.id, "signed", actor=SYSTEM)
+    lock_case(anywhere.store, case.id)
     again = {"verdict": "normal", "expected_review_id": undone.json()["id"]}
     assert is_problem(client.post(here, json=again), 409), "a signed case takes no review"
 

@@ -31,11 +31,12 @@ from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, append, begin_upload, finish, received, sweep
 from leuknet.store import audit
 from leuknet.store.accounts import create_user
-from leuknet.store.cases import create_case, images_of, set_state
+from leuknet.store.cases import create_case, images_of
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
 from leuknet.store.nouns import SYSTEM, Case, CaseImage, Upload, UploadKind, User
 from leuknet.store.uploads import find_upload
+from tests.databases import lock_case
 
 LIMITS = Limits()
 
@@ -264,7 +265,7 @@ def test_a_signed_case_takes_no_upload(sender: Sender, store: Store, files: Room
     content = picture(80, 80)
     upload = sender.begin(len(content))
     append(files, upload, 0, content)
-    set_state(store, case.id, "signed", actor=SYSTEM)
+    lock_case(store, case.id)
 
     with pytest.raises(ConflictError):
         sender.begin(10)

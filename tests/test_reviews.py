@@ -22,7 +22,6 @@ from leuknet.store.cases import (
     find_case,
     give_access,
     images_of,
-    set_state,
     take_access,
 )
 from leuknet.store.cells import CellOrder, add_cells, cells_of, find_cell
@@ -30,6 +29,7 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import SYSTEM, Case, CaseImage, NewCell, NewImage, NewReview, Role, User, Verdict
 from leuknet.store.reviews import current_review, current_reviews, review_history, save_review, undo_review
 from leuknet.types import CellBox
+from tests.databases import lock_case
 
 IMAGE = NewImage("a" * 64, "Anna P. smear.png", "field", 100, 200, 5000, "images/aa/a.png", 0.25)
 CELL = NewCell(
@@ -283,7 +283,7 @@ def test_a_signed_case_takes_nothing_more(
     store: Store, case: Case, image: CaseImage, cell_id: int, anna: User
 ) -> None:
     review = save_review(store, said(cell_id, anna, "normal"), expected_review_id=None)
-    set_state(store, case.id, "signed", actor=anna.actor)
+    lock_case(store, case.id)
 
     with pytest.raises(ConflictError, match="signed"):
         save_review(store, said(cell_id, anna, "leukaemic"), expected_review_id=review.id)

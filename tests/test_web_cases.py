@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from leuknet.room.cards import meaning_of
-from leuknet.store.cases import create_case, give_access, images_of, set_state, take_access
+from leuknet.store.cases import create_case, give_access, images_of, take_access
 from leuknet.store.cells import add_cells, cells_of
 from leuknet.store.jobs import add_job, jobs_of, take_job
 from leuknet.store.nouns import SYSTEM, Case, CaseCell, CaseImage, NewReview, User
@@ -29,6 +29,7 @@ from leuknet.store.scorings import record_scorings, scorings_of
 from leuknet.store.summaries import case_summaries, is_worker_missing
 from leuknet.web.pages import case_events
 from leuknet.web.pages.case_pictures import KEEP
+from tests.databases import lock_case
 from tests.read_cases import MODEL_ID, keep, read_case, scored
 from tests.rooms import Room, open_room
 
@@ -237,7 +238,7 @@ def test_a_word_that_is_no_verdict_is_refused(desk: Desk, verdict: str) -> None:
 
 def test_a_signed_case_can_be_looked_at_and_nothing_in_it_changes(desk: Desk) -> None:
     field = next(image for image in desk.images if image.kind == "field")
-    set_state(desk.room.store, desk.case.id, "signed", actor=SYSTEM)
+    lock_case(desk.room.store, desk.case.id)
 
     page = desk.client().get(desk.path).text
     assert "This case is signed" in page

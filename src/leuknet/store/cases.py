@@ -19,7 +19,7 @@ from leuknet.errors import ConflictError, SettingError
 from leuknet.store import tables
 from leuknet.store.blinding import blinded_case_ids
 from leuknet.store.database import Change, Store, not_found
-from leuknet.store.nouns import Case, CaseImage, CaseState, NewImage, User
+from leuknet.store.nouns import Case, CaseImage, NewImage, User
 from leuknet.store.tables import case_access, cases, images
 
 
@@ -76,14 +76,6 @@ def find_case(store: Store, case_id: UUID, *, user: User) -> Case | None:
     with store.reading() as connection:
         row = connection.execute(query).one_or_none()
     return None if row is None else Case(*row)
-
-
-def set_state(store: Store, case_id: UUID, state: CaseState, *, actor: str) -> None:
-    """Sign a case, which locks it, or open it again for an amendment."""
-    with store.writing(actor) as change:
-        case_of(change.connection, case_id)
-        change.execute(cases.update().where(cases.c.id == case_id).values(state=state))
-        change.log("case.state_changed", f"case:{case_id}", state=state)
 
 
 def add_image(store: Store, case_id: UUID, image: NewImage, *, actor: str) -> CaseImage:
