@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from leuknet.agreement import MIN_CASES, RESAMPLES, Agreement, Compared
 from leuknet.figures.agreement import HEADINGS, draw_agreement, kappa_text
 from leuknet.report.blocks import Block, Bullets, Facts, Notice, Picture, Section, Table, Text, Tiles, counted
-from leuknet.report.pdf import check_printer, write_page
-from leuknet.report.render import embedded_figure, encoded, render
+from leuknet.report.render import embedded_figure, render
 from leuknet.report.study_content import StudyPhaseResults, StudyResults
 
 WHAT_KAPPA_SAYS = (
@@ -27,21 +25,6 @@ WHAT_KAPPA_SAYS = (
     "disagreement as leukaemic against normal.",
 )
 """Stands on every page that shows a kappa."""
-
-
-def write_study_page(
-    results: StudyResults, stem: Path, *, simulated: bool, pdf: bool = True
-) -> tuple[Path, ...]:
-    """Write the page as STEM.html and, unless told not to, STEM.pdf; return the files written.
-
-    Raises
-    ------
-    MissingExtraError
-        If the PDF cannot be printed here; nothing is written then.
-    """
-    if pdf:
-        check_printer()
-    return write_page(encoded(study_html(results, simulated=simulated)), stem, pdf=pdf)
 
 
 def study_html(results: StudyResults, *, simulated: bool) -> str:

@@ -25,7 +25,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from leuknet.errors import ConflictError, DataError, SettingError, StoreError
@@ -34,7 +34,7 @@ from leuknet.room.content import UnusableError, keep_image, kind_of, shown_name
 from leuknet.room.files import RoomFiles
 from leuknet.store.cases import find_image
 from leuknet.store.database import Store, not_found
-from leuknet.store.nouns import SYSTEM, CaseImage, Upload, UploadKind, User
+from leuknet.store.nouns import SYSTEM, UPLOAD_KINDS, CaseImage, Upload, UploadKind, User
 from leuknet.store.uploads import (
     abandoned_uploads,
     complete,
@@ -255,8 +255,8 @@ def check_scale(microns_per_pixel: float) -> None:
 
 
 def _check(n_bytes: int, *, kind: str, key: str, microns_per_pixel: float | None, limits: Limits) -> None:
-    if kind not in get_args(UploadKind):
-        known = ", ".join(get_args(UploadKind))
+    if kind not in UPLOAD_KINDS:
+        known = ", ".join(UPLOAD_KINDS)
         raise SettingError("cannot begin the upload", why=f"its kind is {kind!r}", fix=f"use one of {known}")
     if not 1 <= len(key) <= 100 or not key.isprintable():
         raise SettingError(

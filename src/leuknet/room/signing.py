@@ -10,7 +10,6 @@ Start at `readiness`, then `sign_case`; `signed_file` is for whoever shows them.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,7 +29,7 @@ from leuknet.room import dicom_sr, fhir
 from leuknet.room.files import RoomFiles
 from leuknet.room.labels import Outcome, case_labels, count_labels
 from leuknet.room.record import case_record
-from leuknet.store.audit import canonical
+from leuknet.store.audit import canonical, digest
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
 from leuknet.store.nouns import Case, Signature, User
@@ -141,7 +140,7 @@ def sign_case(
     places = {suffix: files.signed(case.id, record.version, suffix) for suffix in SUFFIXES}
     partial = {path: path.with_name(f".{path.name}.{uuid.uuid4().hex}.part") for path in places.values()}
     try:
-        made = signed_files(record, content_sha256=_sha256(content))
+        made = signed_files(record, content_sha256=digest(content))
         _write({partial[places[suffix]]: made[suffix] for suffix in SUFFIXES})
         return sign(
             store,
@@ -220,7 +219,7 @@ def remake_files(files: RoomFiles, signature: Signature) -> tuple[Path, ...]:
 def signed_record(signature: Signature) -> CaseRecord:
     """Return what a signed version tells; StoreError if its text is not what was signed."""
     name = f"version {signature.version} of case {signature.case_id}"
-    if _sha256(signature.content) != signature.content_sha256:
+    if digest(signature.content) != signature.content_sha256:
         raise StoreError(
             f"cannot read {name}",
             why="its content does not have the SHA-256 that was signed",
@@ -271,7 +270,3 @@ def _unwritable(error: OSError) -> StoreError:
         why=f"{error.filename}: {error.strerror}",
         fix="make room on the disk, or give LeukNet the right to write there; nothing was signed",
     )
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -10,7 +10,6 @@ Start at `disputes` and `adjudicate`.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -18,6 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError
+from leuknet.store.audit import digest
 from leuknet.store.blinding import has_read
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.nouns import VERDICTS, Adjudication, Dispute, NewAdjudication, Phase, Study, Verdict
@@ -144,7 +144,7 @@ def _add(change: Change, new: NewAdjudication, *, supersedes: int | None) -> Adj
         study=str(new.study_id),
         cell=new.cell_id,
         verdict=new.verdict,
-        note_sha256=hashlib.sha256(new.note.encode()).hexdigest(),
+        note_sha256=digest(new.note),
         supersedes=supersedes,
     )
     return Adjudication(**values, id=new_id)

@@ -121,6 +121,11 @@ def hash_of(line: AuditLine) -> str:
     return hashlib.sha256(canonical(parts).encode("ascii")).hexdigest()
 
 
+def digest(text: str) -> str:
+    """Return what the log holds of a text that it may not hold: its SHA-256 in hexadecimal."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
 def canonical(value: object) -> str:
     """Return JSON that is the same text for the same value. NaN is a ValueError."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -5,12 +5,12 @@ Start at `add_note` and `notes_of`.
 
 from __future__ import annotations
 
-import hashlib
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from leuknet.errors import SettingError
+from leuknet.store.audit import digest
 from leuknet.store.cases import require_open
 from leuknet.store.database import Change, Store
 from leuknet.store.nouns import CaseNote, User
@@ -48,8 +48,7 @@ def write_note(change: Change, case_id: UUID, text: str, *, user: User) -> CaseN
         )
     values = {"case_id": case_id, "user_id": user.id, "text": text, "written_at": change.at}
     note_id = change.execute(case_notes.insert().values(**values).returning(case_notes.c.id)).scalar_one()
-    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-    change.log("note.added", f"note:{note_id}", case=str(case_id), text_sha256=digest)
+    change.log("note.added", f"note:{note_id}", case=str(case_id), text_sha256=digest(text))
     return CaseNote(note_id, case_id, user.id, text, change.at)
 
 

@@ -9,13 +9,13 @@ Start at `save_review` and `current_reviews`.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError
+from leuknet.store.audit import digest
 from leuknet.store.cases import require_open
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.nouns import VERDICTS, NewReview, Review
@@ -158,7 +158,7 @@ def _add(change: Change, new: NewReview, *, supersedes: int | None, restores: in
         f"review:{review_id}",
         cell=new.cell_id,
         verdict=new.verdict,
-        note_sha256=hashlib.sha256(new.note.encode()).hexdigest(),
+        note_sha256=digest(new.note),
         supersedes=supersedes,
         restores=restores,
     )

@@ -8,7 +8,6 @@ Start at `sign`. What a report holds is for `leuknet.room.signing` to say.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -17,6 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.errors import AccountError, ConflictError, SettingError
+from leuknet.store.audit import digest
 from leuknet.store.cases import case_of, require_open
 from leuknet.store.database import Change, Store
 from leuknet.store.notes import write_note
@@ -113,7 +113,7 @@ def sign(
                 why="a review, note, image or cell was added, or it was signed, while the report was made",
                 fix="look at the case again, then sign it as it is now",
             )
-        new = Signature(0, case_id, seen.version + 1, user.id, at, reason, content, _sha256(content))
+        new = Signature(0, case_id, seen.version + 1, user.id, at, reason, content, digest(content))
         values = {name: value for name, value in asdict(new).items() if name != "id"}
         insert = signatures.insert().values(**values).returning(signatures.c.id)
         signature = replace(new, id=change.execute(insert).scalar_one())
@@ -123,7 +123,7 @@ def sign(
             f"case:{case_id}",
             version=signature.version,
             content_sha256=signature.content_sha256,
-            reason_sha256=_sha256(reason),
+            reason_sha256=digest(reason),
         )
         publish()
     return signature
@@ -155,7 +155,7 @@ def reopen(store: Store, case_id: UUID, *, user: User, reason: str) -> CaseNote:
         version = _mark(change.connection, case_id).version
         note = write_note(change, case_id, f"{AMENDMENT} {version}: {reason}", user=user)
         _set_state(change, case_id, "open")
-        change.log("case.reopened", f"case:{case_id}", version=version, reason_sha256=_sha256(reason))
+        change.log("case.reopened", f"case:{case_id}", version=version, reason_sha256=digest(reason))
     return note
 
 
@@ -223,7 +223,3 @@ def _require_lead(change: Change, user: User, deed: str) -> None:
 
 def _set_state(change: Change, case_id: UUID, state: CaseState) -> None:
     change.execute(cases.update().where(cases.c.id == case_id).values(state=state))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -9,7 +9,6 @@ Start at `next_item` and `save_read`. To everyone but its reader an item does no
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError
+from leuknet.store.audit import digest
 from leuknet.store.blinding import counting_read
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.nouns import (
@@ -285,7 +285,7 @@ def _add(change: Change, new: NewStudyRead, *, supersedes: int | None) -> StudyR
         item=new.item_id,
         verdict=new.verdict,
         seconds=new.seconds,
-        note_sha256=hashlib.sha256(new.note.encode()).hexdigest(),
+        note_sha256=digest(new.note),
         supersedes=supersedes,
     )
     return StudyRead(**values, id=read_id)

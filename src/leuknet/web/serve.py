@@ -74,14 +74,15 @@ def serve(settings: Settings, *, n_workers: int = 1, say: Callable[[str], None] 
         timeout_graceful_shutdown=10,
     )
     stop = threading.Event()
-    keepers = [threading.Thread(target=_keep_worker, args=(settings, stop)) for _ in range(n_workers)]
-    for keeper in keepers if settings.model is not None else ():
+    n_keepers = 0 if settings.model is None else n_workers
+    keepers = [threading.Thread(target=_keep_worker, args=(settings, stop)) for _ in range(n_keepers)]
+    for keeper in keepers:
         keeper.start()
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         stop.set()
-        for keeper in keepers if settings.model is not None else ():
+        for keeper in keepers:
             keeper.join()
 
 

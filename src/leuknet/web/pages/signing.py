@@ -19,11 +19,11 @@ from leuknet.store.nouns import Case, User
 from leuknet.store.signatures import AMENDMENT, reopen, signatures_of
 from leuknet.types import ModelCard
 from leuknet.web.downloads import labelled_answer, signed_answer
-from leuknet.web.errors import ForbiddenError, status_of
+from leuknet.web.errors import status_of
 from leuknet.web.model_facts import model_of
 from leuknet.web.render import at_least, render_page
 from leuknet.web.settings import Settings
-from leuknet.web.who import Configured, Files, Room, SignedIn, VisibleCase
+from leuknet.web.who import Configured, Files, Lead, Room, SignedIn, VisibleCase
 
 router = APIRouter()
 
@@ -45,14 +45,13 @@ def signing(request: Request, case: VisibleCase, user: SignedIn, store: Room) ->
 def sign(
     request: Request,
     case: VisibleCase,
-    user: SignedIn,
+    user: Lead,
     store: Room,
     files: Files,
     settings: Configured,
     reason: Reason = "",
 ) -> Response:
     """Sign a case and lock it."""
-    _require_lead(user)
     now = datetime.now(UTC)
     try:
         sign_case(store, files, case, user=user, reason=reason, now=now, models=models_of(settings))
@@ -63,9 +62,8 @@ def sign(
 
 
 @router.post("/cases/{case_id}/reopen")
-def amend(request: Request, case: VisibleCase, user: SignedIn, store: Room, reason: Reason = "") -> Response:
+def amend(request: Request, case: VisibleCase, user: Lead, store: Room, reason: Reason = "") -> Response:
     """Open a signed case again for an amendment."""
-    _require_lead(user)
     try:
         reopen(store, case.id, user=user, reason=reason)
     except LeukNetError as error:
@@ -83,9 +81,8 @@ def report(case: VisibleCase, version: int, suffix: str, store: Room, files: Fil
 
 
 @router.get("/cases/{case_id}/labelled.zip")
-def labelled(case: VisibleCase, user: SignedIn, store: Room, files: Files) -> Response:
+def labelled(case: VisibleCase, user: Lead, store: Room, files: Files) -> Response:
     """The cells with a label as a data set for training."""
-    _require_lead(user)
     return labelled_answer(store, files, [case], f"labelled-{case.id}.zip")
 
 
@@ -99,11 +96,6 @@ def _amendment(store: Room, case: Case) -> str:
     """Return why a case was opened again, as its note says: what its next version's reason begins with."""
     notes = [note.text for note in notes_of(store, case.id) if note.text.startswith(AMENDMENT)]
     return notes[-1].partition(": ")[2] if notes else ""
-
-
-def _require_lead(user: User) -> None:
-    if not at_least(user, "lead"):
-        raise ForbiddenError("lead")
 
 
 def _page(
