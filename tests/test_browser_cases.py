@@ -175,6 +175,41 @@ def test_cells_are_decided_by_keyboard_and_each_decision_is_in_the_database(
     expect(page.locator("#said")).to_have_text("There is nothing to take back.")
 
 
+def test_decisions_are_saved_in_the_order_they_were_made(first: Visit, page: Page, room: RunningRoom) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    first.context.route("**/review", hold)
+    one = in_focus(page)
+    page.keyboard.press("1")
+    page.keyboard.press("ArrowRight")
+    two = in_focus(page)
+    page.keyboard.press("2")
+    expect(page.locator("#counter")).to_contain_text("2 of")  # shown at once
+    expect(page.locator(".tile.unsaved")).to_have_count(2)
+    page.wait_for_timeout(300)
+    assert len(held) == 1, "the second waits for the first, however long the way is"
+
+    with page.expect_request("**/review"):
+        held[0].continue_()
+    first.context.unroute("**/review")  # lets the second go
+    expect(page.locator("#said")).to_have_text("Saved: normal")
+    expect(page.locator(".tile.unsaved")).to_have_count(0)
+    saved = [review for review in (mine(room, cell) for cell in (one, two)) if review]
+    assert [review.verdict for review in saved] == ["leukaemic", "normal"]
+    assert saved[0].id < saved[1].id
+
+    page.reload()
+    page.wait_for_selector(".tile")
+    page.keyboard.press("z")
+    expect(page.locator("#counter")).to_contain_text("1 of")
+    assert in_focus(page) == two, "undo knows the order after a reload too"
+    page.keyboard.press("z")
+    expect(page.locator("#counter")).to_contain_text("0 of")
+
+
 def test_a_reader_who_likes_goes_on_after_each_verdict(page: Page) -> None:
     counter, go_on = page.locator("#counter"), page.get_by_role("button", name="Go on")
     order = [in_focus(page)]

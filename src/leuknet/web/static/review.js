@@ -1,21 +1,19 @@
-// Decisions: by key, button or touch. Each is shown at once, sent at once, and sent again while the server is
-// away; of one cell in the order they were made. Adds `leuknet.decide`.
+// Decisions: by key, button or touch. Each is shown at once, and saved in the order they were made: one is on its
+// way at a time, and is sent again while the server is away. Adds `leuknet.decide`.
 
 leuknet.decide = (() => {
   const { cells, desk, ask, t, say, tell, on, wait, locked } = leuknet;
   const KEYS = { 1: "leukaemic", 2: "normal", 3: "uncertain", 4: "not_a_cell", l: "leukaemic", n: "normal", u: "uncertain", x: "not_a_cell" };
-  const queues = new Map(); // index -> decisions that are not saved yet
+  const queue = []; // decisions that are not saved yet
   let past = []; // cells in the order of their decisions
   let away = false;
   let goesOn = localStorage.getItem("go-on") === "yes"; // to the next cell after each verdict
-
-  const waiting = () => [...queues.values()].reduce((sum, queue) => sum + queue.length, 0);
 
   function decide(verdict, note) {
     const index = desk.active();
     if (locked || index < 0) return;
     past.push(index);
-    push(index, { verdict, note: note ?? leuknet.noteOf?.(index) ?? "" });
+    push({ index, verdict, note: note ?? leuknet.noteOf?.(index) ?? "" });
     cells.set(index, verdict);
     if (goesOn) desk.step(1);
   }
@@ -35,43 +33,34 @@ leuknet.decide = (() => {
     const index = past.pop();
     if (index === undefined) return say(t("nothing_to_undo"));
     desk.go(index);
-    push(index, { undo: true });
+    push({ index, undo: true });
   }
 
-  function push(index, decision) {
-    const queue = queues.get(index) ?? [];
+  function push(decision) {
     queue.push(decision);
-    cells.unsaved.add(index);
-    if (queue.length === 1) {
-      queues.set(index, queue);
-      work(index, queue);
-    }
+    cells.unsaved.add(decision.index);
+    if (queue.length === 1) work();
   }
 
-  async function work(index, queue) {
+  async function work() {
     let pause = 500;
     while (queue.length) {
-      const answer = await send(index, queue[0]);
+      const answer = await send(queue[0]);
       if (answer === null || answer.status >= 500 || [401, 408, 429].includes(answer.status)) {
         away = true;
-        say(answer?.status === 401 ? t("signed_out") : t("away", { n: waiting() }));
+        say(answer?.status === 401 ? t("signed_out") : t("away", { n: queue.length }));
         await wait(pause);
         pause = Math.min(15000, pause * 2);
         continue;
       }
       pause = 500;
-      settle(index, queue, answer);
+      settle(queue.shift(), answer);
     }
-    queues.delete(index);
-    cells.unsaved.delete(index);
-    tell("cells:changed", { index });
-    if (away && !queues.size) {
-      away = false;
-      say(t("back"));
-    }
+    if (away) say(t("back"));
+    away = false;
   }
 
-  async function send(index, decision) {
+  async function send({ index, ...decision }) {
     const expected = cells.review[index] || null;
     const path = `/cells/${cells.id[index]}/${decision.undo ? "undo" : "review"}`;
     if (decision.undo && expected === null) return { status: 204 };
@@ -83,25 +72,27 @@ leuknet.decide = (() => {
     }
   }
 
-  function settle(index, queue, { status, body }) {
-    const decision = queue.shift();
+  function settle(decision, { status, body }) {
+    const { index } = decision;
+    // What was decided of this cell behind a refused decision was decided without knowing that.
+    if (![200, 204].includes(status)) queue.splice(0, queue.length, ...queue.filter((one) => one.index !== index));
+    const later = queue.findLast((one) => one.index === index);
+    if (!later) cells.unsaved.delete(index);
     if (status === 200) {
       // A decision that waits behind this one is what the page goes on showing.
-      const shown = queue.length && !queue[0].undo ? cells.said(index) : body.verdict;
-      cells.set(index, shown, body.review_id);
+      cells.set(index, later && !later.undo ? cells.said(index) : body.verdict, body.review_id);
       if (decision.undo) say(body.verdict ? t("undone_to", { verdict: t(`verdict_${body.verdict}`) }) : t("undone"));
       else say(t("saved", { verdict: t(`verdict_${body.verdict}`) }));
       tell("review:saved", { index, note: body.note });
-      return;
-    }
-    queue.length = 0; // what followed was decided without knowing this
-    if (status === 409 && body.current) {
+    } else if (status === 204) {
+      tell("cells:changed", { index }); // there was nothing to take back
+    } else if (status === 409 && body.current) {
       const { verdict, review_id: review } = body.current;
       const elsewhere = review !== (cells.review[index] || null);
       cells.set(index, verdict, review);
       say(!elsewhere ? t("refused", { what: body.title, why: body.detail, fix: body.fix }) : verdict ? t("conflict", { verdict: t(`verdict_${verdict}`) }) : t("conflict_none"));
       tell("review:saved", { index, note: body.current.note });
-    } else if (status !== 204) {
+    } else {
       say(t("refused", { what: body.title ?? status, why: body.detail ?? "", fix: body.fix ?? "" }));
       cells.load();
     }
@@ -153,6 +144,6 @@ leuknet.decide = (() => {
     const decided = cells.verdict.map((verdict, index) => (verdict ? index : -1)).filter((index) => index >= 0);
     past = decided.sort((a, b) => cells.review[a] - cells.review[b]);
   });
-  window.addEventListener("beforeunload", (event) => { if (waiting()) event.preventDefault(); });
+  window.addEventListener("beforeunload", (event) => { if (queue.length) event.preventDefault(); });
   return decide;
 })();
