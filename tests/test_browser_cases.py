@@ -90,7 +90,8 @@ def first(chromium: Browser, room: RunningRoom, images: Path) -> Iterator[Visit]
     page = visit.page
     page.get_by_label("µm per pixel").fill(str(FIELD_UM))
     page.locator("#file").set_input_files(sorted(images.glob("*.bmp")))
-    expect(page.locator(".tile")).to_have_count(6, timeout=SOON_MS)
+    # The first that are scored come by themselves, be they all six or fewer.
+    expect(page.locator(".tile").first).to_be_visible(timeout=SOON_MS)
     drop(page, images / "field.png")
     expect(page.locator("#uploads-list li").last).to_contain_text("is in the case", timeout=SOON_MS)
     expect(page.locator("#progress-words")).to_contain_text("All 7 images are scored", timeout=SOON_MS)
@@ -206,6 +207,27 @@ def test_decisions_are_saved_in_the_order_they_were_made(first: Visit, page: Pag
     page.keyboard.press("z")
     expect(page.locator("#counter")).to_contain_text("1 of")
     assert in_focus(page) == two, "undo knows the order after a reload too"
+    page.keyboard.press("z")
+    expect(page.locator("#counter")).to_contain_text("0 of")
+
+
+def test_a_cell_at_which_the_server_fails_holds_no_other_up(page: Page, room: RunningRoom) -> None:
+    one = in_focus(page)
+    page.route(f"**/cells/{one}/review", lambda route: route.fulfill(status=500))
+    page.keyboard.press("1")
+    page.keyboard.press("ArrowRight")
+    two = in_focus(page)
+    page.keyboard.press("2")
+
+    expect(page.locator(f"#cell-{two}")).not_to_have_class(re.compile("unsaved"))
+    expect(page.locator(f"#cell-{one}")).to_have_class(re.compile("unsaved"))
+    assert getattr(mine(room, two), "verdict", None) == "normal"
+    assert getattr(mine(room, one), "verdict", "withdrawn") == "withdrawn"
+
+    page.unroute(f"**/cells/{one}/review")
+    expect(page.locator("#said")).to_contain_text("all is saved")
+    assert getattr(mine(room, one), "verdict", None) == "leukaemic"
+    page.keyboard.press("z")
     page.keyboard.press("z")
     expect(page.locator("#counter")).to_contain_text("0 of")
 

@@ -48,6 +48,7 @@ leuknet.decide = (() => {
       const answer = await send(queue[0]);
       if (answer === null || answer.status >= 500 || [401, 408, 429].includes(answer.status)) {
         away = true;
+        if (answer?.status === 500) putBehind(queue[0].index); // a fault that this cell alone may meet
         say(answer?.status === 401 ? t("signed_out") : t("away", { n: queue.length }));
         await wait(pause);
         pause = Math.min(15000, pause * 2);
@@ -58,6 +59,11 @@ leuknet.decide = (() => {
     }
     if (away) say(t("back"));
     away = false;
+  }
+
+  function putBehind(index) {
+    const [its, others] = [true, false].map((own) => queue.filter((one) => (one.index === index) === own));
+    queue.splice(0, queue.length, ...others, ...its);
   }
 
   async function send({ index, ...decision }) {
