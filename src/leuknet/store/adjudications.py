@@ -20,6 +20,7 @@ from leuknet.errors import ConflictError, SettingError
 from leuknet.store.audit import digest
 from leuknet.store.blinding import has_read
 from leuknet.store.database import Change, Store, not_found
+from leuknet.store.newest import IS_NEWEST_ADJUDICATION
 from leuknet.store.nouns import VERDICTS, Adjudication, Dispute, NewAdjudication, Phase, Study, Verdict
 from leuknet.store.studies import study_of
 from leuknet.store.study_reads import lines_of
@@ -122,10 +123,7 @@ def _require_disputed(change: Change, study: Study, cell_id: int) -> None:
 def _current(
     connection: sa.Connection, study_id: UUID, cell_id: int | None = None
 ) -> dict[int, Adjudication]:
-    later = adjudications.alias("later")
-    query = sa.select(adjudications).where(
-        adjudications.c.study_id == study_id, ~sa.exists().where(later.c.supersedes == adjudications.c.id)
-    )
+    query = sa.select(adjudications).where(adjudications.c.study_id == study_id, IS_NEWEST_ADJUDICATION)
     if cell_id is not None:
         query = query.where(adjudications.c.cell_id == cell_id)
     return {row.cell_id: Adjudication(**row._asdict()) for row in connection.execute(query)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import PurePosixPath
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -60,22 +61,26 @@ def take_access(store: Store, case_id: UUID, user_id: int, *, actor: str) -> Non
 
 def cases_of(store: Store, user: User) -> tuple[Case, ...]:
     """Return the cases that a user may see, the newest first."""
-    query = sa.select(cases).where(cases.c.id.not_in(blinded_case_ids(user.id)))
-    query = query.order_by(cases.c.created_at.desc(), cases.c.id)
-    if user.role == "reader":
-        query = query.join(case_access).where(case_access.c.user_id == user.id)
+    query = seen_by(user, sa.select(cases)).order_by(cases.c.created_at.desc(), cases.c.id)
     with store.reading() as connection:
         return tuple(Case(*row) for row in connection.execute(query))
 
 
 def find_case(store: Store, case_id: UUID, *, user: User) -> Case | None:
     """Return a case, or None if it does not exist or the user may not see it: the two look alike."""
-    query = sa.select(cases).where(cases.c.id == case_id, cases.c.id.not_in(blinded_case_ids(user.id)))
-    if user.role == "reader":
-        query = query.join(case_access).where(case_access.c.user_id == user.id)
+    query = seen_by(user, sa.select(cases).where(cases.c.id == case_id))
     with store.reading() as connection:
         row = connection.execute(query).one_or_none()
     return None if row is None else Case(*row)
+
+
+def seen_by(user: User, query: sa.Select[Any]) -> sa.Select[Any]:
+    """Narrow a query of cases to those that a user may see: the one place that says which."""
+    query = query.where(cases.c.id.not_in(blinded_case_ids(user.id)))
+    if user.role == "reader":
+        query = query.join(case_access, case_access.c.case_id == cases.c.id)
+        query = query.where(case_access.c.user_id == user.id)
+    return query
 
 
 def add_image(store: Store, case_id: UUID, image: NewImage, *, actor: str) -> CaseImage:

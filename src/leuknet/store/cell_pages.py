@@ -16,12 +16,9 @@ import sqlalchemy as sa
 
 from leuknet.store.cells import CellOrder, cell_of_row
 from leuknet.store.database import Store
+from leuknet.store.newest import IS_NEWEST_REVIEW
 from leuknet.store.nouns import CaseCell, Review
 from leuknet.store.tables import cells, images, reviews
-
-# Made once: it costs as much as running the query.
-_LATER = reviews.alias("later")
-_IS_NEWEST = ~sa.exists().where(_LATER.c.supersedes == reviews.c.id)
 
 
 @dataclass(frozen=True)
@@ -177,10 +174,10 @@ def _follows(
 
 def _newest(connection: sa.Connection, cell_ids: Sequence[int], reader_id: int) -> dict[int, Review]:
     query = sa.select(reviews).where(reviews.c.cell_id.in_(cell_ids), reviews.c.reader_id == reader_id)
-    rows = connection.execute(query.where(_IS_NEWEST))
+    rows = connection.execute(query.where(IS_NEWEST_REVIEW))
     return {row.cell_id: Review(**row._asdict()) for row in rows}
 
 
 def _is_reviewed(reader_id: int) -> sa.ColumnElement[bool]:
     own = (reviews.c.cell_id == cells.c.id) & (reviews.c.reader_id == reader_id)
-    return sa.exists().where(own, reviews.c.verdict != "withdrawn", _IS_NEWEST)
+    return sa.exists().where(own, reviews.c.verdict != "withdrawn", IS_NEWEST_REVIEW)

@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.store.database import Store
+from leuknet.store.newest import IS_NEWEST_REVIEW
 from leuknet.store.nouns import CaseImage, Verdict
 from leuknet.store.tables import cells, images, reviews, scorings
 from leuknet.types import CellBox
@@ -47,10 +48,9 @@ def gallery_rows(
         cells.c.id, cells.c.image_id, cells.c.probability, cells.c.outcome, cells.c.flags, cells.c.warnings
     )
     query = query.join(images).where(*here).order_by(cells.c.id)
-    later = reviews.alias("later")
     own = sa.select(reviews.c.cell_id, reviews.c.verdict, reviews.c.id)
     own = own.join(cells, cells.c.id == reviews.c.cell_id).join(images).where(*here)
-    own = own.where(reviews.c.reader_id == reader_id, ~sa.exists().where(later.c.supersedes == reviews.c.id))
+    own = own.where(reviews.c.reader_id == reader_id, IS_NEWEST_REVIEW)
     with store.reading() as connection:
         said = {row[0]: (row[1], row[2]) for row in connection.execute(own)}
         return tuple(

@@ -18,6 +18,7 @@ from leuknet.errors import ConflictError, SettingError
 from leuknet.store.audit import digest
 from leuknet.store.cases import require_open
 from leuknet.store.database import Change, Store, not_found
+from leuknet.store.newest import IS_NEWEST_REVIEW
 from leuknet.store.nouns import VERDICTS, NewReview, Review
 from leuknet.store.tables import cells, images, reviews
 
@@ -85,10 +86,10 @@ def current_reviews(store: Store, case_id: UUID, *, reader_id: int | None = None
     With `reader_id`, only what this reader decided: what a blinded reader may see.
     """
     query = (
-        _current_rows()
+        sa.select(reviews)
         .join(cells, cells.c.id == reviews.c.cell_id)
         .join(images, images.c.id == cells.c.image_id)
-        .where(images.c.case_id == case_id, reviews.c.verdict != "withdrawn")
+        .where(images.c.case_id == case_id, reviews.c.verdict != "withdrawn", IS_NEWEST_REVIEW)
         .order_by(reviews.c.cell_id, reviews.c.reader_id)
     )
     if reader_id is not None:
@@ -110,15 +111,9 @@ def review_history(store: Store, cell_id: int) -> tuple[Review, ...]:
         return tuple(Review(**row._asdict()) for row in connection.execute(query))
 
 
-def _current_rows() -> sa.Select[tuple[object, ...]]:
-    later = reviews.alias("later")
-    superseded = sa.exists().where(later.c.supersedes == reviews.c.id)
-    return sa.select(reviews).where(~superseded)
-
-
 def _current(connection: sa.Connection, cell_id: int, reader_id: int) -> Review | None:
     here = (reviews.c.cell_id == cell_id) & (reviews.c.reader_id == reader_id)
-    row = connection.execute(_current_rows().where(here)).one_or_none()
+    row = connection.execute(sa.select(reviews).where(here, IS_NEWEST_REVIEW)).one_or_none()
     return None if row is None else Review(**row._asdict())
 
 

@@ -13,8 +13,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from leuknet.store.blinding import blinded_case_ids
+from leuknet.store.cases import seen_by
 from leuknet.store.database import Store
+from leuknet.store.newest import IS_NEWEST_REVIEW
 from leuknet.store.nouns import Case, User
 from leuknet.store.tables import case_access, cases, cells, images, jobs, reviews, scorings, users
 
@@ -51,10 +52,7 @@ class CaseSummary:
 
 def case_summaries(store: Store, user: User) -> tuple[CaseSummary, ...]:
     """Return the cases that a user may see, as `leuknet.store.cases.cases_of`, in one query."""
-    query = _summary(user).where(cases.c.id.not_in(blinded_case_ids(user.id)))
-    if user.role == "reader":
-        query = query.join(case_access, case_access.c.case_id == cases.c.id)
-        query = query.where(case_access.c.user_id == user.id)
+    query = seen_by(user, _summary(user))
     with store.reading() as connection:
         rows = connection.execute(query.order_by(cases.c.created_at.desc(), cases.c.id))
         return tuple(_of_row(row) for row in rows)
@@ -87,7 +85,6 @@ def is_worker_missing(store: Store, now: datetime) -> bool:
 
 
 def _summary(user: User) -> sa.Select[Any]:
-    later = reviews.alias("later")
     of_case = images.c.case_id == cases.c.id
 
     def count(name: str, source: sa.FromClause, *where: sa.ColumnElement[bool]) -> sa.Label[int]:
@@ -106,7 +103,7 @@ def _summary(user: User) -> sa.Select[Any]:
             "reviewed",
             with_cells.join(reviews, reviews.c.cell_id == cells.c.id),
             said,
-            ~sa.exists().where(later.c.supersedes == reviews.c.id),
+            IS_NEWEST_REVIEW,
         ),
     )
 

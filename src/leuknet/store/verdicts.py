@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.store.database import Store
+from leuknet.store.newest import IS_NEWEST_ADJUDICATION, IS_NEWEST_REVIEW
 from leuknet.store.nouns import Verdict
 from leuknet.store.tables import adjudications, cells, images, reviews, studies, users
 
@@ -51,7 +52,6 @@ def verdicts_of(store: Store, case_id: UUID) -> tuple[tuple[int, ...], tuple[Giv
 
 
 def _said(case_id: UUID) -> sa.CompoundSelect[Any]:
-    later, newer = reviews.alias("later"), adjudications.alias("newer")
     reviewed = (
         sa.select(
             reviews.c.cell_id,
@@ -64,8 +64,7 @@ def _said(case_id: UUID) -> sa.CompoundSelect[Any]:
         .join(users, users.c.id == reviews.c.reader_id)
         .join(cells, cells.c.id == reviews.c.cell_id)
         .join(images, images.c.id == cells.c.image_id)
-        .where(images.c.case_id == case_id, reviews.c.verdict != "withdrawn")
-        .where(~sa.exists().where(later.c.supersedes == reviews.c.id))
+        .where(images.c.case_id == case_id, reviews.c.verdict != "withdrawn", IS_NEWEST_REVIEW)
     )
     adjudicated = (
         sa.select(
@@ -82,6 +81,6 @@ def _said(case_id: UUID) -> sa.CompoundSelect[Any]:
         .where(
             images.c.case_id == case_id, adjudications.c.verdict != "withdrawn", studies.c.state == "closed"
         )
-        .where(~sa.exists().where(newer.c.supersedes == adjudications.c.id))
+        .where(IS_NEWEST_ADJUDICATION)
     )
     return sa.union_all(reviewed, adjudicated).order_by("cell_id", "user_id", "decided_at")
