@@ -23,6 +23,9 @@ window.leuknet = (() => {
     return { status, headers: answer.headers, body: isJson ? await answer.json() : await answer.text() };
   }
 
+  // What is to be sent again: no answer came (null), the server is not itself, or one has to sign in or wait.
+  const isToRepeat = (answer) => !answer || answer.status >= 500 || [401, 408, 429].includes(answer.status);
+
   function say(text) {
     document.getElementById("said").textContent = text;
   }
@@ -31,5 +34,5 @@ window.leuknet = (() => {
   const on = (name, act) => document.addEventListener(name, (event) => act(event.detail));
   const wait = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-  return { root, base: root.dataset.case, locked: root.dataset.locked === "yes", t, ask, say, tell, on, wait };
+  return { root, base: root.dataset.case, locked: root.dataset.locked === "yes", t, ask, isToRepeat, say, tell, on, wait };
 })();

@@ -37,9 +37,8 @@ leuknet.desk = (() => {
   // Screen pixels = origin + image pixels * scale.
   function placement() {
     const zoom = viewer.viewport.viewportToImageZoom(viewer.viewport.getZoom(true));
-    const origin = viewer.viewport.imageToViewerElementCoordinates(new OpenSeadragon.Point(0, 0), true);
-    const at = viewer.viewport.pixelFromPoint(viewer.viewport.imageToViewportCoordinates(0, 0), true);
-    return { zoom, x: at?.x ?? origin.x, y: at?.y ?? origin.y };
+    const { x, y } = viewer.viewport.pixelFromPoint(viewer.viewport.imageToViewportCoordinates(0, 0), true);
+    return { zoom, x, y };
   }
 
   function draw() {

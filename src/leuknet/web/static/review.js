@@ -2,9 +2,9 @@
 // way at a time, and is sent again while the server is away. Adds `leuknet.decide`.
 
 leuknet.decide = (() => {
-  const { cells, desk, ask, t, say, tell, on, wait, locked } = leuknet;
+  const { cells, desk, ask, isToRepeat, t, say, tell, on, wait, locked } = leuknet;
   const KEYS = { 1: "leukaemic", 2: "normal", 3: "uncertain", 4: "not_a_cell", l: "leukaemic", n: "normal", u: "uncertain", x: "not_a_cell" };
-  const queue = []; // decisions that are not saved yet
+  let queue = []; // decisions that are not saved yet
   let past = []; // cells in the order of their decisions
   let away = false;
   let goesOn = localStorage.getItem("go-on") === "yes"; // to the next cell after each verdict
@@ -46,9 +46,9 @@ leuknet.decide = (() => {
     let pause = 500;
     while (queue.length) {
       const answer = await send(queue[0]);
-      if (answer === null || answer.status >= 500 || [401, 408, 429].includes(answer.status)) {
+      if (isToRepeat(answer)) {
         away = true;
-        if (answer?.status === 500) putBehind(queue[0].index); // a fault that this cell alone may meet
+        if (answer?.status === 500) putBehind(queue[0].index);
         say(answer?.status === 401 ? t("signed_out") : t("away", { n: queue.length }));
         await wait(pause);
         pause = Math.min(15000, pause * 2);
@@ -61,9 +61,9 @@ leuknet.decide = (() => {
     away = false;
   }
 
+  // A fault that this cell alone may meet: the others go first, each cell's own in their order.
   function putBehind(index) {
-    const [its, others] = [true, false].map((own) => queue.filter((one) => (one.index === index) === own));
-    queue.splice(0, queue.length, ...others, ...its);
+    queue.sort((one, other) => (one.index === index) - (other.index === index));
   }
 
   async function send({ index, ...decision }) {
@@ -81,7 +81,7 @@ leuknet.decide = (() => {
   function settle(decision, { status, body }) {
     const { index } = decision;
     // What was decided of this cell behind a refused decision was decided without knowing that.
-    if (![200, 204].includes(status)) queue.splice(0, queue.length, ...queue.filter((one) => one.index !== index));
+    if (![200, 204].includes(status)) queue = queue.filter((one) => one.index !== index);
     const later = queue.findLast((one) => one.index === index);
     if (!later) cells.unsaved.delete(index);
     if (status === 200) {

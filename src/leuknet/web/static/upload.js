@@ -4,7 +4,7 @@
 (() => {
   const form = document.getElementById("upload-form");
   if (!form) return;
-  const { ask, t, wait } = leuknet;
+  const { ask, isToRepeat, t, wait } = leuknet;
   const PART = 4 * 2 ** 20;
   const AT_ONCE = 3;
   const list = document.getElementById("uploads-list");
@@ -81,7 +81,7 @@
   async function insist(row, path, options) {
     for (let pause = 1; ; pause = Math.min(30, pause * 2)) {
       const answer = await ask(path, options).catch(() => null);
-      if (answer && answer.status < 500 && ![401, 408, 429].includes(answer.status)) return answer;
+      if (!isToRepeat(answer)) return answer;
       now.hidden = false;
       const words = row.words.textContent;
       for (let left = pause; left > 0; left -= 1) {
