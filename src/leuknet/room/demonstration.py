@@ -14,7 +14,7 @@ from leuknet.data.draw import draw_cell
 from leuknet.data.draw_fields import FIELD_UM, draw_field
 from leuknet.data.population import draw_population
 from leuknet.room.files import RoomFiles
-from leuknet.room.intake import Limits, append, begin_upload, finish
+from leuknet.room.intake import Limits, take_whole
 from leuknet.store.cases import create_case
 from leuknet.store.database import Store
 from leuknet.store.nouns import Case, User
@@ -59,17 +59,15 @@ def _draw_cells() -> Iterator[Pixels]:
 def _take_in(store: Store, files: RoomFiles, case: Case, user: User, name: str, pixels: Pixels) -> None:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG")
-    upload = begin_upload(
+    take_whole(
         store,
         files,
         case.id,
+        content.getvalue(),
         user=user,
         name=name,
-        n_bytes=content.getbuffer().nbytes,
         kind="auto",
         key=name,
         microns_per_pixel=FIELD_UM,
         limits=Limits(),
     )
-    append(files, upload, 0, content.getvalue())
-    finish(store, files, upload, actor=user.actor)

@@ -13,7 +13,7 @@ first, then one transaction says so, then the part is removed.
 | a zip | its members, each as if it had been sent: `archive`, in the worker |
 | CSV or Parquet of scored crops | the crops with their scores: `table`, in the worker |
 
-Start at `begin_upload`, then `append` and `finish`.
+Start at `begin_upload`, then `append` and `finish`; `take_whole` does the three for a file in memory.
 """
 
 from __future__ import annotations
@@ -221,6 +221,37 @@ def finish(store: Store, files: RoomFiles, upload: Upload, *, actor: str) -> tup
     added = complete(store, now, image, job="score", actor=actor)
     part.unlink(missing_ok=True)
     return (added,)
+
+
+def take_whole(
+    store: Store,
+    files: RoomFiles,
+    case_id: UUID,
+    content: bytes,
+    *,
+    user: User,
+    name: str,
+    kind: UploadKind,
+    key: str,
+    microns_per_pixel: float | None = None,
+    limits: Limits,
+) -> Upload:
+    """Take in a file that is held in memory: parameters and errors as of `begin_upload` and `finish`."""
+    upload = begin_upload(
+        store,
+        files,
+        case_id,
+        user=user,
+        name=name,
+        n_bytes=len(content),
+        kind=kind,
+        key=key,
+        microns_per_pixel=microns_per_pixel,
+        limits=limits,
+    )
+    append(files, upload, 0, content)
+    finish(store, files, upload, actor=user.actor)
+    return upload
 
 
 def sweep(store: Store, files: RoomFiles, *, now: datetime | None = None) -> int:

@@ -106,20 +106,18 @@ def send_whole(
     refused: list[LeukNetError] = []
     for one in file:
         try:
-            upload = intake.begin_upload(
+            intake.take_whole(
                 store,
                 files,
                 case.id,
+                one.file.read(),
                 user=user,
                 name=one.filename or "unnamed",
-                n_bytes=one.size or 0,
                 kind=kind,
                 key=str(uuid4()),
                 microns_per_pixel=scale,
                 limits=intake.Limits(settings.max_upload_bytes),
             )
-            intake.append(files, upload, 0, one.file.read())
-            intake.finish(store, files, upload, actor=user.actor)
         except (StoreError, NotFoundError):
             raise
         except LeukNetError as error:
