@@ -24,7 +24,9 @@ from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 
 if TYPE_CHECKING:
+    from leuknet.room.files import RoomFiles
     from leuknet.store.database import Store
+    from leuknet.store.nouns import User
 
 from tests.databases import KINDS, empty, new_database, running_postgresql
 
@@ -120,6 +122,38 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         empty(url)
     with open_store(url) as opened:
         yield opened
+
+
+@pytest.fixture
+def anna(store: Store, quick_hashes: None) -> User:
+    """A reader of the store."""
+    from tests.people import user
+
+    return user(store, "Anna")
+
+
+@pytest.fixture
+def bert(store: Store, quick_hashes: None) -> User:
+    """Another reader."""
+    from tests.people import user
+
+    return user(store, "Bert")
+
+
+@pytest.fixture
+def lena(store: Store, quick_hashes: None) -> User:
+    """A lead."""
+    from tests.people import user
+
+    return user(store, "Lena", "lead")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> RoomFiles:
+    """The files of a new reading room."""
+    from leuknet.room.files import RoomFiles
+
+    return RoomFiles(tmp_path / "room")
 
 
 class Ended(NamedTuple):

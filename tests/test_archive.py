@@ -18,16 +18,15 @@ from leuknet.prediction_table import write_predictions
 from leuknet.room import archive
 from leuknet.room.archive import take_archive
 from leuknet.room.files import RoomFiles
-from leuknet.room.intake import Limits, append, begin_upload, finish
+from leuknet.room.intake import Limits, take_whole
 from leuknet.room.table import take_table
 from leuknet.room.tally import Tally
 from leuknet.store import open_store
-from leuknet.store.accounts import create_user
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
-from leuknet.store.nouns import SYSTEM, Case, Upload, UploadKind, User
+from leuknet.store.nouns import Case, Upload, UploadKind, User
 from leuknet.store.scorings import scorings_of
 from leuknet.types import Prediction
 from tests.test_intake import kept, picture
@@ -45,16 +44,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> RoomFiles:
-    return RoomFiles(tmp_path / "room")
-
-
-@pytest.fixture
-def anna(store: Store) -> User:
-    return create_user(store, "Anna", password="a long password", role="reader", actor=SYSTEM)
-
-
-@pytest.fixture
 def case(store: Store, anna: User) -> Case:
     return create_case(store, "Patient 7", user=anna)
 
@@ -66,20 +55,17 @@ class Taker:
         self.store, self.files, self.case, self.user = store, files, case, user
 
     def upload(self, content: bytes, name: str, kind: UploadKind) -> Upload:
-        upload = begin_upload(
+        return take_whole(
             self.store,
             self.files,
             self.case.id,
+            content,
             user=self.user,
             name=name,
-            n_bytes=len(content),
             kind=kind,
             key=str(uuid4()),
             limits=LIMITS,
         )
-        append(self.files, upload, 0, content)
-        finish(self.store, self.files, upload, actor=SYSTEM)
-        return upload
 
     def archive(self, content: bytes, *, limits: Limits = LIMITS) -> Tally:
         upload = self.upload(content, "cells.zip", "archive")

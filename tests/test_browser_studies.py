@@ -95,6 +95,11 @@ class Visitor:
         if not request.url.startswith(self.address) and urlsplit(request.url).scheme not in ("blob", "data"):
             self.foreign.append(request.url)
 
+    def begin(self, study: Study) -> None:
+        """Go to the first cell of a study, and wait until it can be answered."""
+        self.page.goto(f"/studies/{study.id}/read")
+        expect(self.page.locator(".verdict").first).to_be_enabled()
+
     def press_once(self, key: str) -> None:
         """Press a key as soon as the cell is there; before that the page hears none."""
         self.page.wait_for_load_state()
@@ -218,8 +223,7 @@ def test_keys_typed_into_a_note_decide_nothing(
 ) -> None:
     study = new_study(store, hall, people, "Nora")
     nora = visit("Nora")
-    nora.page.goto(f"/studies/{study.id}/read")
-    expect(nora.page.locator(".verdict").first).to_be_enabled()
+    nora.begin(study)
 
     nora.press_once("t")
     nora.page.keyboard.type("1 nucleolus, z x")
@@ -258,8 +262,7 @@ def test_an_answer_is_kept_and_sent_again_while_the_server_is_away(
 ) -> None:
     study = new_study(store, hall, people, "Nora")
     nora = visit("Nora")
-    nora.page.goto(f"/studies/{study.id}/read")
-    expect(nora.page.locator(".verdict").first).to_be_enabled()
+    nora.begin(study)
     away = [True]
 
     def pass_or_fail(route: Route) -> None:
@@ -286,8 +289,7 @@ def test_a_second_window_is_told_and_overwrites_nothing(
 ) -> None:
     study = new_study(store, hall, people, "Nora")
     nora = visit("Nora")
-    nora.page.goto(f"/studies/{study.id}/read")
-    expect(nora.page.locator(".verdict").first).to_be_enabled()
+    nora.begin(study)
     line = study_lines(store, study.id)[0]
     elsewhere = NewStudyRead(line.item_id, "normal", "", 1.0)
     save_read(store, elsewhere, reader_id=people["Nora"].id, expected_read_id=None)
@@ -318,8 +320,7 @@ def test_time_counts_while_the_window_is_in_front(
 ) -> None:
     study = new_study(store, hall, people, "Nora")
     nora = visit("Nora")
-    nora.page.goto(f"/studies/{study.id}/read")
-    expect(nora.page.locator(".verdict").first).to_be_enabled()
+    nora.begin(study)
 
     nora.page.evaluate("document.hasFocus = () => false; window.dispatchEvent(new Event('blur'))")
     nora.page.wait_for_timeout(2000)

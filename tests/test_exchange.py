@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from argon2 import PasswordHasher
 from fhir.resources.R4B.bundle import Bundle
 
 from leuknet.data.folder import read
@@ -23,12 +22,11 @@ from leuknet.room.dicom_sr import report_dicom
 from leuknet.room.fhir import report_bundle, report_json
 from leuknet.room.files import RoomFiles
 from leuknet.room.labelled import CellForm, write_labelled, zip_labelled
-from leuknet.store import open_store, passwords
-from leuknet.store.accounts import create_user
+from leuknet.store import open_store
 from leuknet.store.cases import images_of
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import SYSTEM, Case, User
+from leuknet.store.nouns import Case, User
 from tests.api_rooms import fill_case
 from tests.conftest import run_cli
 from tests.read_cases import read_case, say, some_pixels
@@ -185,20 +183,9 @@ def test_uids_follow_from_case_and_version_and_an_amendment_names_its_predecesso
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(f"sqlite:///{tmp_path / 'reading-room.db'}") as opened_store:
         yield opened_store
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> RoomFiles:
-    return RoomFiles(tmp_path / "room")
-
-
-@pytest.fixture
-def anna(store: Store) -> User:
-    return create_user(store, "Anna", password="a long password", role="reader", actor=SYSTEM)
 
 
 @pytest.fixture

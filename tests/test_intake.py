@@ -30,7 +30,6 @@ from leuknet.room.content import shown_name
 from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, append, begin_upload, finish, received, sweep
 from leuknet.store import audit
-from leuknet.store.accounts import create_user
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
@@ -45,16 +44,6 @@ on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> RoomFiles:
-    return RoomFiles(tmp_path / "room")
-
-
-@pytest.fixture
-def anna(store: Store) -> User:
-    return create_user(store, "Anna", password="a long password", role="reader", actor=SYSTEM)
 
 
 @pytest.fixture

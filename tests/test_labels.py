@@ -10,38 +10,20 @@ import pytest
 
 from leuknet.room.labels import CellLabel, case_labels, count_labels
 from leuknet.store import tables
-from leuknet.store.accounts import create_user, set_role
+from leuknet.store.accounts import set_role
 from leuknet.store.cases import add_image, create_case
 from leuknet.store.cells import add_cells, cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import SYSTEM, Case, NewCell, NewImage, NewReview, Role, StudyState, User, Verdict
+from leuknet.store.nouns import SYSTEM, Case, NewCell, NewImage, NewReview, StudyState, User, Verdict
 from leuknet.store.reviews import save_review, undo_review
 from leuknet.types import CellBox
+from tests.people import user
 
 IMAGE = NewImage("a" * 64, "smear.png", "field", 100, 200, 5000, "images/aa/a.png", 0.25)
 CELL = NewCell("c1", CellBox(10, 20, 40, 60), (), 0.75, "ALL", (), (), "m" * 12)
 
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
-
-
-def user(store: Store, name: str, role: Role = "reader") -> User:
-    return create_user(store, name, password="a long password", role=role, actor=SYSTEM)
-
-
-@pytest.fixture
-def anna(store: Store) -> User:
-    return user(store, "Anna")
-
-
-@pytest.fixture
-def bert(store: Store) -> User:
-    return user(store, "Bert")
-
-
-@pytest.fixture
-def lena(store: Store) -> User:
-    return user(store, "Lena", "lead")
 
 
 @pytest.fixture

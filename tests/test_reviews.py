@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError, StoreError
 from leuknet.store import audit, jobs, tables
-from leuknet.store.accounts import create_user
 from leuknet.store.cases import (
     add_image,
     cases_of,
@@ -26,10 +25,11 @@ from leuknet.store.cases import (
 )
 from leuknet.store.cells import CellOrder, add_cells, cells_of, find_cell
 from leuknet.store.database import Store
-from leuknet.store.nouns import SYSTEM, Case, CaseImage, NewCell, NewImage, NewReview, Role, User, Verdict
+from leuknet.store.nouns import SYSTEM, Case, CaseImage, NewCell, NewImage, NewReview, User, Verdict
 from leuknet.store.reviews import current_review, current_reviews, review_history, save_review, undo_review
 from leuknet.types import CellBox
 from tests.databases import lock_case
+from tests.people import user
 
 IMAGE = NewImage("a" * 64, "Anna P. smear.png", "field", 100, 200, 5000, "images/aa/a.png", 0.25)
 CELL = NewCell(
@@ -43,22 +43,7 @@ CELL = NewCell(
     model_id="m" * 12,
 )
 
-
 pytestmark = pytest.mark.usefixtures("quick_hashes")
-
-
-def user(store: Store, name: str, role: Role = "reader") -> User:
-    return create_user(store, name, password="a long password", role=role, actor=SYSTEM)
-
-
-@pytest.fixture
-def anna(store: Store) -> User:
-    return user(store, "Anna")
-
-
-@pytest.fixture
-def bert(store: Store) -> User:
-    return user(store, "Bert")
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from argon2 import PasswordHasher
 from PIL import Image
 
 import leuknet
@@ -36,14 +35,13 @@ from leuknet.room import webhook as hooks
 from leuknet.room import worker as workers
 from leuknet.room.crops import ensure_crop
 from leuknet.room.files import RoomFiles
-from leuknet.room.intake import Limits, append, begin_upload, finish
+from leuknet.room.intake import Limits, take_whole
 from leuknet.room.kinds import EXPLAIN, SCORE
 from leuknet.room.webhook import Webhook, sign, webhook_of_environment
 from leuknet.room.work import Room
 from leuknet.room.worker import WorkerSettings, run_worker
 from leuknet.smear import score_smear
-from leuknet.store import audit, jobs, open_store, passwords, tables
-from leuknet.store.accounts import create_user
+from leuknet.store import audit, jobs, open_store, tables
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
@@ -54,6 +52,7 @@ from leuknet.store.scorings import score_again, scorings_of
 from leuknet.store.uploads import find_upload
 from leuknet.types import FieldScale
 from tests.databases import running_postgresql
+from tests.people import user
 from tests.test_archive import zipped
 
 on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
@@ -61,8 +60,7 @@ PATIENCE_S = 60
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+def _quick(quick_hashes: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "IDLE_S", 0.02)
 
 
@@ -89,37 +87,29 @@ def field_png(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> RoomFiles:
-    return RoomFiles(tmp_path / "room")
-
-
 class Lab:
     """A case, who uploads to it, and workers."""
 
     def __init__(self, store: Store, files: RoomFiles, model: Path) -> None:
         self.store, self.files, self.model = store, files, model
-        self.user: User = create_user(store, "Anna", password="a long password", role="lead", actor=SYSTEM)
+        self.user: User = user(store, "Anna", "lead")
         self.case: Case = create_case(store, "Patient 7", user=self.user)
 
     def send(
         self, content: bytes, *, name: str = "a", kind: UploadKind = "auto", um: float | None = None
     ) -> Upload:
-        upload = begin_upload(
+        return take_whole(
             self.store,
             self.files,
             self.case.id,
+            content,
             user=self.user,
             name=name,
-            n_bytes=len(content),
             kind=kind,
             key=str(uuid4()),
             microns_per_pixel=um,
             limits=Limits(),
         )
-        append(self.files, upload, 0, content)
-        finish(self.store, self.files, upload, actor=self.user.actor)
-        return upload
 
     def settings(self, **more: object) -> WorkerSettings:
         given = {"database_url": self.store.address, "folder": self.files.folder, "model": self.model}

@@ -37,14 +37,15 @@ from leuknet.room.signing import (
     signed_record,
 )
 from leuknet.store import audit, jobs, tables
-from leuknet.store.accounts import create_user, set_active
+from leuknet.store.accounts import set_active
 from leuknet.store.cases import create_case, find_case
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.notes import add_note, notes_of
-from leuknet.store.nouns import SYSTEM, Case, NewReview, Role, Signature, User
+from leuknet.store.nouns import SYSTEM, Case, NewReview, Signature, User
 from leuknet.store.reviews import save_review
 from leuknet.store.signatures import find_signature, mark_of, reopen, sign, signatures_of
+from tests.people import user
 from tests.read_cases import CARD, MODEL_ID, read_case, say
 
 NOW = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
@@ -58,23 +59,9 @@ def crops(simulated_fold: Path) -> list[Path]:
     return sorted(simulated_fold.rglob("*.bmp"))[:4]
 
 
-def user(store: Store, name: str, role: Role = "reader") -> User:
-    return create_user(store, name, password="a long password", role=role, actor=SYSTEM)
-
-
 @pytest.fixture
 def anna(store: Store) -> User:
     return user(store, "Anna <i>A.</i>")
-
-
-@pytest.fixture
-def lena(store: Store) -> User:
-    return user(store, "Lena", "lead")
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> RoomFiles:
-    return RoomFiles(tmp_path / "room")
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError, StoreError
 from leuknet.store import audit, tables
-from leuknet.store.accounts import create_user
 from leuknet.store.adjudications import adjudicate, adjudicated, disputes
 from leuknet.store.blinding import blinded_cases, is_blinded, is_reading
 from leuknet.store.cases import add_image, cases_of, create_case, find_case, give_access
@@ -30,7 +29,6 @@ from leuknet.store.nouns import (
     NewStudy,
     NewStudyRead,
     Phase,
-    Role,
     Study,
     StudyItem,
     User,
@@ -59,6 +57,7 @@ from leuknet.store.study_reads import (
     undo_read,
 )
 from leuknet.types import CellBox
+from tests.people import user
 
 PLAN = NewStudy("Day 15", "Say what you see.", "unaided", repeat_share=0.25, washout_days=0, seed=5)
 IMAGE = NewImage("a" * 64, "smear.png", "field", 100, 200, 5000, "images/aa/a.png", 0.25)
@@ -66,25 +65,6 @@ CELL = NewCell("c", CellBox(1, 2, 30, 40), (), 0.75, "positive", (), (), "m" * 1
 
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
-
-
-def user(store: Store, name: str, role: Role = "reader") -> User:
-    return create_user(store, name, password="a long password", role=role, actor=SYSTEM)
-
-
-@pytest.fixture
-def lena(store: Store) -> User:
-    return user(store, "Lena", "lead")
-
-
-@pytest.fixture
-def anna(store: Store) -> User:
-    return user(store, "Anna")
-
-
-@pytest.fixture
-def bert(store: Store) -> User:
-    return user(store, "Bert")
 
 
 def scored_case(store: Store, owner: User, *, n_cells: int, sha256: str = "a" * 64) -> Case:

@@ -25,7 +25,8 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import SYSTEM, Case, NewAdjudication, NewStudyRead, Study, StudyItem, User, Verdict
 from leuknet.store.studies import close_study
 from leuknet.store.study_reads import next_item, save_read, study_lines
-from tests.test_studies import CELL, IMAGE, PLAN, opened, user
+from tests.people import user
+from tests.test_studies import CELL, IMAGE, PLAN, opened
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
@@ -57,21 +58,6 @@ def read(store: Store, study: Study, reader: User, says: Says, *, seconds: float
 def by(letters: str) -> Says:
     words: dict[str, Verdict] = {"p": "leukaemic", "n": "normal", "u": "uncertain", "x": "not_a_cell"}
     return lambda place, _: words[letters[place]]
-
-
-@pytest.fixture
-def lena(store: Store) -> User:
-    return user(store, "Lena", "lead")
-
-
-@pytest.fixture
-def anna(store: Store) -> User:
-    return user(store, "Anna")
-
-
-@pytest.fixture
-def bert(store: Store) -> User:
-    return user(store, "Bert")
 
 
 @pytest.fixture
