@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.data.windows import Window, find_cells, in_chunks, plan_stages
+from leuknet.images.windows import Window, find_cells, in_chunks, plan_stages
 
 _CHANNELS = ((3, 64), (64, 128), (128, 256))
 

@@ -26,7 +26,7 @@ from tqdm import tqdm
 import leuknet.train
 from leuknet.data import open_dataset
 from leuknet.data.simulate import simulate
-from leuknet.data.transform import load_inputs
+from leuknet.images.transform import load_inputs
 from leuknet.models import build
 from leuknet.models.leuknet import LeukNet
 from leuknet.models.predictor import load_model

@@ -39,9 +39,9 @@ from scipy.special import expit
 
 from leuknet.data import open_dataset
 from leuknet.data.simulate import simulate
-from leuknet.data.transform import load_inputs
 from leuknet.errors import ModelError
 from leuknet.finish import commit_of_code
+from leuknet.images.transform import load_inputs
 from leuknet.onnx_predictor import CHUNK_SIZE
 from leuknet.recipes import changed, get_recipe
 from leuknet.reproduce import describe_machine

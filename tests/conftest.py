@@ -17,8 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from leuknet.cli import main
-from leuknet.data import cache
 from leuknet.data.simulate import simulate
+from leuknet.images import cache
 from leuknet.looks import VARIABLE
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO

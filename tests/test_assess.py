@@ -11,9 +11,9 @@ import pytest
 from leuknet import assess as module
 from leuknet.assess import assess, describe_data
 from leuknet.data import open_dataset
-from leuknet.data.survey import cached_survey
 from leuknet.errors import DataError
 from leuknet.evaluate import read_evaluation
+from leuknet.images.survey import cached_survey
 from leuknet.looks import VARIABLE
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.records import read_record

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from leuknet.augment import StainJitter, make_augmentation
 from leuknet.batches import Epoch, LabelledInputs, batches
-from leuknet.data.transform import turned
+from leuknet.images.transform import turned
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.types import CellImage, Label
 from tests.run_folders import cells_of

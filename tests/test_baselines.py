@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from leuknet.baselines import BASELINES, judge_baselines, score_baselines
-from leuknet.data.measure import Measures
-from leuknet.data.survey import THUMBNAIL_PX, Survey
-from leuknet.data.texture import TEXTURES
 from leuknet.errors import DataError, UnreadableImageError
+from leuknet.images.measures import Measures
+from leuknet.images.survey import THUMBNAIL_PX, Survey
+from leuknet.images.texture import TEXTURES
 from leuknet.types import CellImage, Dataset, Label, TestSide
 
 # Of the five training cells nearest to grey level 50, three are normal and two leukaemic.

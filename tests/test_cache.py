@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leuknet.data import cache, open_dataset, survey
-from leuknet.data.cache import Cached, cached_inputs, clear_cache, list_cache
-from leuknet.data.survey import Survey, cached_survey
-from leuknet.data.transform import LoadedInputs, load_inputs
+from leuknet.data import open_dataset
+from leuknet.images import cache, survey
+from leuknet.images.cache import Cached, cached_inputs, clear_cache, list_cache
+from leuknet.images.survey import Survey, cached_survey
+from leuknet.images.transform import LoadedInputs, load_inputs
 from leuknet.types import CellImage, Dataset, Pixels
 from tests.conftest import run_cli
 

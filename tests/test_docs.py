@@ -14,7 +14,8 @@ from types import ModuleType
 import pytest
 
 from leuknet.cli import app
-from leuknet.data import DATASETS, images
+from leuknet.data import DATASETS
+from leuknet.images import reading as images
 from leuknet.recipes import RECIPES
 from tests.conftest import REPOSITORY
 

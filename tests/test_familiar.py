@@ -11,8 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from leuknet.data.c_nmc_labels import subject_of
-from leuknet.data.images import read_pixels
-from leuknet.data.measure import Measures, measure
 from leuknet.errors import ModelError, ShapeError
 from leuknet.familiar import (
     ALL_BLACK,
@@ -23,6 +21,8 @@ from leuknet.familiar import (
     read_reference,
     write_reference,
 )
+from leuknet.images.measures import Measures, measure
+from leuknet.images.reading import read_pixels
 from leuknet.types import Features, Pixels
 
 TYPICAL = Measures(40_000, 0.8, 0.75, 70, 30, 80, 10, 2)

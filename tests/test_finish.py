@@ -12,10 +12,10 @@ from scipy.special import logit
 import leuknet
 from leuknet.calibrate import calibrate
 from leuknet.data import open_dataset
-from leuknet.data.near import perceptual_hash
 from leuknet.data.split import fingerprint, make_split
 from leuknet.data.split_file import read_manifest
-from leuknet.data.transform import load_inputs
+from leuknet.images.near_duplicates import perceptual_hash
+from leuknet.images.transform import load_inputs
 from leuknet.models.predictor import TorchPredictor
 from leuknet.predict import predict_files
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO

@@ -1,4 +1,4 @@
-"""Each bad input has the outcome that `leuknet.data.images` states, and no other."""
+"""Each bad input has the outcome that `leuknet.images.reading` states, and no other."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageFile
 
-from leuknet.data.images import MAX_SIDE_PX, hash_file, read_pixels
 from leuknet.errors import SettingError, UnreadableImageError
+from leuknet.images.reading import MAX_SIDE_PX, hash_file, read_pixels
 
 # 12 wide, 9 high, so that a swap of axes shows; every pixel another colour.
 PIXELS = np.stack(
@@ -124,7 +124,7 @@ def test_empty_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_huge_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leuknet.data.images.MAX_FILE_BYTES", 100)
+    monkeypatch.setattr("leuknet.images.reading.MAX_FILE_BYTES", 100)
 
     assert refusal(save(tmp_path / "a.bmp")).why == "it has more than 100 bytes"
 

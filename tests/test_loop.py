@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 import leuknet
 from leuknet import loop
 from leuknet.data import open_dataset
-from leuknet.data.transform import prepare
 from leuknet.errors import SettingError, StoppedError
 from leuknet.history import read_history
+from leuknet.images.transform import prepare
 from leuknet.model_folder import mean_over_turns
 from leuknet.models import build
 from leuknet.optimise import learning_rate, make_mean, make_optimizer

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from leuknet.data.images import read_pixels
-from leuknet.data.measure import Measures, measure
 from leuknet.errors import ShapeError
+from leuknet.images.measures import Measures, measure
+from leuknet.images.reading import read_pixels
 from leuknet.types import Pixels
 
 # Rounding three channels has the variance 1/12 each, grey (0.299^2 + 0.587^2 + 0.114^2) / 12 = 0.03725, and

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from leuknet.data.simulate import golden_cells
-from leuknet.data.transform import prepare
 from leuknet.errors import ShapeError
 from leuknet.figures.evidence import overlay_evidence
+from leuknet.images.transform import prepare
 from leuknet.model_folder import FolderPredictor
 from leuknet.models.explain import METHODS
 from leuknet.models.predictor import load_model

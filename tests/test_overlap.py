@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from leuknet.data import overlap as module
-from leuknet.data.near import HASH_BITS, HASH_NAME, NEAR_BITS
 from leuknet.data.overlap import HashedCell, OverlapRow, find_overlap, overlap_rows
 from leuknet.errors import DataError
+from leuknet.images.near_duplicates import HASH_BITS, HASH_NAME, NEAR_BITS
 from leuknet.records import read_record, write_record
 from leuknet.types import Overlap, SideOverlap
 

@@ -18,10 +18,10 @@ import pytest
 from PIL import Image
 
 from leuknet import predict
-from leuknet.data.images import read_pixels
-from leuknet.data.measure import measure
 from leuknet.errors import DataError, ModelError, SettingError, ShapeError, StoppedError
 from leuknet.familiar import Reference, fit_reference
+from leuknet.images.measures import measure
+from leuknet.images.reading import read_pixels
 from leuknet.model_folder import open_card, write_card
 from leuknet.predict import find_images, predict_files
 from leuknet.prediction_table import COLUMNS, write_predictions

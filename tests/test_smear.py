@@ -16,11 +16,11 @@ from PIL import Image
 
 import leuknet
 from leuknet.data.draw_fields import FIELD_UM, draw_field, write_fields
-from leuknet.data.images import read_pixels
-from leuknet.data.measure import Measures
 from leuknet.errors import ModelError, SettingError
 from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import find_cells
+from leuknet.images.measures import Measures
+from leuknet.images.reading import read_pixels
 from leuknet.model_folder import FolderPredictor
 from leuknet.predict import predict_files
 from leuknet.smear import SmearCell, count_outcomes, measure_shift, score_smear

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leuknet.data.measure import measure
-from leuknet.data.near import perceptual_hash
-from leuknet.data.survey import THUMBNAIL_PX, Survey, survey
+from leuknet.images.measures import measure
+from leuknet.images.near_duplicates import perceptual_hash
+from leuknet.images.survey import THUMBNAIL_PX, Survey, survey
 from leuknet.types import CellImage, Label
 
 

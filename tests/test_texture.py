@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leuknet.data.texture import TEXTURES, describe_texture
+from leuknet.images.texture import TEXTURES, describe_texture
 from leuknet.types import Pixels
 
 

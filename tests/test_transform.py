@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leuknet.data.transform import channel_statistics, load_inputs, place_on_canvas, prepare
 from leuknet.errors import SettingError, ShapeError, UnreadableImageError
+from leuknet.images.transform import channel_statistics, load_inputs, place_on_canvas, prepare
 from leuknet.types import CellImage, Label, Pixels
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from leuknet.data.simulate import golden_cells
-from leuknet.data.transform import prepare
+from leuknet.images.transform import prepare
 from leuknet.models import build
 from leuknet.models.leuknet import LeukNet, leuknet
 from leuknet.models.windowed import Windowed, windowed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leuknet.data.windows import Window, find_cells, in_chunks, plan_stages
+from leuknet.images.windows import Window, find_cells, in_chunks, plan_stages
 
 
 def test_a_cell_is_found_where_it_lies() -> None:

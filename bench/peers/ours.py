@@ -14,7 +14,7 @@ from scipy.special import logit
 import leuknet
 from leuknet.data import open_dataset
 from leuknet.data.split import fingerprint
-from leuknet.data.transform import load_inputs
+from leuknet.images.transform import load_inputs
 from leuknet.predict import predict_files
 from leuknet.recipes import get_recipe
 from leuknet.types import Split

@@ -26,11 +26,11 @@ import numpy as np
 from leuknet.baselines import BASELINES, score_baselines
 from leuknet.data.simulate import read_truth
 from leuknet.data.split import make_split
-from leuknet.data.survey import Survey, cached_survey
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.figures.frame import save_figure
 from leuknet.figures.optimism import draw_optimism
+from leuknet.images.survey import Survey, cached_survey
 from leuknet.metrics import METRICS
 from leuknet.models.predictor import load_model
 from leuknet.optimism import KINDS, THRESHOLD, Scored, Worth, measure_worth

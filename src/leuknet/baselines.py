@@ -22,10 +22,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from leuknet.data.measure import Measures
-from leuknet.data.survey import Survey
 from leuknet.errors import DataError
 from leuknet.evaluate import Judged, judge
+from leuknet.images.measures import Measures
+from leuknet.images.survey import Survey
 from leuknet.types import CellImage, Dataset, Evaluation, Labels, Probabilities, TestSide
 
 PREFIX = "baseline: "

@@ -18,9 +18,9 @@ from typing import Any
 
 from leuknet.batches import read_inputs
 from leuknet.data.split_file import read_split
-from leuknet.data.survey import cached_survey
 from leuknet.errors import SettingError
 from leuknet.finish import finish
+from leuknet.images.survey import cached_survey
 from leuknet.models.ensemble import join
 from leuknet.models.predictor import load_model
 from leuknet.types import Dataset, ModelCard

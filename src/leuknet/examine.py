@@ -15,9 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from leuknet.data.c_nmc import SIMULATED
-from leuknet.data.images import read_pixels
 from leuknet.data.published import CANVAS_PX
-from leuknet.data.transform import place_on_canvas
 from leuknet.errors import SettingError
 from leuknet.fields.geojson import OutlinedCell, read_geojson, write_geojson
 from leuknet.fields.normalise import STAIN_METHODS, Stain, learn_stain
@@ -29,6 +27,8 @@ from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import TILE_PX, colours_of, find_cells
 from leuknet.figures.frame import save_png
 from leuknet.figures.smear import Outlined, colour_of, draw_overlay
+from leuknet.images.reading import read_pixels
+from leuknet.images.transform import place_on_canvas
 from leuknet.model_folder import FolderPredictor
 from leuknet.predict import IMAGE_SUFFIXES
 from leuknet.records import write_whole

@@ -1,7 +1,7 @@
 """Writes a trained model as one ONNX file for other programs, refused unless it gives the same answers.
 
 The file holds the network, its weights, the calibration, and in its metadata what a user must know to read
-its answers. It takes pixels as `leuknet.data.transform.prepare` gives them; `leuknet.models.onnx_graph` names
+its answers. It takes pixels as `leuknet.images.transform.prepare` gives them; `leuknet.models.onnx_graph` names
 inputs and outputs. As int8 it is a third of the size, and rounds: then both forms score the validation side,
 which chose the model's settings anyway, and a loss of accuracy beyond a bound is refused.
 
@@ -25,8 +25,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantiz
 from sklearn.metrics import roc_auc_score
 
 from leuknet.data.split_file import read_split
-from leuknet.data.transform import load_inputs
 from leuknet.errors import ModelError, SettingError
+from leuknet.images.transform import load_inputs
 from leuknet.model_folder import GOLDEN_TOLERANCE, GRAPH, read_golden
 from leuknet.models.leuknet import LeukNet
 from leuknet.models.onnx_graph import build_graph, write_graph

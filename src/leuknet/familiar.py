@@ -5,7 +5,7 @@ model keeps of its training cells to notice this. It looks in three ways, each w
 about 1% of held-out cells of the training source exceed:
 
 - what the network sees: the Mahalanobis distance of its features from those of the training cells;
-- size and stain: how many standard deviations the measures of `leuknet.data.measure` lie from training;
+- size and stain: how many standard deviations the measures of `leuknet.images.measures` lie from training;
 - sharpness: the same for this one measure, whose few outliers would drown in those of the stain.
 
 The network's features know nothing of blur, and the measures know nothing of what a cell looks like
@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.data.measure import Measures
 from leuknet.errors import ModelError, ShapeError
+from leuknet.images.measures import Measures
 from leuknet.records import write_whole
 from leuknet.types import Features
 

@@ -20,9 +20,9 @@ import numpy as np
 from torch import nn
 
 from leuknet.calibrate import calibrate
-from leuknet.data.cache import MappedInputs
-from leuknet.data.survey import Survey
 from leuknet.familiar import fit_reference
+from leuknet.images.cache import MappedInputs
+from leuknet.images.survey import Survey
 from leuknet.model_folder import mean_over_turns
 from leuknet.models.predictor import run_network, save_model
 from leuknet.types import CellImage, Dataset, ModelCard, Recipe, Split

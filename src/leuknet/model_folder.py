@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from leuknet.data.images import hash_file
-from leuknet.data.transform import prepare, turned
 from leuknet.errors import ModelError, ShapeError
 from leuknet.familiar import Reference, read_reference
+from leuknet.images.reading import hash_file
+from leuknet.images.transform import prepare, turned
 from leuknet.records import read_record, write_record
 from leuknet.types import Features, ModelCard, Pixels, Probabilities
 

@@ -11,9 +11,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from leuknet.data.windows import find_cells, in_chunks
 from leuknet.errors import ModelError
 from leuknet.familiar import Reference
+from leuknet.images.windows import find_cells, in_chunks
 from leuknet.model_folder import (
     COPY_AGAIN,
     GRAPH,

@@ -24,11 +24,11 @@ from typing import NamedTuple
 import numpy as np
 
 from leuknet.data.c_nmc_labels import subject_of
-from leuknet.data.images import ReadImage, read_pixels
-from leuknet.data.measure import Measures, measure
-from leuknet.data.transform import N_READERS, place_on_canvas, prepare
 from leuknet.errors import ModelError, SettingError, UnreadableImageError
 from leuknet.familiar import ALL_BLACK, Reference
+from leuknet.images.measures import Measures, measure
+from leuknet.images.reading import ReadImage, read_pixels
+from leuknet.images.transform import N_READERS, place_on_canvas, prepare
 from leuknet.types import Features, ModelCard, Pixels, Prediction, Predictor, Probabilities
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})

@@ -21,15 +21,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.data.images import ReadImage
-from leuknet.data.measure import Measures, measure
-from leuknet.data.transform import place_on_canvas
 from leuknet.errors import DataError, ModelError, SettingError
 from leuknet.familiar import Reference
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.normalise import Stain, learn_stain, recolour
 from leuknet.fields.outline import Outline, outline_of
 from leuknet.fields.scale import COARSEST_UM, FINEST_UM
+from leuknet.images.measures import Measures, measure
+from leuknet.images.reading import ReadImage
+from leuknet.images.transform import place_on_canvas
 from leuknet.metrics import wilson
 from leuknet.model_folder import FolderPredictor
 from leuknet.predict import ImageSource, predict_with_features

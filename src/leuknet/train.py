@@ -28,12 +28,12 @@ from torch import nn
 from leuknet.augment import make_augmentation
 from leuknet.batches import LabelledInputs, chance_of, read_inputs, seed_of
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
-from leuknet.data.cache import MappedInputs
 from leuknet.data.split import make_split
-from leuknet.data.survey import Survey, cached_survey
-from leuknet.data.transform import channel_statistics
 from leuknet.errors import SettingError
 from leuknet.finish import finish
+from leuknet.images.cache import MappedInputs
+from leuknet.images.survey import Survey, cached_survey
+from leuknet.images.transform import channel_statistics
 from leuknet.loop import Fit, run_loop
 from leuknet.losses import make_loss
 from leuknet.models import build, describe

@@ -10,7 +10,7 @@ from pathlib import Path
 from leuknet.batch.contents import Image, images_of
 from leuknet.batch.parts import Counts, JobFolder, as_line
 from leuknet.batch.sources import Chunk
-from leuknet.data.images import MAX_FILE_BYTES, ReadImage, decode_pixels
+from leuknet.images.reading import MAX_FILE_BYTES, ReadImage, decode_pixels
 from leuknet.model_folder import FolderPredictor
 from leuknet.predict import ImageSource, predict_images
 

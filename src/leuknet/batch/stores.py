@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from leuknet.data import images
 from leuknet.errors import LeukNetError, MissingExtraError, SettingError, UnreadableImageError
+from leuknet.images import reading as images
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _PACKAGES = {

@@ -149,7 +149,7 @@ def split(
     from leuknet.data.overlap import find_overlap
     from leuknet.data.protocols import make_rounds
     from leuknet.data.split_file import read_manifest, write_split
-    from leuknet.data.survey import survey
+    from leuknet.images.survey import survey
     from leuknet.recipes import changed, get_recipe
     from leuknet.records import write_record
 
@@ -271,7 +271,7 @@ def cache(
 
     Example: leuknet data cache --clear
     """
-    from leuknet.data.cache import cache_folder, clear_cache, list_cache
+    from leuknet.images.cache import cache_folder, clear_cache, list_cache
 
     files = list_cache()
     done = "removed " if clear else ""

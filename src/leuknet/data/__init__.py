@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from leuknet.data import c_nmc, folder
-from leuknet.data.images import read_pixels
 from leuknet.errors import DatasetError, SettingError
+from leuknet.images.reading import read_pixels
 from leuknet.types import Dataset
 
 __all__ = ["DATASETS", "open_dataset", "read_pixels"]

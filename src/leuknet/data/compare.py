@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 from leuknet.data.c_nmc import TOP
 from leuknet.data.c_nmc_labels import subject_of
 from leuknet.data.contents import natural_key, shorten
-from leuknet.data.images import hash_file
 from leuknet.data.published import FOLDERS, TRAINING_SUBJECTS, PartCount
 from leuknet.errors import DatasetError
+from leuknet.images.reading import hash_file
 from leuknet.types import CellImage, Dataset, Finding, Label
 
 

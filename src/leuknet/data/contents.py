@@ -18,8 +18,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from leuknet.data.images import hash_file
 from leuknet.errors import UnreadableImageError
+from leuknet.images.reading import hash_file
 from leuknet.types import CellImage, Finding
 
 SHOWN = 5

@@ -5,7 +5,7 @@ every two sides: a person with cells on both, a file on both under whatever name
 nearly one on the other side, such as the same cell photographed twice.
 
 Start at `find_overlap`; `overlap_rows` says the result in words. Nothing here reads pixels: the hashes come
-from `leuknet.data.near`.
+from `leuknet.images.near_duplicates`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.data.contents import natural_key, shorten
-from leuknet.data.near import HASH_BITS, HASH_NAME, NEAR_BITS
 from leuknet.errors import DataError
+from leuknet.images.near_duplicates import HASH_BITS, HASH_NAME, NEAR_BITS
 from leuknet.types import Overlap, SideOverlap
 
 BLOCK = 1024
@@ -36,7 +36,7 @@ class HashedCell(NamedTuple):
     subject
         None if it names nobody.
     hash
-        `leuknet.data.near.perceptual_hash` of the image; None where none is known, as in the split of a
+        `leuknet.images.near_duplicates.perceptual_hash` of the image; None where none is known, as in the split of a
         model of LeukNet 0.1.0.
     """
 

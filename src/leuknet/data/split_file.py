@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from leuknet.data.contents import natural_key
-from leuknet.data.near import HASH_BITS, HASH_NAME
 from leuknet.data.overlap import HashedCell
 from leuknet.data.split import SIDES, fingerprint
 from leuknet.errors import SplitError
+from leuknet.images.near_duplicates import HASH_BITS, HASH_NAME
 from leuknet.records import write_whole
 from leuknet.types import CellImage, Dataset, Label, Split, SplitKind
 
@@ -111,7 +111,7 @@ def write_split(
     Parameters
     ----------
     hashes
-        The cells' `leuknet.data.near.perceptual_hash` by the sha256 of their bytes; cells that are not
+        The cells' `leuknet.images.near_duplicates.perceptual_hash` by the sha256 of their bytes; cells that are not
         there are written without.
     excluded
         Development cells on no side, because their person is on the test side; their ids are listed.

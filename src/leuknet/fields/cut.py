@@ -1,6 +1,6 @@
 """Cuts a found cell out as a model expects it: on black, at the model's scale.
 
-`leuknet.data.transform.place_on_canvas` then sets it in the middle of the model's square.
+`leuknet.images.transform.place_on_canvas` then sets it in the middle of the model's square.
 
 Start at `cut_cell`.
 """

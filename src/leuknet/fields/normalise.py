@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.color import lab2rgb, rgb2lab
 
-from leuknet.data.measure import BLACK_LEVEL
 from leuknet.errors import DataError
+from leuknet.images.measures import BLACK_LEVEL
 from leuknet.types import Mask, Pixels
 
 StainMethod = Literal["macenko", "reinhard"]

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from leuknet.data.images import MAX_FILE_BYTES, read_pixels
 from leuknet.errors import LeukNetError, MissingExtraError, SettingError, ShapeError
 from leuknet.fields.slide_dicom import open_dicom
 from leuknet.fields.slide_layout import (
@@ -42,6 +41,7 @@ from leuknet.fields.slide_layout import (
 )
 from leuknet.fields.slide_openslide import open_openslide
 from leuknet.fields.slide_tiff import open_tiff
+from leuknet.images.reading import MAX_FILE_BYTES, read_pixels
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -250,7 +250,7 @@ def _checked_size(predictor: TorchPredictor, inputs: Pixels) -> int:
         raise ShapeError(
             "cannot explain these inputs",
             why=f"the network takes (N, {size}, {size}, 3) uint8, not {inputs.shape} {inputs.dtype}",
-            fix="resize images with leuknet.data.transform.prepare",
+            fix="resize images with leuknet.images.transform.prepare",
         )
     return size
 

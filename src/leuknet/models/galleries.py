@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from leuknet.data.images import read_pixels
-from leuknet.data.transform import load_inputs, place_on_canvas, prepare
 from leuknet.figures.frame import save_figure
 from leuknet.figures.gallery import (
     Choice,
@@ -25,6 +23,8 @@ from leuknet.figures.gallery import (
     describe_calls,
     draw_gallery,
 )
+from leuknet.images.reading import read_pixels
+from leuknet.images.transform import load_inputs, place_on_canvas, prepare
 from leuknet.models.explain import METHODS, Method
 from leuknet.models.predictor import TorchPredictor
 from leuknet.types import (

@@ -1,6 +1,6 @@
 """The paper's network as an ONNX graph, for programs without PyTorch.
 
-    pixels       (N, S, S, 3) uint8, as `leuknet.data.transform.prepare` gives them
+    pixels       (N, S, S, 3) uint8, as `leuknet.images.transform.prepare` gives them
     probability  (N,) float32, P(leukaemic), calibrated
     log_odds     (N,) float32, before the calibration
     features     (N, F) float32, what the last fully connected layer is given
@@ -30,7 +30,7 @@ from onnx.external_data_helper import set_external_data
 from torch import nn
 from torch.nn import functional
 
-from leuknet.data.windows import ROUND_PX
+from leuknet.images.windows import ROUND_PX
 from leuknet.model_folder import GRAPH, WEIGHTS
 from leuknet.models.leuknet import CrossChannelNormalization, LeukNet
 from leuknet.models.windowed import STAGES, Windowed
@@ -84,7 +84,7 @@ class _Graph:
 
 @dataclass(frozen=True)
 class _Corners:
-    """A `leuknet.data.windows.Window` inside the graph: (2,) int64 of rows and columns each."""
+    """A `leuknet.images.windows.Window` inside the graph: (2,) int64 of rows and columns each."""
 
     first: str
     end: str
@@ -142,7 +142,7 @@ def _find_window(graph: _Graph, side: int) -> _Corners:
 
 
 def _plan_stage(graph: _Graph, window: _Corners, *, side: int) -> tuple[_Corners, _Corners, _Corners]:
-    """As `leuknet.data.windows.plan_stages`; return the window itself, what is read, and what is written.
+    """As `leuknet.images.windows.plan_stages`; return the window itself, what is read, and what is written.
 
     The first two are counted in the stage's input with its ring of zeros.
     """

@@ -19,12 +19,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from leuknet.data.cache import MappedInputs
 from leuknet.data.simulate import golden_cells
 from leuknet.data.split_file import write_split
-from leuknet.data.transform import prepare
 from leuknet.errors import ModelError
 from leuknet.familiar import Reference, write_reference
+from leuknet.images.cache import MappedInputs
+from leuknet.images.transform import prepare
 from leuknet.model_folder import (
     COPY_AGAIN,
     GOLDEN,

@@ -22,8 +22,8 @@ from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from leuknet.data.measure import BLACK_LEVEL
 from leuknet.errors import ModelError, SettingError, ShapeError
+from leuknet.images.measures import BLACK_LEVEL
 from leuknet.models.explain import Explain, Maps, signed_grad_cam
 from leuknet.models.predictor import TorchPredictor
 from leuknet.types import Pixels

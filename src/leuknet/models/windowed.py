@@ -2,7 +2,7 @@
 
 `Windowed(network)(pixels)` equals `network(pixels)` but for rounding, and so do all gradients. Each of the
 three stages (convolution, ReLU, normalisation, pooling) is computed inside the window that the cell can
-reach, see `leuknet.data.windows`; around it lie the maps of one black image, which are part of the
+reach, see `leuknet.images.windows`; around it lie the maps of one black image, which are part of the
 computation and get their gradients too. As few images go through at once as there are threads, so that their
 maps stay in the processor's cache: without that, most of the time is spent on waiting for memory.
 
@@ -21,7 +21,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_input
 
-from leuknet.data.windows import Window, find_cells, in_chunks, plan_stages
+from leuknet.images.windows import Window, find_cells, in_chunks, plan_stages
 from leuknet.models.leuknet import LeukNet
 
 # ReLU and pooling may change places, and a pooled map has a quarter of the values.

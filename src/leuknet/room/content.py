@@ -14,10 +14,10 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
-from leuknet.data.images import MAX_SIDE_PX, hash_file
-from leuknet.data.measure import measure
 from leuknet.errors import DataError, MissingExtraError
 from leuknet.fields.slides import Field, open_field
+from leuknet.images.measures import measure
+from leuknet.images.reading import MAX_SIDE_PX, hash_file
 from leuknet.room.files import RoomFiles, image_path
 from leuknet.store.nouns import ImageKind, NewImage
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from leuknet.data.transform import place_on_canvas
 from leuknet.errors import DataError, StoreError, UnreadableImageError
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.outline import mask_of
+from leuknet.images.transform import place_on_canvas
 from leuknet.records import write_whole
 from leuknet.room.cards import RoomModel
 from leuknet.room.files import RoomFiles

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leuknet.data.transform import prepare
 from leuknet.figures.evidence import overlay_evidence
+from leuknet.images.transform import prepare
 from leuknet.model_folder import FolderPredictor
 from leuknet.types import ModelCard, Pixels
 

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from leuknet.data.images import read_pixels
-from leuknet.data.measure import BLACK_LEVEL
 from leuknet.errors import ShapeError
 from leuknet.fields.surroundings import surroundings
+from leuknet.images.measures import BLACK_LEVEL
+from leuknet.images.reading import read_pixels
 from leuknet.records import write_whole
 from leuknet.room.files import RoomFiles
 from leuknet.room.open_fields import open_image

@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from leuknet.data.images import ReadImage, read_pixels
 from leuknet.errors import (
     DataError,
     LeukNetError,
@@ -31,6 +30,7 @@ from leuknet.fields.scale import scale_of
 from leuknet.fields.slides import Field, open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import find_cells
+from leuknet.images.reading import ReadImage, read_pixels
 from leuknet.model_folder import FolderPredictor
 from leuknet.predict import ImageSource, predict_with_features
 from leuknet.room.crops import write_crop

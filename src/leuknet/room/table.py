@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from leuknet.data.images import decode_pixels, read_content
 from leuknet.errors import DataError, SettingError, UnreadableImageError
+from leuknet.images.reading import decode_pixels, read_content
 from leuknet.room.content import UnusableError, keep_bytes, shown_name
 from leuknet.room.files import RoomFiles
 from leuknet.room.pictures import write_cell_pictures

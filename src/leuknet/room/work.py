@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from leuknet.data.images import read_pixels
 from leuknet.errors import ConflictError, DataError, LeukNetError
+from leuknet.images.reading import read_pixels
 from leuknet.model_folder import FolderPredictor
 from leuknet.room.archive import take_archive
 from leuknet.room.content import UnusableError

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from leuknet.data.cache import ReadRows, RowKind, Rows, cached_rows
-from leuknet.data.images import read_pixels
-from leuknet.data.measure import Measures, measure
-from leuknet.data.near import HASH_BITS, perceptual_hash
-from leuknet.data.texture import TEXTURE_VERSION, TEXTURES, describe_texture
-from leuknet.data.transform import N_READERS, TRANSFORM_VERSION, place_on_canvas, prepare
 from leuknet.errors import UnreadableImageError
+from leuknet.images.cache import ReadRows, RowKind, Rows, cached_rows
+from leuknet.images.measures import Measures, measure
+from leuknet.images.near_duplicates import HASH_BITS, perceptual_hash
+from leuknet.images.reading import read_pixels
+from leuknet.images.texture import TEXTURE_VERSION, TEXTURES, describe_texture
+from leuknet.images.transform import N_READERS, TRANSFORM_VERSION, place_on_canvas, prepare
 from leuknet.types import CellImage, Dataset, Pixels
 
 THUMBNAIL_PX = 32
@@ -35,7 +35,7 @@ Seen = TypeVar("Seen")
 
 SURVEY_VERSION = 1
 """To be raised with every change of `measure` or `perceptual_hash` that changes a number, as
-`leuknet.data.transform.TRANSFORM_VERSION` is for pixels: surveys may have been kept."""
+`leuknet.images.transform.TRANSFORM_VERSION` is for pixels: surveys may have been kept."""
 
 _LIBRARIES = ("ImageHash", "numpy", "pillow", "scipy")  # whose versions decide a number too
 _TEXTURE_LIBRARIES = ("numpy", "pillow", "scikit-image", "scipy")
@@ -61,13 +61,13 @@ class Survey:
     hashes
         Perceptual hash of each, hex.
     measures : (N, M) float64
-        One column for each field of `leuknet.data.measure.Measures`.
+        One column for each field of `leuknet.images.measures.Measures`.
     thumbnails : (N, 32, 32, 3) uint8
         The canvas at reduced size.
     unreadable
         Cells that could not be read, with the reason.
     textures : (N, T) float32
-        One column for each of `leuknet.data.texture.TEXTURES`; None where they were not asked for, since they
+        One column for each of `leuknet.images.texture.TEXTURES`; None where they were not asked for, since they
         cost more than all the others together.
     """
 
@@ -106,7 +106,7 @@ def survey(
     root
         Images that lie outside of this folder count as unreadable; None reads from anywhere.
     canvas_px
-        As for `leuknet.data.transform.prepare`.
+        As for `leuknet.images.transform.prepare`.
     progress
         Draw a bar on standard error.
     """
@@ -148,7 +148,7 @@ def cached_survey(
     Warns
     -----
     UserWarning
-        As for `leuknet.data.cache.cached_rows`.
+        As for `leuknet.images.cache.cached_rows`.
     """
     root, canvas_px = dataset.root, dataset.canvas_px
 

@@ -22,7 +22,7 @@ from skimage.color import rgb2gray, rgb2lab
 from skimage.feature import graycomatrix, graycoprops, local_binary_pattern
 from skimage.measure import label, regionprops
 
-from leuknet.data.measure import BLACK_LEVEL
+from leuknet.images.measures import BLACK_LEVEL
 from leuknet.types import Pixels
 
 TEXTURE_VERSION = 1

@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from leuknet.data.images import read_pixels
 from leuknet.errors import SettingError, ShapeError, UnreadableImageError
+from leuknet.images.reading import read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

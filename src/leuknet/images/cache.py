@@ -18,7 +18,7 @@ the same places, and there are no temporary files to clear up. Reading maps the 
 share its pages, and a data set may be larger than the memory.
 
 The cache holds pictures of patients: its folder is closed to other users. Start at `cached_inputs`; other
-facts, as those of `leuknet.data.survey`, come through `cached_rows`.
+facts, as those of `leuknet.images.survey`, come through `cached_rows`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ import platformdirs
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from leuknet.data.images import hash_file
-from leuknet.data.transform import N_READERS, TRANSFORM_VERSION, load_inputs
 from leuknet.errors import UnreadableImageError
+from leuknet.images.reading import hash_file
+from leuknet.images.transform import N_READERS, TRANSFORM_VERSION, load_inputs
 from leuknet.types import CellImage, Pixels
 
 VARIABLE = "LEUKNET_CACHE"
@@ -165,7 +165,7 @@ def cached_inputs(
     pool
         All cells of the data set: its file has a place for each, so that all splits share it.
     root, canvas_px, image_size_px, crop_px, progress
-        As for `leuknet.data.transform.load_inputs`.
+        As for `leuknet.images.transform.load_inputs`.
 
     Warns
     -----
