@@ -17,7 +17,7 @@ from scipy.stats import norm
 from leuknet.audit import Audit, Learner, audit, usual_learners
 from leuknet.data import open_dataset
 from leuknet.data.population import MEANS, SPREAD, draw_population
-from leuknet.data.published import COUNTS
+from leuknet.data.published_counts import COUNTS
 from leuknet.errors import DataError, SettingError, ShapeError, SplitError
 from leuknet.evaluate import read_evaluation
 from leuknet.figures.optimism import draw_optimism

@@ -12,9 +12,9 @@ import pytest
 
 from leuknet.data import c_nmc
 from leuknet.data.c_nmc_labels import label_of, read_prelim_labels, subject_of
-from leuknet.data.compare import compare_counts, compare_subjects
-from leuknet.data.contents import natural_key
-from leuknet.data.published import COUNTS, FOLDERS, MERGED_SUBJECTS, PRELIM_LABELS
+from leuknet.data.digests import natural_key
+from leuknet.data.published_counts import COUNTS, FOLDERS, MERGED_SUBJECTS, PRELIM_LABELS
+from leuknet.data.publisher_check import compare_counts, compare_subjects
 from leuknet.errors import DatasetError
 from leuknet.types import Dataset, Finding, Label
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from leuknet.data.published import FOLDERS
+from leuknet.data.published_counts import FOLDERS
 from leuknet.data.simulate import golden_cells, simulate
 from leuknet.data.split_file import read_manifest
 from leuknet.errors import DataError

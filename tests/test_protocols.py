@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from leuknet.data.contents import merge_subjects
+from leuknet.data.digests import merge_subjects
 from leuknet.data.protocols import PROTOCOLS, Round, choose_round, make_rounds
-from leuknet.data.published import MERGED_SUBJECTS, PRELIM_SUBJECTS, TRAINING_SUBJECTS
+from leuknet.data.published_counts import MERGED_SUBJECTS, PRELIM_SUBJECTS, TRAINING_SUBJECTS
 from leuknet.data.split import by_subject, fingerprint, make_split
 from leuknet.errors import NoSubjectsError, SettingError, SplitError
 from leuknet.recipes import RECIPES

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 import leuknet
 from leuknet.data import open_dataset, read_pixels
-from leuknet.data.published import COUNTS
+from leuknet.data.published_counts import COUNTS
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
 from leuknet.models import weights

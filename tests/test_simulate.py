@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predi
 from leuknet.data.c_nmc import read
 from leuknet.data.draw import Nuisance, Traits, draw_cell
 from leuknet.data.population import MEANS, Cell, draw_population, known_probability, list_subjects
-from leuknet.data.published import COUNTS, PRELIM_LABELS, TRAINING_SUBJECTS
+from leuknet.data.published_counts import COUNTS, PRELIM_LABELS, TRAINING_SUBJECTS
 from leuknet.data.simulate import golden_cells, read_truth, simulate
 from leuknet.errors import DatasetError, SettingError
 from leuknet.types import Label

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leuknet.data.overlap import HashedCell
-from leuknet.data.published import TRAINING_SUBJECTS
+from leuknet.data.published_counts import TRAINING_SUBJECTS
 from leuknet.data.split import (
     balance,
     by_image,

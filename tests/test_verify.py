@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leuknet.data.published import COUNTS, FOLDERS, PRELIM_LABELS
+from leuknet.data.published_counts import COUNTS, FOLDERS, PRELIM_LABELS
 from leuknet.data.verify import Verification, verify
 from leuknet.errors import DatasetError, SettingError
 from leuknet.types import PartSummary

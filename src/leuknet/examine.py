@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from leuknet.data.c_nmc import SIMULATED
-from leuknet.data.published import CANVAS_PX
+from leuknet.data.published_counts import CANVAS_PX
 from leuknet.errors import SettingError
 from leuknet.fields.geojson import OutlinedCell, read_geojson, write_geojson
 from leuknet.fields.normalise import STAIN_METHODS, Stain, learn_stain

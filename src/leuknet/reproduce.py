@@ -22,7 +22,7 @@ from pathlib import Path
 from leuknet.assess import assess
 from leuknet.data import open_dataset
 from leuknet.data.c_nmc import SIMULATED, TOP
-from leuknet.data.published import COUNTS
+from leuknet.data.published_counts import COUNTS
 from leuknet.data.simulate import simulate
 from leuknet.errors import SettingError
 from leuknet.evaluate import read_evaluation

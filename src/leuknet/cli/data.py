@@ -234,7 +234,7 @@ def simulate(
 
     Example: leuknet data simulate simulated --scale 0.1
     """
-    from leuknet.data.published import FOLDERS
+    from leuknet.data.published_counts import FOLDERS
     from leuknet.data.simulate import simulate as draw
 
     written = draw(

@@ -17,10 +17,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from leuknet.data import published
+from leuknet.data import published_counts as published
 from leuknet.data.c_nmc_labels import CLASS_FOLDERS, PrelimLabel, label_of, read_prelim_labels, subject_of
-from leuknet.data.contents import find_duplicates, merge_subjects, natural_key, read_digests, shorten
-from leuknet.data.published import CANVAS_PX, FOLDERS, LICENCE, MERGED_SUBJECTS, PRELIM_LABELS, URL, PartCount
+from leuknet.data.digests import find_duplicates, merge_subjects, natural_key, read_digests, shorten
+from leuknet.data.published_counts import (
+    CANVAS_PX,
+    FOLDERS,
+    LICENCE,
+    MERGED_SUBJECTS,
+    PRELIM_LABELS,
+    URL,
+    PartCount,
+)
 from leuknet.errors import DatasetError
 from leuknet.types import CellImage, Dataset, Finding, Label, Severity
 

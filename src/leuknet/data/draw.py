@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.filters import gaussian
 
-from leuknet.data.published import CANVAS_PX
+from leuknet.data.published_counts import CANVAS_PX
 from leuknet.types import Pixels
 
 Plane = NDArray[np.float32]

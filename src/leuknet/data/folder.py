@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from leuknet.data.contents import read_digests
+from leuknet.data.digests import read_digests
 from leuknet.errors import DatasetError, SettingError
 from leuknet.types import CellImage, Dataset, Label
 

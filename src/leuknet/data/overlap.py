@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.data.contents import natural_key, shorten
+from leuknet.data.digests import natural_key, shorten
 from leuknet.errors import DataError
 from leuknet.images.near_duplicates import HASH_BITS, HASH_NAME, NEAR_BITS
 from leuknet.types import Overlap, SideOverlap

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, ndtri
 
 from leuknet.data.draw import Nuisance, Traits
-from leuknet.data.published import COUNTS, MERGED_SUBJECTS, PRELIM_SUBJECTS, TRAINING_SUBJECTS
+from leuknet.data.published_counts import COUNTS, MERGED_SUBJECTS, PRELIM_SUBJECTS, TRAINING_SUBJECTS
 from leuknet.types import Label, Probabilities
 
 MEANS = {
@@ -92,7 +92,7 @@ def draw_population(
     Parameters
     ----------
     parts
-        Keys of `leuknet.data.published.COUNTS`.
+        Keys of `leuknet.data.published_counts.COUNTS`.
     scale
         Cells per published image, above 0. A cell depends on the seed, its subject and its place alone:
         a larger scale adds cells and changes none.

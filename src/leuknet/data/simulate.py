@@ -33,7 +33,7 @@ from tqdm import tqdm
 from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.draw import Traits, draw_cell
 from leuknet.data.population import Cell, draw_population
-from leuknet.data.published import CANVAS_PX, COUNTS, FINAL_CANVAS_PX, FOLDERS, PRELIM_LABELS
+from leuknet.data.published_counts import CANVAS_PX, COUNTS, FINAL_CANVAS_PX, FOLDERS, PRELIM_LABELS
 from leuknet.errors import DatasetError, SettingError
 from leuknet.types import Pixels
 
@@ -77,7 +77,7 @@ def simulate(
         How far the classes lie apart: 1 as in published images, in (0, 2]; see
         `leuknet.data.population.class_means`.
     parts
-        Keys of `leuknet.data.published.COUNTS`.
+        Keys of `leuknet.data.published_counts.COUNTS`.
     progress
         Show a progress bar on standard error.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from leuknet.data.contents import natural_key
+from leuknet.data.digests import natural_key
 from leuknet.data.overlap import HashedCell
 from leuknet.data.split import SIDES, fingerprint
 from leuknet.errors import SplitError

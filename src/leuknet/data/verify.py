@@ -18,9 +18,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from leuknet.data import c_nmc, open_dataset, read_pixels
-from leuknet.data.compare import compare_counts, compare_hashes, compare_subjects, read_hashes
-from leuknet.data.contents import find_duplicates, natural_key
-from leuknet.data.published import CANVAS_PX, COUNTS, FINAL_CANVAS_PX
+from leuknet.data.digests import find_duplicates, natural_key
+from leuknet.data.published_counts import CANVAS_PX, COUNTS, FINAL_CANVAS_PX
+from leuknet.data.publisher_check import compare_counts, compare_hashes, compare_subjects, read_hashes
 from leuknet.errors import SettingError, UnreadableImageError
 from leuknet.types import CellImage, Dataset, Finding, Label, PartSummary, Severity
 

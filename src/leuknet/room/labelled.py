@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image
 
 from leuknet.data.folder import CLASS_NAMES, MANIFEST
-from leuknet.data.published import CANVAS_PX
+from leuknet.data.published_counts import CANVAS_PX
 from leuknet.errors import DataError, SettingError, UnreadableImageError
 from leuknet.fields.cut import set_on_black
 from leuknet.fields.outline import mask_of

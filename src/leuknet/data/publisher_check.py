@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from leuknet.data.c_nmc import TOP
 from leuknet.data.c_nmc_labels import subject_of
-from leuknet.data.contents import natural_key, shorten
-from leuknet.data.published import FOLDERS, TRAINING_SUBJECTS, PartCount
+from leuknet.data.digests import natural_key, shorten
+from leuknet.data.published_counts import FOLDERS, TRAINING_SUBJECTS, PartCount
 from leuknet.errors import DatasetError
 from leuknet.images.reading import hash_file
 from leuknet.types import CellImage, Dataset, Finding, Label
