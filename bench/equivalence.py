@@ -25,13 +25,13 @@ from tqdm import tqdm
 
 import leuknet.train
 from leuknet.data import open_dataset
-from leuknet.data.simulate import simulate
 from leuknet.images.transform import load_inputs
 from leuknet.models import build
 from leuknet.models.leuknet import LeukNet
 from leuknet.models.predictor import load_model
 from leuknet.models.windowed import Windowed
 from leuknet.recipes import changed, get_recipe
+from leuknet.simulation.simulate import simulate
 from leuknet.types import Dataset
 
 N_SEEDS = 8

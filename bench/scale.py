@@ -227,8 +227,8 @@ def _prepare(home: Path, sizes: list[int]) -> None:
     from PIL import Image
 
     from leuknet.data import open_dataset
-    from leuknet.data.simulate import simulate
     from leuknet.recipes import changed, get_recipe
+    from leuknet.simulation.simulate import simulate
     from leuknet.train import train
 
     home.mkdir(parents=True, exist_ok=True)

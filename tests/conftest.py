@@ -17,11 +17,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from leuknet.cli import main
-from leuknet.data.simulate import simulate
 from leuknet.images import cache
 from leuknet.looks import VARIABLE
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+from leuknet.simulation.simulate import simulate
 
 if TYPE_CHECKING:
     from leuknet.room.files import RoomFiles

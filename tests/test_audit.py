@@ -16,7 +16,6 @@ from scipy.stats import norm
 
 from leuknet.audit import Audit, Learner, audit, usual_learners
 from leuknet.data import open_dataset
-from leuknet.data.population import MEANS, SPREAD, draw_population
 from leuknet.data.published_counts import COUNTS
 from leuknet.errors import DataError, SettingError, ShapeError, SplitError
 from leuknet.evaluate import read_evaluation
@@ -24,6 +23,7 @@ from leuknet.figures.optimism import draw_optimism
 from leuknet.optimism import KINDS, Kind, Scored, measure_worth
 from leuknet.recipes import get_recipe
 from leuknet.records import read_record
+from leuknet.simulation.population import MEANS, SPREAD, draw_population
 from leuknet.types import CellImage, Dataset, Interval, Label, Probabilities, Split
 from tests.conftest import run_cli
 

@@ -14,9 +14,9 @@ from leuknet import benchmark as module
 from leuknet import runs
 from leuknet.baselines import BASELINES
 from leuknet.data import open_dataset
-from leuknet.data.simulate import simulate
 from leuknet.errors import SettingError
 from leuknet.recipes import get_recipe
+from leuknet.simulation.simulate import simulate
 from leuknet.train import train
 from tests.conftest import Ended, run_cli
 

@@ -16,7 +16,7 @@ pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'le
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
-from leuknet.data.draw_fields import FIELD_UM, draw_field
+from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import cases_of, images_of

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from leuknet.data.published_counts import FOLDERS
-from leuknet.data.simulate import golden_cells, simulate
 from leuknet.data.split_file import read_manifest
 from leuknet.errors import DataError
 from leuknet.records import read_record
+from leuknet.simulation.simulate import golden_cells, simulate
 from leuknet.types import Overlap, Pixels
 
 from .conftest import run_cli

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from leuknet.data.draw_fields import FIELD_UM, TRUTH, TrueCell, draw_field, write_fields
 from leuknet.errors import DataError, MissingExtraError, SettingError
 from leuknet.fields.colour import WORKING_UM, measure_colours, reduction, view_field
 from leuknet.fields.cut import cut_cell
@@ -27,6 +26,7 @@ from leuknet.fields.outlined import cells_from_outlines
 from leuknet.fields.scale import scale_of
 from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import colours_of, find_cells
+from leuknet.simulation.draw_fields import FIELD_UM, TRUTH, TrueCell, draw_field, write_fields
 from leuknet.types import CellBox, FieldScale, FoundCell, Label, Pixels
 
 SCALE = FieldScale(FIELD_UM, "stated")

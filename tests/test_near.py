@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from leuknet.data import read_pixels
-from leuknet.data.simulate import golden_cells
 from leuknet.images.near_duplicates import HASH_BITS, NEAR_BITS, perceptual_hash
+from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Pixels
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from leuknet.data.simulate import golden_cells
 from leuknet.errors import ShapeError
 from leuknet.figures.evidence import overlay_evidence
 from leuknet.images.transform import prepare
@@ -20,6 +19,7 @@ from leuknet.models.explain import METHODS
 from leuknet.models.predictor import load_model
 from leuknet.onnx_predictor import load_onnx_model
 from leuknet.room.occlusion import MAP_LEGEND, draw_map, occlusion_map
+from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Calibration, Features, ModelCard, Pixels
 from tests.conftest import without
 

@@ -25,7 +25,6 @@ import sqlalchemy as sa
 from PIL import Image
 
 import leuknet
-from leuknet.data.draw_fields import FIELD_UM, draw_field
 from leuknet.errors import SettingError
 from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import find_cells
@@ -40,6 +39,7 @@ from leuknet.room.kinds import EXPLAIN, SCORE
 from leuknet.room.webhook import Webhook, sign, webhook_of_environment
 from leuknet.room.work import Room
 from leuknet.room.worker import WorkerSettings, run_worker
+from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.smear import score_smear
 from leuknet.store import audit, jobs, open_store, tables
 from leuknet.store.cases import create_case, images_of

@@ -18,11 +18,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 
 from leuknet.data.c_nmc import read
-from leuknet.data.draw import Nuisance, Traits, draw_cell
-from leuknet.data.population import MEANS, Cell, draw_population, known_probability, list_subjects
 from leuknet.data.published_counts import COUNTS, PRELIM_LABELS, TRAINING_SUBJECTS
-from leuknet.data.simulate import golden_cells, read_truth, simulate
 from leuknet.errors import DatasetError, SettingError
+from leuknet.simulation.draw import Nuisance, Traits, draw_cell
+from leuknet.simulation.population import MEANS, Cell, draw_population, known_probability, list_subjects
+from leuknet.simulation.simulate import golden_cells, read_truth, simulate
 from leuknet.types import Label
 
 PRELIM = "validation_data/C-NMC_test_prelim_phase_data"
@@ -154,7 +154,7 @@ def test_processes_draw_the_same_bytes_as_one(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    monkeypatch.setattr("leuknet.data.simulate.CELLS_PER_PROCESS", 10)
+    monkeypatch.setattr("leuknet.simulation.simulate.CELLS_PER_PROCESS", 10)
     drawn = simulate(tmp_path, seed=7, scale=0.0001, parts=("fold_1",))
 
     names = [path.relative_to(drawn) for path in drawn.rglob("*.bmp")]
@@ -195,7 +195,7 @@ def test_a_run_that_is_cut_off_keeps_the_older_copy_and_leaves_nothing_behind(
             raise KeyboardInterrupt
         return 1
 
-    monkeypatch.setattr("leuknet.data.simulate._draw_file", cut_off)
+    monkeypatch.setattr("leuknet.simulation.simulate._draw_file", cut_off)
     with pytest.raises(KeyboardInterrupt):
         simulate(tmp_path, seed=2, scale=0.0001, parts=("fold_1",))
 

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 import leuknet
-from leuknet.data.draw_fields import FIELD_UM, draw_field, write_fields
 from leuknet.errors import ModelError, SettingError
 from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import find_cells
@@ -23,6 +22,7 @@ from leuknet.images.measures import Measures
 from leuknet.images.reading import read_pixels
 from leuknet.model_folder import FolderPredictor
 from leuknet.predict import predict_files
+from leuknet.simulation.draw_fields import FIELD_UM, draw_field, write_fields
 from leuknet.smear import SmearCell, count_outcomes, measure_shift, score_smear
 from leuknet.types import CellBox, FieldScale, Prediction
 from tests.conftest import run_cli

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from leuknet.data.simulate import golden_cells
 from leuknet.images.transform import prepare
 from leuknet.models import build
 from leuknet.models.leuknet import LeukNet, leuknet
 from leuknet.models.windowed import Windowed, windowed
+from leuknet.simulation.simulate import golden_cells
 
 
 def _network(side: int, *, seed: int = 0) -> LeukNet:

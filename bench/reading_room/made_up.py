@@ -14,10 +14,10 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from leuknet.data.draw_fields import draw_field
 from leuknet.fields.outline import outline_of
 from leuknet.room.files import RoomFiles, image_path
 from leuknet.room.pictures import ensure_cell_pictures
+from leuknet.simulation.draw_fields import draw_field
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import add_image, create_case

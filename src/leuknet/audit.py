@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 
 from leuknet.baselines import BASELINES, score_baselines
-from leuknet.data.simulate import read_truth
 from leuknet.data.split import make_split
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluate import evaluate, read_evaluation, write_evaluation
@@ -36,6 +35,7 @@ from leuknet.models.predictor import load_model
 from leuknet.optimism import KINDS, THRESHOLD, Scored, Worth, measure_worth
 from leuknet.records import write_record, write_whole
 from leuknet.runs import trained_run
+from leuknet.simulation.simulate import read_truth
 from leuknet.summary import score_text
 from leuknet.train import Precision
 from leuknet.types import Dataset, Probabilities, Recipe, Split, TestSide

@@ -23,7 +23,6 @@ from leuknet.assess import assess
 from leuknet.data import open_dataset
 from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published_counts import COUNTS
-from leuknet.data.simulate import simulate
 from leuknet.errors import SettingError
 from leuknet.evaluate import read_evaluation
 from leuknet.figures import (
@@ -40,6 +39,7 @@ from leuknet.models import layer_table
 from leuknet.recipes import get_recipe
 from leuknet.report import FigureFile, ReproductionContent, reproduction_page, write_report
 from leuknet.runs import trained_run
+from leuknet.simulation.simulate import simulate
 from leuknet.train import Precision, TrainedRun
 from leuknet.types import Dataset, Evaluation, Recipe
 

@@ -235,7 +235,7 @@ def simulate(
     Example: leuknet data simulate simulated --scale 0.1
     """
     from leuknet.data.published_counts import FOLDERS
-    from leuknet.data.simulate import simulate as draw
+    from leuknet.simulation.simulate import simulate as draw
 
     written = draw(
         out, seed=seed, scale=scale, separation=separation, parts=tuple(part or FOLDERS), progress=True
@@ -253,7 +253,7 @@ def fields(
 
     Example: leuknet data fields fields --number 10
     """
-    from leuknet.data.draw_fields import FIELD_UM, write_fields
+    from leuknet.simulation.draw_fields import FIELD_UM, write_fields
 
     written = write_fields(out, number, seed=seed)
     typer.echo(f"written: {written}; the fields' scale: {FIELD_UM} µm per pixel")

@@ -19,7 +19,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from leuknet.data.simulate import golden_cells
 from leuknet.data.split_file import write_split
 from leuknet.errors import ModelError
 from leuknet.familiar import Reference, write_reference
@@ -42,6 +41,7 @@ from leuknet.models.leuknet import LeukNet
 from leuknet.models.onnx_graph import write_graph
 from leuknet.models.windowed import windowed
 from leuknet.onnx_predictor import load_onnx_model
+from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Features, ModelCard, Pixels, Split
 
 N_GOLDEN = 4

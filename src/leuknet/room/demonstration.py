@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from leuknet.data.draw import draw_cell
-from leuknet.data.draw_fields import FIELD_UM, draw_field
-from leuknet.data.population import draw_population
 from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, take_whole
+from leuknet.simulation.draw import draw_cell
+from leuknet.simulation.draw_fields import FIELD_UM, draw_field
+from leuknet.simulation.population import draw_population
 from leuknet.store.cases import create_case
 from leuknet.store.database import Store
 from leuknet.store.nouns import Case, User

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, ndtri
 
-from leuknet.data.draw import Nuisance, Traits
 from leuknet.data.published_counts import COUNTS, MERGED_SUBJECTS, PRELIM_SUBJECTS, TRAINING_SUBJECTS
+from leuknet.simulation.draw import Nuisance, Traits
 from leuknet.types import Label, Probabilities
 
 MEANS = {

@@ -5,8 +5,8 @@ The simulated copy has the publisher's folders, names, headers and traps, so tha
 real data reads it. A marker, `simulated.json`, makes every figure and report say what it shows, and
 keeps the writer from ever replacing real images.
 
-Start at `simulate`. Who has which cells is decided in `leuknet.data.population`, how they look in
-`leuknet.data.draw`.
+Start at `simulate`. Who has which cells is decided in `leuknet.simulation.population`, how they look in
+`leuknet.simulation.draw`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from leuknet.data.c_nmc import SIMULATED, TOP
-from leuknet.data.draw import Traits, draw_cell
-from leuknet.data.population import Cell, draw_population
 from leuknet.data.published_counts import CANVAS_PX, COUNTS, FINAL_CANVAS_PX, FOLDERS, PRELIM_LABELS
 from leuknet.errors import DatasetError, SettingError
+from leuknet.simulation.draw import Traits, draw_cell
+from leuknet.simulation.population import Cell, draw_population
 from leuknet.types import Pixels
 
 TRUTH = "simulated_truth.csv"
@@ -75,7 +75,7 @@ def simulate(
         Cells per published image, in (0, 1]. Each subject has three cells at least.
     separation
         How far the classes lie apart: 1 as in published images, in (0, 2]; see
-        `leuknet.data.population.class_means`.
+        `leuknet.simulation.population.class_means`.
     parts
         Keys of `leuknet.data.published_counts.COUNTS`.
     progress
@@ -136,7 +136,7 @@ def read_truth(root: Path) -> pl.DataFrame:
     polars.DataFrame
         One row per cell: `path` below `C-NMC_Leukemia`, `label` (1 leukaemic, 0 normal), `person`,
         `probability` (the best possible P(leukaemic) for a person never seen before, at equal numbers of
-        both classes; see `leuknet.data.population.known_probability`), then the five `Traits`.
+        both classes; see `leuknet.simulation.population.known_probability`), then the five `Traits`.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Draws simulated fields of a smear, with every leukocyte's place, outline and class known.
 
-The cells are those of `leuknet.data.draw`, on glass among red cells, some of them touching. Red cells, glass
+The cells are those of `leuknet.simulation.draw`, on glass among red cells, some of them touching. Red cells, glass
 and platelets are of made-up colours, and no pixel of a real smear is in here. A field is much tidier than a
 real one: what is found in it says that the code works, not how well cells are found in a laboratory's smears.
 
@@ -22,11 +22,11 @@ from PIL import Image
 from scipy import ndimage
 
 from leuknet.data.c_nmc import SIMULATED
-from leuknet.data.draw import draw_cell
-from leuknet.data.population import Cell, draw_population
-from leuknet.data.simulate import NOTE
 from leuknet.errors import SettingError
 from leuknet.records import write_whole
+from leuknet.simulation.draw import draw_cell
+from leuknet.simulation.population import Cell, draw_population
+from leuknet.simulation.simulate import NOTE
 from leuknet.types import CellBox, Label, Mask, Pixels
 
 FIELD_UM = 0.065

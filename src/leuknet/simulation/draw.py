@@ -4,7 +4,7 @@ A cell's look follows from two tuples. `Traits` say what a pathologist would loo
 class; `Nuisance` says what stain, slide and camera did, and bears none. Colours, contrast and edges were
 fitted to the means of 129 published crops; no pixel of them is in here.
 
-Start at `draw_cell`. Which cell has which traits is decided in `leuknet.data.population`.
+Start at `draw_cell`. Which cell has which traits is decided in `leuknet.simulation.population`.
 """
 
 from __future__ import annotations
