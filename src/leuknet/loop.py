@@ -29,9 +29,9 @@ from leuknet.calibrate import cell_losses, subject_loss
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
 from leuknet.errors import SettingError, StoppedError
-from leuknet.history import HistoryFiles
 from leuknet.losses import Loss
 from leuknet.optimise import learning_rate
+from leuknet.records.history import HistoryFiles
 from leuknet.types import HistoryRow, Recipe
 
 CHECKPOINT_EVERY_S = 60.0

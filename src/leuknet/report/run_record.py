@@ -21,11 +21,11 @@ from typing import TypeVar
 from leuknet.data.split_file import Manifest, read_manifest
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluate import read_evaluation
-from leuknet.history import FILE_NAME as HISTORY
-from leuknet.history import read_history
 from leuknet.images.reading import hash_file
 from leuknet.model_folder import open_card
 from leuknet.records import read_record
+from leuknet.records.history import FILE_NAME as HISTORY
+from leuknet.records.history import read_history
 from leuknet.types import DataCard, Evaluation, Galleries, Gallery, HistoryRow, ModelCard, Overlap
 
 PICTURES = ("confusion", "classified")
