@@ -41,7 +41,7 @@ from leuknet.data import open_dataset
 from leuknet.errors import ModelError
 from leuknet.finish import commit_of_code
 from leuknet.images.transform import load_inputs
-from leuknet.onnx_predictor import CHUNK_SIZE
+from leuknet.inference.onnx_predictor import CHUNK_SIZE
 from leuknet.recipes import changed, get_recipe
 from leuknet.reproduce import describe_machine
 from leuknet.simulation.simulate import simulate

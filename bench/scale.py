@@ -190,8 +190,8 @@ def _measure_here(home: str, n: int, workers: int = 0, threads: int = 0) -> dict
 
     model, images = str(Path(home, "run", "model")), Path(home, f"images-{n}")
     if threads:
-        from leuknet.predict import find_images, predict_files
-        from leuknet.prediction_table import write_predictions
+        from leuknet.inference.predict import find_images, predict_files
+        from leuknet.inference.prediction_table import write_predictions
 
         started = time.perf_counter()
         predictor = leuknet.load(model, threads=threads)

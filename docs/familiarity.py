@@ -22,10 +22,10 @@ from skimage.transform import rescale
 from sklearn.metrics import roc_auc_score
 
 from leuknet.data.c_nmc_labels import subject_of
-from leuknet.familiar import fit_reference
 from leuknet.images.measures import measure
 from leuknet.images.reading import read_pixels
 from leuknet.images.transform import place_on_canvas, prepare
+from leuknet.inference.familiar import fit_reference
 from leuknet.models.predictor import load_model
 from leuknet.types import Features, Pixels
 

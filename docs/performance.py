@@ -213,7 +213,7 @@ def _growth_lines(found: Mapping[str, Any]) -> list[str]:
     return [
         "## Many images",
         "",
-        f"`leuknet.predict.predict_files` with a network of {figure['image_size_px']} px input, so that the largest number takes",
+        f"`leuknet.inference.predict.predict_files` with a network of {figure['image_size_px']} px input, so that the largest number takes",
         "minutes. The same files are named again and again, and each number has a process of its own.",
         "",
         "![Time and memory over the number of images](images/performance-growth.svg)",

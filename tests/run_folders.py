@@ -15,7 +15,7 @@ from leuknet.data.split import fingerprint
 from leuknet.data.split_file import read_manifest, write_split
 from leuknet.evaluate import Judged, judge, write_evaluation
 from leuknet.images.near_duplicates import HASH_BITS
-from leuknet.model_folder import write_card
+from leuknet.inference.model_folder import write_card
 from leuknet.recipes import RECIPES
 from leuknet.records import write_record
 from leuknet.types import (

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from leuknet.errors import DataError, SettingError
-from leuknet.prediction_table import write_predictions
+from leuknet.inference.prediction_table import write_predictions
 from leuknet.room import archive
 from leuknet.room.archive import take_archive
 from leuknet.room.files import RoomFiles

@@ -33,8 +33,8 @@ from leuknet.batch.parts import Job, JobFolder, as_line, open_job
 from leuknet.batch.run import Scorer
 from leuknet.batch.sources import Chunk
 from leuknet.errors import MissingExtraError, SettingError, UnreadableImageError
-from leuknet.predict import find_images, predict_files
-from leuknet.prediction_table import write_predictions
+from leuknet.inference.predict import find_images, predict_files
+from leuknet.inference.prediction_table import write_predictions
 from leuknet.types import Prediction
 from tests.conftest import REPOSITORY, run_cli, without
 

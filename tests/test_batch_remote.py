@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 
 import leuknet
-from leuknet.predict import predict_files
+from leuknet.inference.predict import predict_files
 
 PASSWORDS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
 

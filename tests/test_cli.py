@@ -29,8 +29,8 @@ from leuknet.cli import app
 from leuknet.data import verify
 from leuknet.errors import SettingError
 from leuknet.evaluate import read_evaluation
-from leuknet.model_folder import open_card
-from leuknet.prediction_table import COLUMNS
+from leuknet.inference.model_folder import open_card
+from leuknet.inference.prediction_table import COLUMNS
 from leuknet.recipes import RECIPES
 from leuknet.simulation.simulate import simulate
 from tests.conftest import Ended, run_cli

@@ -13,7 +13,7 @@ from leuknet.data import open_dataset
 from leuknet.ensemble import combine
 from leuknet.errors import SettingError
 from leuknet.evaluate import read_evaluation
-from leuknet.model_folder import open_card
+from leuknet.inference.model_folder import open_card
 from leuknet.models.predictor import load_model
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.train import train

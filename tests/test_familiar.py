@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from leuknet.data.c_nmc_labels import subject_of
 from leuknet.errors import ModelError, ShapeError
-from leuknet.familiar import (
+from leuknet.images.measures import Measures, measure
+from leuknet.images.reading import read_pixels
+from leuknet.inference.familiar import (
     ALL_BLACK,
     REASONS,
     UNLIKE,
@@ -21,8 +23,6 @@ from leuknet.familiar import (
     read_reference,
     write_reference,
 )
-from leuknet.images.measures import Measures, measure
-from leuknet.images.reading import read_pixels
 from leuknet.types import Features, Pixels
 
 TYPICAL = Measures(40_000, 0.8, 0.75, 70, 30, 80, 10, 2)

@@ -17,7 +17,7 @@ import leuknet
 from leuknet.data.split_file import read_trained
 from leuknet.errors import ModelError, SettingError
 from leuknet.hub import pull, push
-from leuknet.model_folder import is_repository
+from leuknet.inference.model_folder import is_repository
 from tests.conftest import REPOSITORY, run_cli
 from tests.fake_hub import TOKEN
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from leuknet.errors import ShapeError
 from leuknet.figures.evidence import overlay_evidence
 from leuknet.images.transform import prepare
-from leuknet.model_folder import FolderPredictor
+from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.models.explain import METHODS
 from leuknet.models.predictor import load_model
-from leuknet.onnx_predictor import load_onnx_model
 from leuknet.room.occlusion import MAP_LEGEND, draw_map, occlusion_map
 from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Calibration, Features, ModelCard, Pixels
@@ -172,7 +172,7 @@ def test_maps_need_no_pytorch(model: Path) -> None:
     code = without("torch", "torchvision", "captum", "onnx") + (
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from leuknet.onnx_predictor import load_onnx_model\n"
+        "from leuknet.inference.onnx_predictor import load_onnx_model\n"
         "from leuknet.room.occlusion import draw_map, occlusion_map\n"
         f"model = load_onnx_model(Path({str(model)!r}))\n"
         "crop = np.full((60, 60, 3), 90, np.uint8)\n"

@@ -20,11 +20,11 @@ from leuknet import export
 from leuknet.data import open_dataset
 from leuknet.errors import ModelError, SettingError
 from leuknet.export import add_graph, export_model
-from leuknet.model_folder import GRAPH, WEIGHTS, has_graph, read_golden
+from leuknet.inference.model_folder import GRAPH, WEIGHTS, has_graph, read_golden
+from leuknet.inference.onnx_predictor import OnnxPredictor, load_onnx_model
 from leuknet.models.leuknet import leuknet as make_network
 from leuknet.models.onnx_graph import build_graph
 from leuknet.models.predictor import load_model
-from leuknet.onnx_predictor import OnnxPredictor, load_onnx_model
 from tests.conftest import run_cli, without
 
 GOLDEN = Path(__file__).parent / "golden" / "0.1.0"

@@ -17,14 +17,14 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from leuknet import predict
 from leuknet.errors import DataError, ModelError, SettingError, ShapeError, StoppedError
-from leuknet.familiar import Reference, fit_reference
 from leuknet.images.measures import measure
 from leuknet.images.reading import read_pixels
-from leuknet.model_folder import open_card, write_card
-from leuknet.predict import find_images, predict_files
-from leuknet.prediction_table import COLUMNS, write_predictions
+from leuknet.inference import predict
+from leuknet.inference.familiar import Reference, fit_reference
+from leuknet.inference.model_folder import open_card, write_card
+from leuknet.inference.predict import find_images, predict_files
+from leuknet.inference.prediction_table import COLUMNS, write_predictions
 from leuknet.records import read_record, write_record
 from leuknet.types import (
     Calibration,

@@ -28,8 +28,8 @@ import leuknet
 from leuknet.errors import SettingError
 from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import find_cells
-from leuknet.model_folder import FolderPredictor
-from leuknet.predict import predict_files
+from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.predict import predict_files
 from leuknet.room import webhook as hooks
 from leuknet.room import worker as workers
 from leuknet.room.crops import ensure_crop

@@ -20,10 +20,10 @@ from scipy.stats import beta, binom
 from leuknet.errors import DataError, LeakError, NoSubjectsError, SettingError, ShapeError
 from leuknet.evaluate import write_evaluation
 from leuknet.figures.shares import draw_shares
+from leuknet.inference.prediction_table import COLUMNS, write_predictions
+from leuknet.inference.scored_table import ScoredCells, read_scored
 from leuknet.metrics import wilson
-from leuknet.prediction_table import COLUMNS, write_predictions
 from leuknet.records import read_record
-from leuknet.scored_table import ScoredCells, read_scored
 from leuknet.share import SubjectShares, draw_shares_of, subject_shares
 from leuknet.spread import MOST_TAU, Spread, _log_likelihood, fit_spread
 from leuknet.types import Evaluation, Interval, Prediction

@@ -20,8 +20,8 @@ from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import find_cells
 from leuknet.images.measures import Measures
 from leuknet.images.reading import read_pixels
-from leuknet.model_folder import FolderPredictor
-from leuknet.predict import predict_files
+from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.predict import predict_files
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field, write_fields
 from leuknet.smear import SmearCell, count_outcomes, measure_shift, score_smear
 from leuknet.types import CellBox, FieldScale, Prediction

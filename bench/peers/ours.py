@@ -15,7 +15,7 @@ import leuknet
 from leuknet.data import open_dataset
 from leuknet.data.split import fingerprint
 from leuknet.images.transform import load_inputs
-from leuknet.predict import predict_files
+from leuknet.inference.predict import predict_files
 from leuknet.recipes import get_recipe
 from leuknet.types import Split
 from peers import BATCH_SIZE, EPOCHS, VALIDATE_EVERY, Setup

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from leuknet.model_folder import FolderPredictor
+    from leuknet.inference.model_folder import FolderPredictor
 
 __all__ = ["__version__", "load"]
 
@@ -49,14 +49,14 @@ def load(
     MissingExtraError
         If PyTorch is to compute and is not installed.
     """
-    from leuknet.model_folder import has_graph, is_repository
+    from leuknet.inference.model_folder import has_graph, is_repository
 
     if isinstance(folder, str) and is_repository(folder) and not Path(folder).exists():
         from leuknet.hub import pull
 
         folder = pull(folder)
     if engine == "onnx" or (engine is None and has_graph(Path(folder))):
-        from leuknet.onnx_predictor import load_onnx_model
+        from leuknet.inference.onnx_predictor import load_onnx_model
 
         return load_onnx_model(Path(folder), threads=threads)
     from leuknet.models.predictor import load_model

@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from leuknet.curves import clusters_for
 from leuknet.errors import DataError, SettingError
-from leuknet.familiar import Reference
+from leuknet.inference.familiar import Reference
+from leuknet.inference.predict import predict_files
 from leuknet.looks import record_look
 from leuknet.metrics import METRICS, bootstrap, wilson
-from leuknet.predict import predict_files
 from leuknet.records import read_record, write_record
 from leuknet.types import (
     Calibration,

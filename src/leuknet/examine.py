@@ -29,8 +29,8 @@ from leuknet.figures.frame import save_png
 from leuknet.figures.smear import Outlined, colour_of, draw_overlay
 from leuknet.images.reading import read_pixels
 from leuknet.images.transform import place_on_canvas
-from leuknet.model_folder import FolderPredictor
-from leuknet.predict import IMAGE_SUFFIXES
+from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.predict import IMAGE_SUFFIXES
 from leuknet.records import write_whole
 from leuknet.report.blocks import counted
 from leuknet.report.pdf import check_printer
@@ -59,7 +59,7 @@ GALLERY_FILE_CELLS = 240
 """Most cells of `gallery.png`."""
 
 SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".dcm", ".vms", ".bif"})
-"""Beside `leuknet.predict.IMAGE_SUFFIXES`, names of files that are looked for in folders."""
+"""Beside `leuknet.inference.predict.IMAGE_SUFFIXES`, names of files that are looked for in folders."""
 
 FOUND_NAME = "leukocyte"
 """Class of a cell that was found and not scored."""

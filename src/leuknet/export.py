@@ -27,11 +27,11 @@ from sklearn.metrics import roc_auc_score
 from leuknet.data.split_file import read_split
 from leuknet.errors import ModelError, SettingError
 from leuknet.images.transform import load_inputs
-from leuknet.model_folder import GOLDEN_TOLERANCE, GRAPH, read_golden
+from leuknet.inference.model_folder import GOLDEN_TOLERANCE, GRAPH, read_golden
+from leuknet.inference.onnx_predictor import OnnxPredictor, load_onnx_model, open_graph
 from leuknet.models.leuknet import LeukNet
 from leuknet.models.onnx_graph import build_graph, write_graph
 from leuknet.models.predictor import TorchPredictor, load_model
-from leuknet.onnx_predictor import OnnxPredictor, load_onnx_model, open_graph
 from leuknet.records import write_whole
 from leuknet.types import CellImage, Dataset, Pixels
 

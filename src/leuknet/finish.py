@@ -20,10 +20,10 @@ import numpy as np
 from torch import nn
 
 from leuknet.calibrate import calibrate
-from leuknet.familiar import fit_reference
 from leuknet.images.cache import MappedInputs
 from leuknet.images.survey import Survey
-from leuknet.model_folder import mean_over_turns
+from leuknet.inference.familiar import fit_reference
+from leuknet.inference.model_folder import mean_over_turns
 from leuknet.models.predictor import run_network, save_model
 from leuknet.types import CellImage, Dataset, ModelCard, Recipe, Split
 

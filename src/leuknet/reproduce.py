@@ -33,8 +33,8 @@ from leuknet.figures import (
     save_figure,
 )
 from leuknet.illustrate import draw_classified_cells, draw_sample_cells
+from leuknet.inference.model_folder import model_id_of
 from leuknet.metrics import wilson
-from leuknet.model_folder import model_id_of
 from leuknet.models import layer_table
 from leuknet.recipes import get_recipe
 from leuknet.report import FigureFile, ReproductionContent, reproduction_page, write_report

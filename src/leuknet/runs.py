@@ -11,7 +11,7 @@ from leuknet.data.split import make_split
 from leuknet.data.split_file import read_split
 from leuknet.errors import SettingError
 from leuknet.images.survey import Survey
-from leuknet.model_folder import open_card
+from leuknet.inference.model_folder import open_card
 from leuknet.records.history import read_history
 from leuknet.train import Precision, TrainedRun, train
 from leuknet.types import Dataset, Recipe, Split

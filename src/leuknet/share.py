@@ -16,7 +16,7 @@ probabilities, it still has a width. Drawing labels from q and then a Beta poste
 doubt about each label twice, its variance is too large by about 2 mean(q (1 - q)) / n, and its intervals from
 100 cells with tau = 0 were more than twice as wide (0.21 to 0.08), with a coverage of 100%.
 
-Start at `subject_shares`; its cells are of `leuknet.scored_table.read_scored`, its spread of
+Start at `subject_shares`; its cells are of `leuknet.inference.scored_table.read_scored`, its spread of
 `leuknet.spread.fit_spread`.
 
 References
@@ -41,7 +41,7 @@ from leuknet.types import Interval, Probabilities
 
 if TYPE_CHECKING:
     pass
-from leuknet.scored_table import ScoredCells
+from leuknet.inference.scored_table import ScoredCells
 from leuknet.spread import LEVEL, NEAREST, Spread
 
 CUT_OFF = 0.5

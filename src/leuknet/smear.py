@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import DataError, ModelError, SettingError
-from leuknet.familiar import Reference
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.normalise import Stain, learn_stain, recolour
 from leuknet.fields.outline import Outline, outline_of
@@ -30,9 +29,10 @@ from leuknet.fields.scale import COARSEST_UM, FINEST_UM
 from leuknet.images.measures import Measures, measure
 from leuknet.images.reading import ReadImage
 from leuknet.images.transform import place_on_canvas
+from leuknet.inference.familiar import Reference
+from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.predict import ImageSource, predict_with_features
 from leuknet.metrics import wilson
-from leuknet.model_folder import FolderPredictor
-from leuknet.predict import ImageSource, predict_with_features
 from leuknet.types import (
     CellBox,
     CellFlag,

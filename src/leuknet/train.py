@@ -5,7 +5,7 @@
     recipe.json              the settings
     history.csv              loss, accuracy and rate of each iteration; TensorBoard's files in tensorboard/
     checkpoint.safetensors   where an unfinished run stands; removed at the end
-    model/                   the trained model; `leuknet.model_folder` says what it holds
+    model/                   the trained model; `leuknet.inference.model_folder` says what it holds
 
 Several processes, one for each device, share a training when they are started with `accelerate launch`: each
 takes its part of every batch, and the result is that of one process but for rounding and dropout.

@@ -42,7 +42,7 @@ from leuknet.data.split import by_image, by_subject
 from leuknet.errors import LeukNetError, SettingError, StoppedError
 from leuknet.figures import save_figure
 from leuknet.figures.tuning import draw_tuning
-from leuknet.model_folder import open_card
+from leuknet.inference.model_folder import open_card
 from leuknet.recipes import changed
 from leuknet.recipes.ranges import Choice, Range
 from leuknet.records import write_whole

@@ -19,7 +19,7 @@ from leuknet.batch.sources import Chunk, find_columns
 from leuknet.batch.stores import open_stream, read_content, unreadable
 from leuknet.errors import LeukNetError
 from leuknet.images.reading import MAX_FILE_BYTES
-from leuknet.predict import IMAGE_SUFFIXES
+from leuknet.inference.predict import IMAGE_SUFFIXES
 
 _ROWS = 32  # of a Parquet file in memory at a time
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from leuknet.batch.stores import open_store, protocol_of
-from leuknet.predict import IMAGE_SUFFIXES
+from leuknet.inference.predict import IMAGE_SUFFIXES
 
 JOB_SUFFIX = ".job"
 """Folders with this suffix, and a job.json in them, are our own and not searched."""
@@ -88,7 +88,7 @@ def _match(base: str, parts: tuple[str, ...]) -> Iterator[str]:
 
 
 def _walk(folder: str) -> Iterator[File]:
-    """Yield the files of a folder and its folders, in the order of `leuknet.predict.find_images`."""
+    """Yield the files of a folder and its folders, in the order of `leuknet.inference.predict.find_images`."""
     closed: list[str] = []
     for place, subfolders, names in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
         subfolders.sort()

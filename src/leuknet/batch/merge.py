@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leuknet.batch.parts import PART_SCHEMA, TABLE_COLUMNS
-from leuknet.prediction_table import NUMBERS
+from leuknet.inference.prediction_table import NUMBERS
 
 PIECE = 500_000
 """Lines in memory at a time, about: some 800 MB in all where names and warnings are short."""

@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from leuknet.batch.files import JOB_SUFFIX
 from leuknet.batch.sources import Chunk
 from leuknet.errors import LeukNetError, SettingError
-from leuknet.prediction_table import COLUMNS, NUMBERS, line_of
+from leuknet.inference.prediction_table import COLUMNS, NUMBERS, line_of
 from leuknet.records import read_record, write_record
 from leuknet.types import Prediction
 

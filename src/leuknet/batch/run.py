@@ -28,7 +28,7 @@ from leuknet.batch.score import score_chunk
 from leuknet.batch.sources import CHUNK_SIZE, list_chunks
 from leuknet.batch.stores import protocol_of
 from leuknet.errors import LeukNetError, ModelError, SettingError, StoppedError
-from leuknet.prediction_table import check_table
+from leuknet.inference.prediction_table import check_table
 from leuknet.types import ModelCard
 
 _TRIES = 5

@@ -11,8 +11,8 @@ from leuknet.batch.contents import Image, images_of
 from leuknet.batch.parts import Counts, JobFolder, as_line
 from leuknet.batch.sources import Chunk
 from leuknet.images.reading import MAX_FILE_BYTES, ReadImage, decode_pixels
-from leuknet.model_folder import FolderPredictor
-from leuknet.predict import ImageSource, predict_images
+from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.predict import ImageSource, predict_images
 
 READERS = 2
 """Threads of a worker that read ahead of its one core: a store or a disk is waited for, not computed."""

@@ -64,11 +64,11 @@ def explain(
     from tqdm import tqdm
 
     from leuknet.figures.frame import save_figure
+    from leuknet.inference.predict import find_images, predict_files
+    from leuknet.inference.prediction_table import write_predictions
     from leuknet.models.explain import METHODS
     from leuknet.models.galleries import SHEET, draw_sheet
     from leuknet.models.predictor import load_model
-    from leuknet.predict import find_images, predict_files
-    from leuknet.prediction_table import write_predictions
 
     predictor = load_model(model)
     methods = {

@@ -160,7 +160,7 @@ def evaluate(
     """
     from leuknet.assess import assess
     from leuknet.data.unseen import cells_of_parts
-    from leuknet.model_folder import open_card
+    from leuknet.inference.model_folder import open_card
     from leuknet.summary import summary_rows
 
     card = open_card(model)
@@ -210,9 +210,9 @@ def predict(
     from tqdm import tqdm
 
     import leuknet
-    from leuknet.model_folder import has_graph, open_card
-    from leuknet.predict import find_images, predict_files
-    from leuknet.prediction_table import write_predictions
+    from leuknet.inference.model_folder import has_graph, open_card
+    from leuknet.inference.predict import find_images, predict_files
+    from leuknet.inference.prediction_table import write_predictions
 
     open_card(model)  # a folder without a model is an error before anything is said of its graph
     if engine is None and not has_graph(model):

@@ -64,8 +64,8 @@ def subject(
     Example: leuknet subject scores.parquet --evaluation runs/paper/evaluation/evaluation.json
     """
     from leuknet.evaluate import read_evaluation
-    from leuknet.prediction_table import check_table
-    from leuknet.scored_table import read_scored
+    from leuknet.inference.prediction_table import check_table
+    from leuknet.inference.scored_table import read_scored
     from leuknet.share import subject_shares
     from leuknet.spread import fit_spread
 

@@ -31,7 +31,7 @@ from torch import nn
 from torch.nn import functional
 
 from leuknet.images.windows import ROUND_PX
-from leuknet.model_folder import GRAPH, WEIGHTS
+from leuknet.inference.model_folder import GRAPH, WEIGHTS
 from leuknet.models.leuknet import CrossChannelNormalization, LeukNet
 from leuknet.models.windowed import STAGES, Windowed
 from leuknet.records import write_whole

@@ -1,6 +1,6 @@
 """A model folder as a predictor, computed by PyTorch, and the writing of such folders.
 
-`leuknet.model_folder` says what a folder holds; `leuknet.onnx_predictor` opens one without PyTorch.
+`leuknet.inference.model_folder` says what a folder holds; `leuknet.inference.onnx_predictor` opens one without PyTorch.
 
 Start at `load_model`; `save_model` is its counterpart.
 """
@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from leuknet.data.split_file import write_split
 from leuknet.errors import ModelError
-from leuknet.familiar import Reference, write_reference
 from leuknet.images.cache import MappedInputs
 from leuknet.images.transform import prepare
-from leuknet.model_folder import (
+from leuknet.inference.familiar import Reference, write_reference
+from leuknet.inference.model_folder import (
     COPY_AGAIN,
     GOLDEN,
     REFERENCE,
@@ -36,11 +36,11 @@ from leuknet.model_folder import (
     prove,
     write_card,
 )
+from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.models import build
 from leuknet.models.leuknet import LeukNet
 from leuknet.models.onnx_graph import write_graph
 from leuknet.models.windowed import windowed
-from leuknet.onnx_predictor import load_onnx_model
 from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Features, ModelCard, Pixels, Split
 
@@ -104,7 +104,7 @@ def save_model(
     hashes: Mapping[str, str],
     reference: Reference,
 ) -> None:
-    """Write a model folder, see `leuknet.model_folder`.
+    """Write a model folder, see `leuknet.inference.model_folder`.
 
     The split goes with the model, and with it the perceptual hash of each image (by sha256), so that cells
     which trained it are recognised wherever it is tested.

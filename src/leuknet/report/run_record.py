@@ -22,7 +22,7 @@ from leuknet.data.split_file import Manifest, read_manifest
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluate import read_evaluation
 from leuknet.images.reading import hash_file
-from leuknet.model_folder import open_card
+from leuknet.inference.model_folder import open_card
 from leuknet.records import read_record
 from leuknet.records.history import FILE_NAME as HISTORY
 from leuknet.records.history import read_history

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from leuknet.model_folder import model_id_of, open_card
+from leuknet.inference.model_folder import model_id_of, open_card
 from leuknet.types import CLASS_NAMES, ModelCard
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from leuknet.figures.evidence import overlay_evidence
 from leuknet.images.transform import prepare
-from leuknet.model_folder import FolderPredictor
+from leuknet.inference.model_folder import FolderPredictor
 from leuknet.types import ModelCard, Pixels
 
 MAP_LEGEND = (

@@ -31,8 +31,8 @@ from leuknet.fields.slides import Field, open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import find_cells
 from leuknet.images.reading import ReadImage, read_pixels
-from leuknet.model_folder import FolderPredictor
-from leuknet.predict import ImageSource, predict_with_features
+from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.predict import ImageSource, predict_with_features
 from leuknet.room.crops import write_crop
 from leuknet.room.deep_zoom import prepare_tiles
 from leuknet.room.files import RoomFiles

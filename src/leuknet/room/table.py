@@ -14,11 +14,11 @@ from pathlib import Path
 
 from leuknet.errors import DataError, SettingError, UnreadableImageError
 from leuknet.images.reading import decode_pixels, read_content
+from leuknet.inference.scored_table import ScoredImages, read_scored_images
 from leuknet.room.content import UnusableError, keep_bytes, shown_name
 from leuknet.room.files import RoomFiles
 from leuknet.room.pictures import write_cell_pictures
 from leuknet.room.tally import Tally
-from leuknet.scored_table import ScoredImages, read_scored_images
 from leuknet.smear import outcome_of
 from leuknet.store.database import Store
 from leuknet.store.nouns import NewCell, NewImage, Upload

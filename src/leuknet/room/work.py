@@ -12,7 +12,7 @@ from uuid import UUID
 
 from leuknet.errors import ConflictError, DataError, LeukNetError
 from leuknet.images.reading import read_pixels
-from leuknet.model_folder import FolderPredictor
+from leuknet.inference.model_folder import FolderPredictor
 from leuknet.room.archive import take_archive
 from leuknet.room.content import UnusableError
 from leuknet.room.crops import ensure_crop, write_crop

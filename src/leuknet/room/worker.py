@@ -23,7 +23,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoppedError, StoreError
-from leuknet.onnx_predictor import load_onnx_model
+from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.room.deep_zoom import trim_tiles
 from leuknet.room.files import RoomFiles
 from leuknet.room.intake import FULL, Limits, sweep

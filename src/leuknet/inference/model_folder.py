@@ -10,7 +10,7 @@
 Opening a folder scores the golden images again, and refuses a folder that gives other answers. No pickle is
 ever read.
 
-Start at `FolderPredictor`; `leuknet.onnx_predictor` and `leuknet.models.predictor` are its two kinds.
+Start at `FolderPredictor`; `leuknet.inference.onnx_predictor` and `leuknet.models.predictor` are its two kinds.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from leuknet.errors import ModelError, ShapeError
-from leuknet.familiar import Reference, read_reference
 from leuknet.images.reading import hash_file
 from leuknet.images.transform import prepare, turned
+from leuknet.inference.familiar import Reference, read_reference
 from leuknet.records import read_record, write_record
 from leuknet.types import Features, ModelCard, Pixels, Probabilities
 

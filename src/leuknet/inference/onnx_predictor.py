@@ -12,9 +12,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from leuknet.errors import ModelError
-from leuknet.familiar import Reference
 from leuknet.images.windows import find_cells, in_chunks
-from leuknet.model_folder import (
+from leuknet.inference.familiar import Reference
+from leuknet.inference.model_folder import (
     COPY_AGAIN,
     GRAPH,
     FolderPredictor,

@@ -6,7 +6,7 @@ each: a probability, or the reason why there is none. A model answers for any pi
 is not what the model was trained on (a segmented cell on black), its line says so, by the model's
 reference where it has one.
 
-Start at `find_images`, then `predict_files`; `leuknet.prediction_table` writes what it yields. Nothing here
+Start at `find_images`, then `predict_files`; `leuknet.inference.prediction_table` writes what it yields. Nothing here
 knows what computes a score.
 """
 
@@ -25,10 +25,10 @@ import numpy as np
 
 from leuknet.data.c_nmc_labels import subject_of
 from leuknet.errors import ModelError, SettingError, UnreadableImageError
-from leuknet.familiar import ALL_BLACK, Reference
 from leuknet.images.measures import Measures, measure
 from leuknet.images.reading import ReadImage, read_pixels
 from leuknet.images.transform import N_READERS, place_on_canvas, prepare
+from leuknet.inference.familiar import ALL_BLACK, Reference
 from leuknet.types import Features, ModelCard, Pixels, Prediction, Predictor, Probabilities
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import DataError, NoSubjectsError, SettingError
-from leuknet.prediction_table import UNCERTAIN
+from leuknet.inference.prediction_table import UNCERTAIN
 from leuknet.types import Probabilities
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ScoredImages:
 def read_scored(
     path: Path, *, subject_column: str = "subject", one_subject: str | None = None
 ) -> ScoredCells:
-    """Read a table as `leuknet.prediction_table` writes it: `.parquet`, or else CSV.
+    """Read a table as `leuknet.inference.prediction_table` writes it: `.parquet`, or else CSV.
 
     Parameters
     ----------
