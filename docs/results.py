@@ -41,11 +41,11 @@ from shares import measure_shares, share_lines
 from leuknet.audit import Audit, table_rows
 from leuknet.errors import DataError
 from leuknet.evaluate import read_evaluation
+from leuknet.explain.galleries import read_inputs
+from leuknet.explain.maps import METHODS
+from leuknet.explain.sanity import deletion_curve, randomisation_check
 from leuknet.models import layer_table
-from leuknet.models.explain import METHODS
-from leuknet.models.galleries import read_inputs
 from leuknet.models.predictor import load_model
-from leuknet.models.sanity import deletion_curve, randomisation_check
 from leuknet.records import read_record
 from leuknet.records.history import read_history
 from leuknet.reproduce import describe_machine

@@ -14,9 +14,9 @@ from scipy.special import logit
 from torch import Tensor, nn
 
 from leuknet.errors import ModelError, SettingError, ShapeError
-from leuknet.models.explain import METHODS, grad_cam, last_convolution, occlusion
+from leuknet.explain.maps import METHODS, grad_cam, last_convolution, occlusion
+from leuknet.explain.sanity import Deletion, Sanity, deletion_curve, randomisation_check
 from leuknet.models.predictor import TorchPredictor, load_model
-from leuknet.models.sanity import Deletion, Sanity, deletion_curve, randomisation_check
 from leuknet.types import Calibration, Pixels
 from tests.conftest import run_cli
 

@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from leuknet.errors import ShapeError
+from leuknet.explain.maps import METHODS
 from leuknet.figures.evidence import overlay_evidence
 from leuknet.images.transform import prepare
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.onnx_predictor import load_onnx_model
-from leuknet.models.explain import METHODS
 from leuknet.models.predictor import load_model
 from leuknet.room.occlusion import MAP_LEGEND, draw_map, occlusion_map
 from leuknet.simulation.simulate import golden_cells

@@ -21,10 +21,10 @@ from leuknet.data.split_file import read_trained
 from leuknet.data.unseen import own_test_side
 from leuknet.data.verify import summarise_parts
 from leuknet.evaluate import evaluate, write_evaluation
+from leuknet.explain.galleries import draw_galleries, read_features
 from leuknet.figures import draw_confusion, save_figure
 from leuknet.illustrate import draw_classified_cells
 from leuknet.images.survey import Survey, cached_survey
-from leuknet.models.galleries import draw_galleries, read_features
 from leuknet.models.predictor import load_model
 from leuknet.records import write_record
 from leuknet.transductive import vote

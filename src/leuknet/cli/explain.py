@@ -16,7 +16,7 @@ from leuknet.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from leuknet.models.explain import Method
+    from leuknet.explain.maps import Method
     from leuknet.models.predictor import TorchPredictor
     from leuknet.types import Prediction
 
@@ -63,11 +63,11 @@ def explain(
     """
     from tqdm import tqdm
 
+    from leuknet.explain.galleries import SHEET, draw_sheet
+    from leuknet.explain.maps import METHODS
     from leuknet.figures.frame import save_figure
     from leuknet.inference.predict import find_images, predict_files
     from leuknet.inference.prediction_table import write_predictions
-    from leuknet.models.explain import METHODS
-    from leuknet.models.galleries import SHEET, draw_sheet
     from leuknet.models.predictor import load_model
 
     predictor = load_model(model)
@@ -110,8 +110,8 @@ def _print_checks(
     predictor: TorchPredictor, scored: Sequence[Prediction], methods: Mapping[str, Method]
 ) -> None:
     """Print what both checks of each method find."""
-    from leuknet.models.galleries import read_inputs
-    from leuknet.models.sanity import SAME_ABOVE, deletion_curve, randomisation_check
+    from leuknet.explain.galleries import read_inputs
+    from leuknet.explain.sanity import SAME_ABOVE, deletion_curve, randomisation_check
 
     inputs = read_inputs(predictor, [Path(one.path) for one in scored])
     table = Table("check", "result", "found", title=f"Do maps speak of the network? Images: {len(inputs)}")

@@ -1,7 +1,7 @@
 """Shows on which places of a cell a score rests, with nothing but forward passes: no PyTorch, no gradients.
 
 A black square is moved over what the network sees, and the fall of the log odds under it is drawn. This is
-the definition of `leuknet.models.explain.occlusion`, and a test holds the two to the same numbers; here it is
+the definition of `leuknet.explain.maps.occlusion`, and a test holds the two to the same numbers; here it is
 computed by ONNX Runtime.
 
 Start at `occlusion_map`, then `draw_map`. `MAP_LEGEND` belongs beside every picture of a map.

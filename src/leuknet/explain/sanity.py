@@ -23,8 +23,8 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from leuknet.errors import ModelError, SettingError, ShapeError
+from leuknet.explain.maps import Explain, Maps, signed_grad_cam
 from leuknet.images.measures import BLACK_LEVEL
-from leuknet.models.explain import Explain, Maps, signed_grad_cam
 from leuknet.models.predictor import TorchPredictor
 from leuknet.types import Pixels
 
@@ -115,7 +115,7 @@ def randomisation_check(
     inputs : (N, S, S, 3) uint8
         At least one, of the network's input size.
     explain
-        What draws signed maps, as in `leuknet.models.explain.METHODS`.
+        What draws signed maps, as in `leuknet.explain.maps.METHODS`.
     seed
         Decides the new weights.
 

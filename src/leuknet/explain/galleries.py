@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from leuknet.explain.maps import METHODS, Method
 from leuknet.figures.frame import save_figure
 from leuknet.figures.gallery import (
     Choice,
@@ -25,7 +26,6 @@ from leuknet.figures.gallery import (
 )
 from leuknet.images.reading import read_pixels
 from leuknet.images.transform import load_inputs, place_on_canvas, prepare
-from leuknet.models.explain import METHODS, Method
 from leuknet.models.predictor import TorchPredictor
 from leuknet.types import (
     CellImage,
@@ -101,7 +101,7 @@ def draw_sheet(
     predictions
         Of files that have a probability; a few, as all are in memory at once.
     methods
-        Some of `leuknet.models.explain.METHODS`.
+        Some of `leuknet.explain.maps.METHODS`.
     title
         Which files these are.
 
