@@ -2,7 +2,7 @@
 
     .venv/bin/python bench/equivalence.py      # 10 minutes; writes bench/equivalence.json
 
-`leuknet.models.windowed` computes only what a cell can reach, which is exact but for rounding. Rounding can
+`leuknet.networks.windowed` computes only what a cell can reach, which is exact but for rounding. Rounding can
 still send a training elsewhere, so this trains the paper's recipe both ways from the same start, seed by
 seed, and states the differences with their interval. Start at `main`.
 """
@@ -26,10 +26,10 @@ from tqdm import tqdm
 import leuknet.train
 from leuknet.data import open_dataset
 from leuknet.images.transform import load_inputs
-from leuknet.models import build
-from leuknet.models.leuknet import LeukNet
-from leuknet.models.predictor import load_model
-from leuknet.models.windowed import Windowed
+from leuknet.networks import build
+from leuknet.networks.leuknet import LeukNet
+from leuknet.networks.predictor import load_model
+from leuknet.networks.windowed import Windowed
 from leuknet.recipes import changed, get_recipe
 from leuknet.simulation.simulate import simulate
 from leuknet.types import Dataset

@@ -24,7 +24,7 @@ from leuknet.data import open_dataset
 from leuknet.data.unseen import cells_of_parts
 from leuknet.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.metrics import METRICS
-from leuknet.models.predictor import load_model
+from leuknet.networks.predictor import load_model
 from leuknet.records.history import read_history
 from leuknet.scoreboard import (
     SHOWN,

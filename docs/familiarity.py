@@ -26,7 +26,7 @@ from leuknet.images.measures import measure
 from leuknet.images.reading import read_pixels
 from leuknet.images.transform import place_on_canvas, prepare
 from leuknet.inference.familiar import fit_reference
-from leuknet.models.predictor import load_model
+from leuknet.networks.predictor import load_model
 from leuknet.types import Features, Pixels
 
 DRAWS = 50

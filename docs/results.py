@@ -44,8 +44,8 @@ from leuknet.evaluate import read_evaluation
 from leuknet.explain.galleries import read_inputs
 from leuknet.explain.maps import METHODS
 from leuknet.explain.sanity import deletion_curve, randomisation_check
-from leuknet.models import layer_table
-from leuknet.models.predictor import load_model
+from leuknet.networks import layer_table
+from leuknet.networks.predictor import load_model
 from leuknet.records import read_record
 from leuknet.records.history import read_history
 from leuknet.reproduce import describe_machine

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from leuknet.errors import ModelError
-from leuknet.models import layer_table
+from leuknet.networks import layer_table
 
 REPOSITORY = Path(__file__).parents[1]
 PLAIN = "plain PyTorch"

@@ -14,7 +14,7 @@ from leuknet.ensemble import combine
 from leuknet.errors import SettingError
 from leuknet.evaluate import read_evaluation
 from leuknet.inference.model_folder import open_card
-from leuknet.models.predictor import load_model
+from leuknet.networks.predictor import load_model
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.train import train
 from leuknet.types import Dataset

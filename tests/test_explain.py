@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from leuknet.errors import ModelError, SettingError, ShapeError
 from leuknet.explain.maps import METHODS, grad_cam, last_convolution, occlusion
 from leuknet.explain.sanity import Deletion, Sanity, deletion_curve, randomisation_check
-from leuknet.models.predictor import TorchPredictor, load_model
+from leuknet.networks.predictor import TorchPredictor, load_model
 from leuknet.types import Calibration, Pixels
 from tests.conftest import run_cli
 

@@ -17,7 +17,7 @@ from leuknet.data.split_file import read_manifest
 from leuknet.images.near_duplicates import perceptual_hash
 from leuknet.images.transform import load_inputs
 from leuknet.inference.predict import predict_files
-from leuknet.models.predictor import TorchPredictor
+from leuknet.networks.predictor import TorchPredictor
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.train import train
 from leuknet.types import Dataset, Pixels, Recipe, Split

@@ -19,7 +19,7 @@ from leuknet.errors import ShapeError
 from leuknet.explain.galleries import draw_galleries, draw_sheet
 from leuknet.explain.maps import METHODS
 from leuknet.figures.gallery import choose_certain_wrong, choose_typical, choose_uncertain, draw_gallery
-from leuknet.models.predictor import load_model
+from leuknet.networks.predictor import load_model
 from leuknet.types import Calibration, Evaluation, Pixels, Prediction
 
 GOLDEN = Path(__file__).parent / "golden" / "0.1.0"

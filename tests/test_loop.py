@@ -20,7 +20,7 @@ from leuknet.data import open_dataset
 from leuknet.errors import SettingError, StoppedError
 from leuknet.images.transform import prepare
 from leuknet.inference.model_folder import mean_over_turns
-from leuknet.models import build
+from leuknet.networks import build
 from leuknet.optimise import learning_rate, make_mean, make_optimizer
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.records.history import read_history

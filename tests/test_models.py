@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from leuknet.errors import SettingError
-from leuknet.models import MODELS, build, layer_table
-from leuknet.models.leuknet import CrossChannelNormalization, leuknet
+from leuknet.networks import MODELS, build, layer_table
+from leuknet.networks.leuknet import CrossChannelNormalization, leuknet
 
 # name, output shape, trained values: worked out by hand from 3x3 "same" convolutions and 3x3 pooling with
 # stride 2. 224 -> 111 -> 55 -> 27; conv1 has 3*3*3*64 + 64 values, fc1 256*27*27*128 + 128.

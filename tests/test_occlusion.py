@@ -17,7 +17,7 @@ from leuknet.figures.evidence import overlay_evidence
 from leuknet.images.transform import prepare
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.onnx_predictor import load_onnx_model
-from leuknet.models.predictor import load_model
+from leuknet.networks.predictor import load_model
 from leuknet.room.occlusion import MAP_LEGEND, draw_map, occlusion_map
 from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Calibration, Features, ModelCard, Pixels
@@ -77,7 +77,7 @@ def test_squares_that_do_not_fit_evenly_are_laid_as_pytorch_lays_them(size: int)
     import torch
     from torch import nn
 
-    from leuknet.models.predictor import TorchPredictor
+    from leuknet.networks.predictor import TorchPredictor
 
     torch.manual_seed(0)
     answer = nn.Linear(3 * size * size, 2)

@@ -19,10 +19,10 @@ from safetensors.torch import save_file
 import leuknet
 from leuknet.data import open_dataset
 from leuknet.errors import MissingExtraError, ModelError, SettingError
-from leuknet.models import build, describe, layer_table
-from leuknet.models import weights as weights_module
-from leuknet.models.published import Published
-from leuknet.models.weights import put_weights
+from leuknet.networks import build, describe, layer_table
+from leuknet.networks import weights as weights_module
+from leuknet.networks.published import Published
+from leuknet.networks.weights import put_weights
 from leuknet.recipes import changed, get_recipe
 from leuknet.report.facts import network_text
 from leuknet.train import train

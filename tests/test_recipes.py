@@ -16,7 +16,7 @@ from leuknet.data import open_dataset, read_pixels
 from leuknet.data.published_counts import COUNTS
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
-from leuknet.models import weights
+from leuknet.networks import weights
 from leuknet.recipes import RECIPES, about, changed, checked, get_recipe
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER

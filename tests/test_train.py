@@ -22,7 +22,7 @@ import leuknet.loop as loop
 from leuknet.checkpoint import write_checkpoint
 from leuknet.data import open_dataset
 from leuknet.errors import DatasetError, ModelError, SettingError, StoppedError
-from leuknet.models import build
+from leuknet.networks import build
 from leuknet.optimise import make_optimizer
 from leuknet.recipes import changed
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER

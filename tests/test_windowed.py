@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from leuknet.images.transform import prepare
-from leuknet.models import build
-from leuknet.models.leuknet import LeukNet, leuknet
-from leuknet.models.windowed import Windowed, windowed
+from leuknet.networks import build
+from leuknet.networks.leuknet import LeukNet, leuknet
+from leuknet.networks.windowed import Windowed, windowed
 from leuknet.simulation.simulate import golden_cells
 
 

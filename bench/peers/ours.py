@@ -35,7 +35,7 @@ class Ours:
 
     def _get_ready_to_train(self) -> None:
         """Import what training needs, and make its optimiser: the others do so before they are timed, too."""
-        from leuknet.models.windowed import windowed
+        from leuknet.networks.windowed import windowed
 
         # Private, since the loop has no public step: what is timed must be the step that ships.
         from leuknet.train import _optimizer

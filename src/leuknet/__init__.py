@@ -59,7 +59,7 @@ def load(
         from leuknet.inference.onnx_predictor import load_onnx_model
 
         return load_onnx_model(Path(folder), threads=threads)
-    from leuknet.models.predictor import load_model
+    from leuknet.networks.predictor import load_model
 
     if threads is not None:
         import torch

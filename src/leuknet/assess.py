@@ -25,7 +25,7 @@ from leuknet.explain.galleries import draw_galleries, read_features
 from leuknet.figures import draw_confusion, save_figure
 from leuknet.illustrate import draw_classified_cells
 from leuknet.images.survey import Survey, cached_survey
-from leuknet.models.predictor import load_model
+from leuknet.networks.predictor import load_model
 from leuknet.records import write_record
 from leuknet.transductive import vote
 from leuknet.types import CellImage, DataCard, Dataset, Evaluation, TestSide

@@ -31,7 +31,7 @@ from leuknet.figures.frame import save_figure
 from leuknet.figures.optimism import draw_optimism
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.metrics import METRICS
-from leuknet.models.predictor import load_model
+from leuknet.networks.predictor import load_model
 from leuknet.optimism import KINDS, THRESHOLD, Scored, Worth, measure_worth
 from leuknet.records import write_record, write_whole
 from leuknet.runs import trained_run

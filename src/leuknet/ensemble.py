@@ -21,8 +21,8 @@ from leuknet.data.split_file import read_split
 from leuknet.errors import SettingError
 from leuknet.finish import finish
 from leuknet.images.survey import cached_survey
-from leuknet.models.ensemble import join
-from leuknet.models.predictor import load_model
+from leuknet.networks.ensemble import join
+from leuknet.networks.predictor import load_model
 from leuknet.types import Dataset, ModelCard
 
 

@@ -1,7 +1,7 @@
 """Writes a trained model as one ONNX file for other programs, refused unless it gives the same answers.
 
 The file holds the network, its weights, the calibration, and in its metadata what a user must know to read
-its answers. It takes pixels as `leuknet.images.transform.prepare` gives them; `leuknet.models.onnx_graph` names
+its answers. It takes pixels as `leuknet.images.transform.prepare` gives them; `leuknet.networks.onnx_graph` names
 inputs and outputs. As int8 it is a third of the size, and rounds: then both forms score the validation side,
 which chose the model's settings anyway, and a loss of accuracy beyond a bound is refused.
 
@@ -29,9 +29,9 @@ from leuknet.errors import ModelError, SettingError
 from leuknet.images.transform import load_inputs
 from leuknet.inference.model_folder import GOLDEN_TOLERANCE, GRAPH, read_golden
 from leuknet.inference.onnx_predictor import OnnxPredictor, load_onnx_model, open_graph
-from leuknet.models.leuknet import LeukNet
-from leuknet.models.onnx_graph import build_graph, write_graph
-from leuknet.models.predictor import TorchPredictor, load_model
+from leuknet.networks.leuknet import LeukNet
+from leuknet.networks.onnx_graph import build_graph, write_graph
+from leuknet.networks.predictor import TorchPredictor, load_model
 from leuknet.records import write_whole
 from leuknet.types import CellImage, Dataset, Pixels
 

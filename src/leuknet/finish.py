@@ -24,7 +24,7 @@ from leuknet.images.cache import MappedInputs
 from leuknet.images.survey import Survey
 from leuknet.inference.familiar import fit_reference
 from leuknet.inference.model_folder import mean_over_turns
-from leuknet.models.predictor import run_network, save_model
+from leuknet.networks.predictor import run_network, save_model
 from leuknet.types import CellImage, Dataset, ModelCard, Recipe, Split
 
 N_FAMILIAR = 2000

@@ -35,7 +35,7 @@ from leuknet.figures import (
 from leuknet.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.inference.model_folder import model_id_of
 from leuknet.metrics import wilson
-from leuknet.models import layer_table
+from leuknet.networks import layer_table
 from leuknet.recipes import get_recipe
 from leuknet.report import FigureFile, ReproductionContent, reproduction_page, write_report
 from leuknet.runs import trained_run

@@ -36,9 +36,9 @@ from leuknet.images.survey import Survey, cached_survey
 from leuknet.images.transform import channel_statistics
 from leuknet.loop import Fit, run_loop
 from leuknet.losses import make_loss
-from leuknet.models import build, describe
-from leuknet.models.predictor import run_network
-from leuknet.models.windowed import windowed
+from leuknet.networks import build, describe
+from leuknet.networks.predictor import run_network
+from leuknet.networks.windowed import windowed
 from leuknet.optimise import make_mean, make_optimizer
 from leuknet.types import CellImage, Dataset, HistoryRow, Recipe, Split
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from leuknet.explain.maps import Method
-    from leuknet.models.predictor import TorchPredictor
+    from leuknet.networks.predictor import TorchPredictor
     from leuknet.types import Prediction
 
 CHECKED = 12
@@ -68,7 +68,7 @@ def explain(
     from leuknet.figures.frame import save_figure
     from leuknet.inference.predict import find_images, predict_files
     from leuknet.inference.prediction_table import write_predictions
-    from leuknet.models.predictor import load_model
+    from leuknet.networks.predictor import load_model
 
     predictor = load_model(model)
     methods = {

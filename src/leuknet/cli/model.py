@@ -39,8 +39,8 @@ def show(
 
     Example: leuknet model show leuknet --figure figure-3
     """
-    from leuknet.models import layer_table
-    from leuknet.models.predictor import load_model
+    from leuknet.networks import layer_table
+    from leuknet.networks.predictor import load_model
 
     simulated = False
     if Path(name).is_dir():

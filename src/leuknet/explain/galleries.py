@@ -26,7 +26,7 @@ from leuknet.figures.gallery import (
 )
 from leuknet.images.reading import read_pixels
 from leuknet.images.transform import load_inputs, place_on_canvas, prepare
-from leuknet.models.predictor import TorchPredictor
+from leuknet.networks.predictor import TorchPredictor
 from leuknet.types import (
     CellImage,
     Dataset,

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leuknet.errors import ModelError, SettingError, ShapeError
-from leuknet.models.predictor import TorchPredictor, to_tensor
+from leuknet.networks.predictor import TorchPredictor, to_tensor
 from leuknet.types import Pixels
 
 Maps = NDArray[np.float32]

@@ -25,7 +25,7 @@ from torch import nn
 from leuknet.errors import ModelError, SettingError, ShapeError
 from leuknet.explain.maps import Explain, Maps, signed_grad_cam
 from leuknet.images.measures import BLACK_LEVEL
-from leuknet.models.predictor import TorchPredictor
+from leuknet.networks.predictor import TorchPredictor
 from leuknet.types import Pixels
 
 SAME_ABOVE = 0.5

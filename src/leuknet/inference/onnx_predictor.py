@@ -1,6 +1,6 @@
 """A model folder as a predictor, computed by ONNX Runtime: no PyTorch, and ready in half a second.
 
-Start at `load_onnx_model`. The graph is made by `leuknet.models.onnx_graph` when a model is saved.
+Start at `load_onnx_model`. The graph is made by `leuknet.networks.onnx_graph` when a model is saved.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Recipe:
     name, source, claim
         What it is called, where its settings come from, and the score that its source states.
     network, network_options
-        A key of `leuknet.models.MODELS` and the options that differ from its defaults.
+        A key of `leuknet.networks.MODELS` and the options that differ from its defaults.
     parts
         Parts of the data set that are used; empty means all labelled cells.
     balance

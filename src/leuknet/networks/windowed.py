@@ -22,7 +22,7 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_input
 
 from leuknet.images.windows import Window, find_cells, in_chunks, plan_stages
-from leuknet.models.leuknet import LeukNet
+from leuknet.networks.leuknet import LeukNet
 
 # ReLU and pooling may change places, and a pooled map has a quarter of the values.
 STAGES = (("conv1", "relu1", "norm1", "pool1"), ("conv2", "pool2", "relu2"), ("conv3", "pool3", "relu3"))

@@ -6,7 +6,7 @@
     features     (N, F) float32, what the last fully connected layer is given
 
 The graph finds the window around the cells by itself and computes only there, step by step as
-`leuknet.models.windowed` does; what the three stages give for a black image lies in it as constants. Where a
+`leuknet.networks.windowed` does; what the three stages give for a black image lies in it as constants. Where a
 map is pasted into them, the graph adds its difference from black: ONNX has no assignment to a part.
 
 In a model folder the graph takes its weights from `weights.safetensors`, so that they are stored once.
@@ -32,8 +32,8 @@ from torch.nn import functional
 
 from leuknet.images.windows import ROUND_PX
 from leuknet.inference.model_folder import GRAPH, WEIGHTS
-from leuknet.models.leuknet import CrossChannelNormalization, LeukNet
-from leuknet.models.windowed import STAGES, Windowed
+from leuknet.networks.leuknet import CrossChannelNormalization, LeukNet
+from leuknet.networks.windowed import STAGES, Windowed
 from leuknet.records import write_whole
 from leuknet.types import ModelCard
 

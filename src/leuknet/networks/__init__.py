@@ -28,25 +28,25 @@ except ModuleNotFoundError as error:
         fix="pip install 'leuknet[train]'",
     ) from error
 
-from leuknet.models.layers import list_layers
+from leuknet.networks.layers import list_layers
 from leuknet.types import LayerRow
 
 __all__ = ["MODELS", "SOURCES", "build", "describe", "layer_table"]
 
 
 MODELS = {
-    "leuknet": "leuknet.models.leuknet:leuknet",
-    "efficientnet-lite0": "leuknet.models.published:efficientnet_lite0",
-    "efficientnet-lite1": "leuknet.models.published:efficientnet_lite1",
-    "efficientnet-lite2": "leuknet.models.published:efficientnet_lite2",
-    "ensemble": "leuknet.models.ensemble:ensemble",
+    "leuknet": "leuknet.networks.leuknet:leuknet",
+    "efficientnet-lite0": "leuknet.networks.published:efficientnet_lite0",
+    "efficientnet-lite1": "leuknet.networks.published:efficientnet_lite1",
+    "efficientnet-lite2": "leuknet.networks.published:efficientnet_lite2",
+    "ensemble": "leuknet.networks.ensemble:ensemble",
 }
 """Name to function; as text, since timm takes seconds to import and is often not needed."""
 
 SOURCES = {
-    "timm": "leuknet.models.published:timm_network",
-    "torchvision": "leuknet.models.published:torchvision_network",
-    "hf": "leuknet.models.published:hf_network",
+    "timm": "leuknet.networks.published:timm_network",
+    "torchvision": "leuknet.networks.published:torchvision_network",
+    "hf": "leuknet.networks.published:hf_network",
 }
 """Word before the colon to a function that is also given the name after it."""
 
@@ -117,7 +117,7 @@ def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         options.setdefault("pretrained", parameters["pretrained"].default)
     if not name.startswith("hf:"):
         return options
-    from leuknet.models import published
+    from leuknet.networks import published
 
     return published.describe(name.removeprefix("hf:"), options)
 
@@ -143,7 +143,7 @@ def _find(name: str) -> Callable[..., nn.Module]:
 def layer_table(
     name: str, image_size_px: int, options: Mapping[str, Any] | None = None
 ) -> tuple[LayerRow, ...]:
-    """Return one row for each layer of a network; see `leuknet.models.layers.list_layers`.
+    """Return one row for each layer of a network; see `leuknet.networks.layers.list_layers`.
 
     Costs no memory: the network is never filled with numbers. Raises what `build` raises.
     """

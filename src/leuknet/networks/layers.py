@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from leuknet.models.leuknet import CrossChannelNormalization, ZeroCenter
+from leuknet.networks.leuknet import CrossChannelNormalization, ZeroCenter
 from leuknet.types import LayerRow
 
 
