@@ -13,7 +13,7 @@ from scipy.special import expit
 from sklearn import metrics
 
 from leuknet.errors import ModelError
-from leuknet.metrics import bootstrap
+from leuknet.evaluation.metrics import bootstrap
 
 N_RESAMPLES = 500
 NAMES = ("accuracy", "balanced_accuracy", "weighted_f1", "auroc", "auprc", "brier")
@@ -51,7 +51,7 @@ def time_intervals(*, rounds: int) -> tuple[list[float], list[float], int]:
             raise ModelError(
                 "the intervals differ: no timing is reported",
                 why=f"limits are {difference:.2g} apart",
-                fix="compare leuknet.metrics with the loop in bench/intervals.py",
+                fix="compare leuknet.evaluation.metrics with the loop in bench/intervals.py",
             )
     return ours, theirs, N_RESAMPLES
 

@@ -33,6 +33,7 @@ from skimage.measure import regionprops
 from skimage.morphology import remove_small_holes, remove_small_objects
 from skimage.segmentation import find_boundaries, watershed
 
+from leuknet.evaluation.metrics import wilson
 from leuknet.fields.colour import measure_colours, view_field
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.describe import describe
@@ -40,7 +41,6 @@ from leuknet.fields.find import find_by_stain
 from leuknet.fields.normalise import STAIN_METHODS, learn_stain, recolour
 from leuknet.images.measures import Measures, measure
 from leuknet.images.reading import read_pixels
-from leuknet.metrics import wilson
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.types import CellBox, FoundCell, Interval, Mask, Pixels
 

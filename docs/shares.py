@@ -1,6 +1,6 @@
 """Measures whether intervals of a person's share hold the truth: a part of `docs/results.py`.
 
-People are drawn from the very model that `leuknet.share` states, so that the true share of each is known: this
+People are drawn from the very model that `leuknet.evaluation.share` states, so that the true share of each is known: this
 shows that the arithmetic is right and what each part of it is worth, not that real people follow the model.
 
 Start at `measure_shares`; `share_lines` says it in words.
@@ -17,7 +17,7 @@ from commands import REPOSITORY
 sys.path.insert(0, str(REPOSITORY))
 from tests.test_share import People  # the same people as in the tests
 
-from leuknet.spread import fit_spread
+from leuknet.evaluation.spread import fit_spread
 
 TAU = 1.0
 EVALUATED = (200, 60)

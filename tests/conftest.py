@@ -17,8 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from leuknet.cli import main
+from leuknet.evaluation.looks import VARIABLE
 from leuknet.images import cache
-from leuknet.looks import VARIABLE
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.simulation.simulate import simulate

@@ -13,7 +13,7 @@ from PIL import Image
 from leuknet.data.overlap import find_overlap
 from leuknet.data.split import fingerprint
 from leuknet.data.split_file import read_manifest, write_split
-from leuknet.evaluate import Judged, judge, write_evaluation
+from leuknet.evaluation.evaluate import Judged, judge, write_evaluation
 from leuknet.images.near_duplicates import HASH_BITS
 from leuknet.inference.model_folder import write_card
 from leuknet.recipes import RECIPES

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from leuknet.agreement import Agreement, Measure, agreement_of, change_of
 from leuknet.errors import SettingError, ShapeError
+from leuknet.evaluation.agreement import Agreement, Measure, agreement_of, change_of
 
 # 14 raters, 10 subjects, 5 categories, kappa 0.210: the worked example of Wikipedia's "Fleiss' kappa", and of
 # R's irr and Python's statsmodels.

@@ -12,9 +12,9 @@ from leuknet import assess as module
 from leuknet.assess import assess, describe_data
 from leuknet.data import open_dataset
 from leuknet.errors import DataError
-from leuknet.evaluate import read_evaluation
+from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.looks import VARIABLE
 from leuknet.images.survey import cached_survey
-from leuknet.looks import VARIABLE
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.records import read_record
 from leuknet.train import train

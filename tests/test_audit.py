@@ -18,9 +18,9 @@ from leuknet.audit import Audit, Learner, audit, usual_learners
 from leuknet.data import open_dataset
 from leuknet.data.published_counts import COUNTS
 from leuknet.errors import DataError, SettingError, ShapeError, SplitError
-from leuknet.evaluate import read_evaluation
+from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.optimism import KINDS, Kind, Scored, measure_worth
 from leuknet.figures.optimism import draw_optimism
-from leuknet.optimism import KINDS, Kind, Scored, measure_worth
 from leuknet.recipes import get_recipe
 from leuknet.records import read_record
 from leuknet.simulation.population import MEANS, SPREAD, draw_population

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from leuknet.baselines import BASELINES, judge_baselines, score_baselines
 from leuknet.errors import DataError, UnreadableImageError
+from leuknet.evaluation.baselines import BASELINES, judge_baselines, score_baselines
 from leuknet.images.measures import Measures
 from leuknet.images.survey import THUMBNAIL_PX, Survey
 from leuknet.images.texture import TEXTURES

@@ -12,9 +12,9 @@ import pytest
 
 from leuknet import benchmark as module
 from leuknet import runs
-from leuknet.baselines import BASELINES
 from leuknet.data import open_dataset
 from leuknet.errors import SettingError
+from leuknet.evaluation.baselines import BASELINES
 from leuknet.recipes import get_recipe
 from leuknet.simulation.simulate import simulate
 from leuknet.train import train

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from leuknet.by_subject import coverage, subject_rows
 from leuknet.errors import DataError
-from leuknet.metrics import wilson
+from leuknet.evaluation.by_subject import coverage, subject_rows
+from leuknet.evaluation.metrics import wilson
 from leuknet.types import Calibration, Evaluation, Label
 
 BAND = Calibration(

@@ -10,8 +10,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
-from leuknet.calibrate import TEMPERATURES, calibrate, choose_threshold, conformal_band, fit_temperature
 from leuknet.errors import SettingError, ShapeError
+from leuknet.evaluation.calibrate import (
+    TEMPERATURES,
+    calibrate,
+    choose_threshold,
+    conformal_band,
+    fit_temperature,
+)
 from leuknet.types import Labels, Probabilities
 
 

@@ -28,7 +28,7 @@ from leuknet import __version__, reproduce, runs
 from leuknet.cli import app
 from leuknet.data import verify
 from leuknet.errors import SettingError
-from leuknet.evaluate import read_evaluation
+from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.inference.model_folder import open_card
 from leuknet.inference.prediction_table import COLUMNS
 from leuknet.recipes import RECIPES

@@ -11,9 +11,9 @@ from scipy.stats import bootstrap as scipy_bootstrap
 from scipy.stats import permutation_test, rankdata
 from sklearn.metrics import roc_auc_score
 
-from leuknet.compare import compare
 from leuknet.errors import DataError, SettingError, ShapeError
-from leuknet.metrics import METRICS, bootstrap
+from leuknet.evaluation.compare import compare
+from leuknet.evaluation.metrics import METRICS, bootstrap
 from leuknet.types import Evaluation
 
 

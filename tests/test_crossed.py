@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leuknet.crossed import (
+from leuknet.evaluation.crossed import (
     RESAMPLES,
     Answers,
     Crossed,
@@ -13,7 +13,7 @@ from leuknet.crossed import (
     draw_people_and_seeds,
     resample_means,
 )
-from leuknet.metrics import bootstrap
+from leuknet.evaluation.metrics import bootstrap
 
 
 def answers(right: list[bool], *, n_people: int = 4, threshold: float = 0.5) -> Answers:

@@ -12,10 +12,10 @@ from scipy.special import expit
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from leuknet.curves import Curve, clusters_of, net_benefit, precision_recall, risk_coverage, roc
 from leuknet.errors import SettingError, ShapeError
-from leuknet.metrics import METRICS, bootstrap, draw_weights
-from leuknet.reliability import decided, reliability, shares, uncalibrated
+from leuknet.evaluation.curves import Curve, clusters_of, net_benefit, precision_recall, risk_coverage, roc
+from leuknet.evaluation.metrics import METRICS, bootstrap, draw_weights
+from leuknet.evaluation.reliability import decided, reliability, shares, uncalibrated
 from leuknet.types import Calibration, Evaluation, SplitKind
 
 LABELS = np.array([1, 0, 1, 0])

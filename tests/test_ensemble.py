@@ -12,7 +12,7 @@ from scipy.special import logit
 from leuknet.data import open_dataset
 from leuknet.ensemble import combine
 from leuknet.errors import SettingError
-from leuknet.evaluate import read_evaluation
+from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.inference.model_folder import open_card
 from leuknet.networks.predictor import load_model
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO

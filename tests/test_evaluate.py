@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from leuknet.errors import DataError, SettingError
-from leuknet.evaluate import evaluate, read_evaluation, write_evaluation
-from leuknet.looks import VARIABLE
-from leuknet.metrics import METRICS, bootstrap, wilson
-from leuknet.summary import summary_rows
+from leuknet.evaluation.evaluate import evaluate, read_evaluation, write_evaluation
+from leuknet.evaluation.looks import VARIABLE
+from leuknet.evaluation.metrics import METRICS, bootstrap, wilson
+from leuknet.evaluation.summary import summary_rows
 from leuknet.types import CellImage, Dataset, Evaluation, Label, SplitKind, TestSide
 from tests.test_predict import CARD, BrightnessPredictor
 

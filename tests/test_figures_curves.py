@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from leuknet.by_subject import subject_rows
-from leuknet.curves import clusters_of
 from leuknet.errors import DataError, ShapeError
+from leuknet.evaluation.by_subject import subject_rows
+from leuknet.evaluation.curves import clusters_of
+from leuknet.evaluation.metrics import bootstrap
 from leuknet.figures import (
     draw_decision,
     draw_discrimination,
@@ -22,7 +23,6 @@ from leuknet.figures import (
     draw_risk_coverage,
     draw_subjects,
 )
-from leuknet.metrics import bootstrap
 from leuknet.types import Evaluation, SplitKind
 from tests.test_curves import draw_scores, make_calibration, make_evaluation
 from tests.test_figures import LONG_NAMES, _assert_legible, _texts

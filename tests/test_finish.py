@@ -10,10 +10,10 @@ import pytest
 from scipy.special import logit
 
 import leuknet
-from leuknet.calibrate import calibrate
 from leuknet.data import open_dataset
 from leuknet.data.split import fingerprint, make_split
 from leuknet.data.split_file import read_manifest
+from leuknet.evaluation.calibrate import calibrate
 from leuknet.images.near_duplicates import perceptual_hash
 from leuknet.images.transform import load_inputs
 from leuknet.inference.predict import predict_files

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from leuknet.errors import DataError
-from leuknet.looks import VARIABLE, ledger_path, record_look
+from leuknet.evaluation.looks import VARIABLE, ledger_path, record_look
 from leuknet.types import CellImage, Label, Look
 
 CELLS = [CellImage(f"{n}.bmp", Path(f"{n}.bmp"), f"{n:064x}", Label(n % 2), f"p{n}") for n in range(4)]

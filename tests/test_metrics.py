@@ -16,9 +16,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from leuknet import metrics
 from leuknet.errors import SettingError, ShapeError
-from leuknet.metrics import METRICS, bootstrap, wilson
+from leuknet.evaluation import metrics
+from leuknet.evaluation.metrics import METRICS, bootstrap, wilson
 
 LABELS = np.array([1, 1, 1, 0, 0])
 PROBABILITIES = np.array([0.9, 0.5, 0.2, 0.5, 0.1])

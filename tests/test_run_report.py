@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from leuknet.errors import DataError, MissingExtraError, ModelError, SettingError
-from leuknet.evaluate import write_evaluation
-from leuknet.metrics import METRICS
+from leuknet.evaluation.evaluate import write_evaluation
+from leuknet.evaluation.metrics import METRICS
 from leuknet.records import write_record
 from leuknet.report import evidence
 from leuknet.report.answers import ANSWERS

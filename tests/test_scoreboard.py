@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from leuknet.errors import DataError
-from leuknet.evaluate import Judged, judge, write_evaluation
+from leuknet.evaluation.evaluate import Judged, judge, write_evaluation
+from leuknet.evaluation.standings import Row
 from leuknet.scoreboard import EVALUATIONS, NESTED, summarise, table_heads, table_rows
-from leuknet.standings import Row
 from leuknet.types import CellImage, Dataset, Evaluation, Label, TestSide
 from tests.run_folders import CALIBRATION
 

@@ -18,14 +18,14 @@ from scipy.special import expit, roots_hermitenorm
 from scipy.stats import beta, binom
 
 from leuknet.errors import DataError, LeakError, NoSubjectsError, SettingError, ShapeError
-from leuknet.evaluate import write_evaluation
+from leuknet.evaluation.evaluate import write_evaluation
+from leuknet.evaluation.metrics import wilson
+from leuknet.evaluation.share import SubjectShares, draw_shares_of, subject_shares
+from leuknet.evaluation.spread import MOST_TAU, Spread, _log_likelihood, fit_spread
 from leuknet.figures.shares import draw_shares
 from leuknet.inference.prediction_table import COLUMNS, write_predictions
 from leuknet.inference.scored_table import ScoredCells, read_scored
-from leuknet.metrics import wilson
 from leuknet.records import read_record
-from leuknet.share import SubjectShares, draw_shares_of, subject_shares
-from leuknet.spread import MOST_TAU, Spread, _log_likelihood, fit_spread
 from leuknet.types import Evaluation, Interval, Prediction
 from tests.conftest import run_cli
 from tests.test_by_subject import EVALUATION

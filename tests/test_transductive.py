@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leuknet.evaluate import read_evaluation
-from leuknet.transductive import mean_of_neighbours
+from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.transductive import mean_of_neighbours
 from tests.conftest import run_cli
 
 

@@ -9,7 +9,7 @@ gives P(leukaemic) of each image:
     array([0.93, 0.08])
 
 Reading data starts at `leuknet.data.open_dataset`, training at `leuknet.train.train`, judging a model at
-`leuknet.evaluate.evaluate`. `import leuknet` alone loads none of the large libraries.
+`leuknet.evaluation.evaluate.evaluate`. `import leuknet` alone loads none of the large libraries.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Judges a trained model and leaves all that a report needs beside it.
 
     evaluation.json          scores with intervals, the probability of each cell, earlier looks
-    baselines/<name>.json    the same for what should not work as well, see `leuknet.baselines`
+    baselines/<name>.json    the same for what should not work as well, see `leuknet.evaluation.baselines`
     overlap.json             the proof that the tested cells have nothing in common with the trained ones
     data.json                what the data set says of itself
     galleries.json           pictures of test cells with explanations, and their captions
@@ -15,19 +15,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from leuknet.baselines import judge_baselines
 from leuknet.data.overlap import HashedCell, find_overlap
 from leuknet.data.split_file import read_trained
 from leuknet.data.unseen import own_test_side
 from leuknet.data.verify import summarise_parts
-from leuknet.evaluate import evaluate, write_evaluation
+from leuknet.evaluation.baselines import judge_baselines
+from leuknet.evaluation.evaluate import evaluate, write_evaluation
+from leuknet.evaluation.transductive import vote
 from leuknet.explain.galleries import draw_galleries, read_features
 from leuknet.figures import draw_confusion, save_figure
 from leuknet.illustrate import draw_classified_cells
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.networks.predictor import load_model
 from leuknet.records import write_record
-from leuknet.transductive import vote
 from leuknet.types import CellImage, DataCard, Dataset, Evaluation, TestSide
 
 
@@ -57,7 +57,7 @@ def assess(
     surveyed
         A survey of all these cells with their textures, where one is at hand; None reads the images.
     neighbours
-        Where above 0, so many other tested cells vote on each; see `leuknet.transductive`.
+        Where above 0, so many other tested cells vote on each; see `leuknet.evaluation.transductive`.
     progress
         Show bars on standard error.
 

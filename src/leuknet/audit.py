@@ -11,7 +11,7 @@ beat on people it has not seen.
     runs/                    one run folder for each kind of split and seed
     evaluations/             the network's evaluation on each test side
 
-Start at `audit`; `usual_learners` says who is audited, `leuknet.optimism` holds the statistics.
+Start at `audit`; `usual_learners` says who is audited, `leuknet.evaluation.optimism` holds the statistics.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from pathlib import Path
 
 import numpy as np
 
-from leuknet.baselines import BASELINES, score_baselines
 from leuknet.data.split import make_split
 from leuknet.errors import DataError, SettingError
-from leuknet.evaluate import evaluate, read_evaluation, write_evaluation
+from leuknet.evaluation.baselines import BASELINES, score_baselines
+from leuknet.evaluation.evaluate import evaluate, read_evaluation, write_evaluation
+from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.optimism import KINDS, THRESHOLD, Scored, Worth, measure_worth
+from leuknet.evaluation.summary import score_text
 from leuknet.figures.frame import save_figure
 from leuknet.figures.optimism import draw_optimism
 from leuknet.images.survey import Survey, cached_survey
-from leuknet.metrics import METRICS
 from leuknet.networks.predictor import load_model
-from leuknet.optimism import KINDS, THRESHOLD, Scored, Worth, measure_worth
 from leuknet.records import write_record, write_whole
 from leuknet.runs import trained_run
 from leuknet.simulation.simulate import read_truth
-from leuknet.summary import score_text
 from leuknet.train import Precision
 from leuknet.types import Dataset, Probabilities, Recipe, Split, TestSide
 

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from leuknet.assess import assess
 from leuknet.data.protocols import Round, make_rounds
 from leuknet.errors import SettingError
-from leuknet.evaluate import read_evaluation, write_evaluation
+from leuknet.evaluation.evaluate import read_evaluation, write_evaluation
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.runs import trained_run
 from leuknet.scoreboard import EVALUATIONS, Summary, summarise

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from leuknet.calibrate import calibrate
+from leuknet.evaluation.calibrate import calibrate
 from leuknet.images.cache import MappedInputs
 from leuknet.images.survey import Survey
 from leuknet.inference.familiar import fit_reference

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from leuknet.data.split import SIDES
 from leuknet.errors import MissingExtraError, ModelError, SettingError
-from leuknet.evaluate import read_evaluation
+from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.summary import score_text, summary_rows
 from leuknet.images.cache import cache_folder
 from leuknet.inference.model_folder import FILES, FolderPredictor, is_repository
-from leuknet.summary import score_text, summary_rows
 from leuknet.types import Evaluation, ModelCard
 
 try:

@@ -25,10 +25,10 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from leuknet.batches import LabelledInputs, as_float, batches, chance_of, seed_of
-from leuknet.calibrate import cell_losses, subject_loss
 from leuknet.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
 from leuknet.errors import SettingError, StoppedError
+from leuknet.evaluation.calibrate import cell_losses, subject_loss
 from leuknet.losses import Loss
 from leuknet.optimise import learning_rate
 from leuknet.records.history import HistoryFiles

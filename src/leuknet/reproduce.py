@@ -24,7 +24,8 @@ from leuknet.data import open_dataset
 from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published_counts import COUNTS
 from leuknet.errors import SettingError
-from leuknet.evaluate import read_evaluation
+from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.metrics import wilson
 from leuknet.figures import (
     draw_confusion,
     draw_framework,
@@ -34,7 +35,6 @@ from leuknet.figures import (
 )
 from leuknet.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.inference.model_folder import model_id_of
-from leuknet.metrics import wilson
 from leuknet.networks import layer_table
 from leuknet.recipes import get_recipe
 from leuknet.report import FigureFile, ReproductionContent, reproduction_page, write_report

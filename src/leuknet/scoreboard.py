@@ -21,12 +21,9 @@ from pathlib import Path
 
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.errors import DataError
-from leuknet.evaluate import read_evaluation
-from leuknet.figures import save_figure
-from leuknet.figures.scores import draw_scores
-from leuknet.metrics import METRICS
-from leuknet.records import write_whole
-from leuknet.standings import (
+from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.standings import (
     Difference,
     Row,
     choose_by_validation,
@@ -35,7 +32,10 @@ from leuknet.standings import (
     make_row,
     name_of,
 )
-from leuknet.summary import score_text, signed_text
+from leuknet.evaluation.summary import score_text, signed_text
+from leuknet.figures import save_figure
+from leuknet.figures.scores import draw_scores
+from leuknet.records import write_whole
 from leuknet.types import Evaluation
 
 EVALUATIONS = "evaluations"

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import DataError, ModelError, SettingError
+from leuknet.evaluation.metrics import wilson
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.normalise import Stain, learn_stain, recolour
 from leuknet.fields.outline import Outline, outline_of
@@ -32,7 +33,6 @@ from leuknet.images.transform import place_on_canvas
 from leuknet.inference.familiar import Reference
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import ImageSource, predict_with_features
-from leuknet.metrics import wilson
 from leuknet.types import (
     CellBox,
     CellFlag,

@@ -57,7 +57,7 @@ def benchmark(
 
     Example: leuknet benchmark --data C-NMC --recipes leuknet-paper --protocol folds --seeds 0,1,2
     """
-    from leuknet.metrics import METRICS
+    from leuknet.evaluation.metrics import METRICS
     from leuknet.scoreboard import difference_rows, summarise, table_heads, table_rows
 
     if data is None:

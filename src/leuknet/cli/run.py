@@ -160,8 +160,8 @@ def evaluate(
     """
     from leuknet.assess import assess
     from leuknet.data.unseen import cells_of_parts
+    from leuknet.evaluation.summary import summary_rows
     from leuknet.inference.model_folder import open_card
-    from leuknet.summary import summary_rows
 
     card = open_card(model)
     wanted = options.class_names(classes)

@@ -14,8 +14,8 @@ from rich.text import Text
 from leuknet.cli.run import RESEARCH_ONLY
 
 if TYPE_CHECKING:
-    from leuknet.share import SubjectShare, SubjectShares
-    from leuknet.spread import Spread
+    from leuknet.evaluation.share import SubjectShare, SubjectShares
+    from leuknet.evaluation.spread import Spread
     from leuknet.types import Interval
 
 _FEW = 20
@@ -63,11 +63,11 @@ def subject(
 
     Example: leuknet subject scores.parquet --evaluation runs/paper/evaluation/evaluation.json
     """
-    from leuknet.evaluate import read_evaluation
+    from leuknet.evaluation.evaluate import read_evaluation
+    from leuknet.evaluation.share import subject_shares
+    from leuknet.evaluation.spread import fit_spread
     from leuknet.inference.prediction_table import check_table
     from leuknet.inference.scored_table import read_scored
-    from leuknet.share import subject_shares
-    from leuknet.spread import fit_spread
 
     if out is not None:
         check_table(out, suffixes=(".csv", ".parquet", ".json"))

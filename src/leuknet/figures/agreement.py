@@ -1,6 +1,6 @@
 """Draws how far readers agree: kappas with their intervals, percent agreement beside each.
 
-Start at `draw_agreement`. What is drawn is computed in `leuknet.agreement`.
+Start at `draw_agreement`. What is drawn is computed in `leuknet.evaluation.agreement`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leuknet.agreement import Agreement, Compared, ComparedKind
 from leuknet.errors import ShapeError
+from leuknet.evaluation.agreement import Agreement, Compared, ComparedKind
 from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style, shortened
 from leuknet.figures.key import axes_at
 

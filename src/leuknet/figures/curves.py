@@ -4,7 +4,7 @@ All take evaluations by the names that the key shall show. One or two models get
 hide each other, and the key's intervals have to serve. A marker stands where the model itself works: at its
 own threshold, or its own band of undecided cells.
 
-Start at `draw_discrimination`. What is drawn is computed in `leuknet.curves`.
+Start at `draw_discrimination`. What is drawn is computed in `leuknet.evaluation.curves`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import PercentFormatter
 
-from leuknet.curves import Curve, arrays_of, clusters_of, net_benefit, precision_recall, risk_coverage, roc
+from leuknet.evaluation.curves import (
+    Curve,
+    arrays_of,
+    clusters_of,
+    net_benefit,
+    precision_recall,
+    risk_coverage,
+    roc,
+)
+from leuknet.evaluation.reliability import Decided, decided
 from leuknet.figures.frame import HAIRLINE, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,
@@ -34,7 +43,6 @@ from leuknet.figures.key import (
     style_of,
     tested_on,
 )
-from leuknet.reliability import Decided, decided
 from leuknet.types import Evaluation
 
 _WIDTH_IN = 10.0

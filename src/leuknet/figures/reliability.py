@@ -1,6 +1,6 @@
 """Draws whether stated probabilities come true: reliability diagrams over histograms of what is stated.
 
-Start at `draw_reliability`. What is drawn is computed in `leuknet.reliability`.
+Start at `draw_reliability`. What is drawn is computed in `leuknet.evaluation.reliability`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from leuknet.curves import arrays_of, clusters_of
+from leuknet.evaluation.curves import arrays_of, clusters_of
+from leuknet.evaluation.formulas import ECE_BINS
+from leuknet.evaluation.metrics import bootstrap
+from leuknet.evaluation.reliability import ReliabilityBin, reliability, uncalibrated
 from leuknet.figures.frame import HAIRLINE, MUTED, ORANGE, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,
@@ -28,9 +31,6 @@ from leuknet.figures.key import (
     style_of,
     tested_on,
 )
-from leuknet.formulas import ECE_BINS
-from leuknet.metrics import bootstrap
-from leuknet.reliability import ReliabilityBin, reliability, uncalibrated
 from leuknet.types import Evaluation
 
 _BEFORE: dict[str, Any] = {"color": ORANGE, "linestyle": (0, (4, 1.6)), "marker": "s"}

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leuknet.errors import ShapeError
+from leuknet.evaluation.metrics import METRICS
 from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, framed, house_style, shortened
-from leuknet.metrics import METRICS
 from leuknet.types import Interval
 
 SHOWN = ("auroc", "balanced_accuracy", "subject_accuracy", "ece")

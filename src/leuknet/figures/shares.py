@@ -1,6 +1,6 @@
 """Draws the share of leukaemic cells in each person, the highest first.
 
-Start at `draw_shares`. What is drawn is computed in `leuknet.share`.
+Start at `draw_shares`. What is drawn is computed in `leuknet.evaluation.share`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from leuknet.errors import ShapeError
+from leuknet.evaluation.share import Outcome, SubjectShare, SubjectShares
 from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style, shortened
 from leuknet.figures.key import axes_at, percent_text
-from leuknet.share import Outcome, SubjectShare, SubjectShares
 from leuknet.types import Interval
 
 MOST_ROWS = 80

@@ -1,6 +1,6 @@
 """Draws how a model did on each subject, the worst first.
 
-Start at `draw_subjects`. What is drawn is computed in `leuknet.by_subject`.
+Start at `draw_subjects`. What is drawn is computed in `leuknet.evaluation.by_subject`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from leuknet.by_subject import SubjectRow, subject_rows
+from leuknet.evaluation.by_subject import SubjectRow, subject_rows
 from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style, shortened
 from leuknet.figures.key import axes_at, percent_text, tested_on
 from leuknet.types import Evaluation, Label

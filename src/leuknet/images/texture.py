@@ -1,6 +1,6 @@
 """Measures colour, texture and shape of a cell, by the features that came before networks learned their own.
 
-They are what a network must beat: with boosted trees on top, see `leuknet.baselines`, they make a
+They are what a network must beat: with boosted trees on top, see `leuknet.evaluation.baselines`, they make a
 classifier of the kind that the literature on leukaemic cells is full of. All speak of the pixels that are
 not black.
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from leuknet.metrics import METRICS
+from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.summary import score_text
 from leuknet.report import facts
 from leuknet.report.blocks import counted
 from leuknet.report.closing import limit_texts
 from leuknet.report.facts import Runs, each
 from leuknet.report.provenance import metrics_text, training_data_text
 from leuknet.report.run_record import RunRecord
-from leuknet.summary import score_text
 
 Answer = Callable[[Runs], str | None]
 

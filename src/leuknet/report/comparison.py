@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leuknet.metrics import wilson
+from leuknet.evaluation.metrics import wilson
 from leuknet.report.content import ReproductionContent
 from leuknet.types import Interval, Label, Recipe, Split
 

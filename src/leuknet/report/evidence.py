@@ -10,19 +10,19 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from leuknet.by_subject import SubjectRow, coverage, subject_rows
-from leuknet.curves import arrays_of, clusters_of, net_benefit
+from leuknet.evaluation.by_subject import SubjectRow, coverage, subject_rows
+from leuknet.evaluation.curves import arrays_of, clusters_of, net_benefit
+from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.reliability import decided, uncalibrated
+from leuknet.evaluation.summary import score_text
 from leuknet.figures.curves import draw_decision, draw_discrimination, draw_risk_coverage
 from leuknet.figures.reliability import draw_reliability
 from leuknet.figures.subjects import draw_subjects
-from leuknet.metrics import METRICS, bootstrap
-from leuknet.reliability import decided, uncalibrated
 from leuknet.report.blocks import Block, Cell, Facts, Heading, Picture, Table, Text, counted, shortened
 from leuknet.report.facts import Runs, each, threshold_text, undecided_text
 from leuknet.report.render import embedded_figure, embedded_file
 from leuknet.report.run_record import RunRecord
 from leuknet.report.scores import baseline_title
-from leuknet.summary import score_text
 from leuknet.types import Evaluation, Interval
 
 _CURVES = 6

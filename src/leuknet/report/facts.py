@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from leuknet.metrics import METRICS
+from leuknet.evaluation.metrics import METRICS
 from leuknet.report.blocks import counted
 from leuknet.report.run_record import RunRecord
 from leuknet.types import Interval, Recipe

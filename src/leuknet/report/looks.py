@@ -1,7 +1,7 @@
 """What a report says of earlier looks at its test cells.
 
 A test side that is scored, thought about, and scored again is no longer unseen. The ledger of
-`leuknet.looks` cannot forbid the second look; here it is shown, where nobody can miss it.
+`leuknet.evaluation.looks` cannot forbid the second look; here it is shown, where nobody can miss it.
 
 Start at `look_notices` and `looks`.
 """

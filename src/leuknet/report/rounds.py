@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from leuknet.metrics import METRICS, bootstrap
+from leuknet.evaluation.metrics import METRICS, bootstrap
 from leuknet.report.blocks import counted
 from leuknet.report.facts import Runs
 from leuknet.types import Evaluation, Interval

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from leuknet.data.split_file import Manifest, read_manifest
 from leuknet.errors import DataError, SettingError
-from leuknet.evaluate import read_evaluation
+from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.images.reading import hash_file
 from leuknet.inference.model_folder import open_card
 from leuknet.records import read_record

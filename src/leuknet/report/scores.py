@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from leuknet.compare import SIGNIFICANT, compare
 from leuknet.errors import DataError, ShapeError
-from leuknet.metrics import METRICS
+from leuknet.evaluation.compare import SIGNIFICANT, compare
+from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.summary import score_text
 from leuknet.report.blocks import Block, Cell, Heading, Notice, Table, Text, Tiles, counted, shortened
 from leuknet.report.facts import Runs, basis_text, methods_text, tested_text
 from leuknet.report.literature import AIM, PUBLISHED
 from leuknet.report.looks import look_notices
 from leuknet.report.rounds import pooled_rounds
-from leuknet.summary import score_text
 from leuknet.types import Evaluation, Interval
 
 HEADLINE = ("weighted_f1", "auroc", "ece", "subject_accuracy")
@@ -28,7 +28,7 @@ BASELINES = {
     "nearest": "nearest image by pixel",
     "texture": "colour, texture and shape, boosted trees",
 }
-"""What the baselines of `leuknet.baselines` look at."""
+"""What the baselines of `leuknet.evaluation.baselines` look at."""
 
 _CALLS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1")
 _RESAMPLES = 2000

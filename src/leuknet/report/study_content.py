@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leuknet.agreement import Compared
+from leuknet.evaluation.agreement import Compared
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 import numpy as np
 
 from leuknet.data.folder import CLASS_NAMES
-from leuknet.metrics import wilson
+from leuknet.evaluation.metrics import wilson
 from leuknet.report.case_record import (
     CardFacts,
     CaseRecord,

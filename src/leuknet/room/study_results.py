@@ -21,8 +21,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.agreement import Compared, ComparedKind, Measure, Ratings, agreement_of, change_of
 from leuknet.errors import DataError
+from leuknet.evaluation.agreement import Compared, ComparedKind, Measure, Ratings, agreement_of, change_of
 from leuknet.report.study_content import ReaderRow, StudyPhaseResults, StudyResults
 from leuknet.room.csv_text import defused
 from leuknet.store.adjudications import adjudicated, disputes

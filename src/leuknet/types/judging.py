@@ -39,7 +39,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Look:
-    """One scoring of a test side, as the ledger of `leuknet.looks` keeps it.
+    """One scoring of a test side, as the ledger of `leuknet.evaluation.looks` keeps it.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Evaluation:
     threshold, threshold_rule, calibration
         As on the model's card; calibration is None for baselines and old models.
     metrics
-        Name to interval, in the order of `leuknet.metrics.METRICS`; those over subjects only where each
+        Name to interval, in the order of `leuknet.evaluation.metrics.METRICS`; those over subjects only where each
         cell has one.
     confusion
         Counts, rows are the true class and columns the called class, class 0 first.
@@ -85,7 +85,7 @@ class Evaluation:
         Earlier scorings of these very cells by any model, oldest first.
     neighbours
         Where above 0, the score is transductive: each probability is the mean with so many other tested
-        cells, see `leuknet.transductive`.
+        cells, see `leuknet.evaluation.transductive`.
     """
 
     model_id: str

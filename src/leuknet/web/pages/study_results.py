@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from leuknet.agreement import MIN_CASES, Agreement, Compared, ComparedKind
+from leuknet.evaluation.agreement import MIN_CASES, Agreement, Compared, ComparedKind
 from leuknet.report.pdf import print_pdf
 from leuknet.report.render import encoded
 from leuknet.report.study_page import WHAT_KAPPA_SAYS, study_html

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import DataError
-from leuknet.metrics import bootstrap, wilson
+from leuknet.evaluation.metrics import bootstrap, wilson
 from leuknet.types import Evaluation, Interval, Label
 
 

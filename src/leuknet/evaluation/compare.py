@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from leuknet.errors import DataError, SettingError
-from leuknet.formulas import require
-from leuknet.metrics import METRICS, draw_weights, number_clusters, of_weights, percentile_limits
+from leuknet.evaluation.formulas import require
+from leuknet.evaluation.metrics import METRICS, draw_weights, number_clusters, of_weights, percentile_limits
 from leuknet.types import Evaluation, Interval, Labels
 
 SIGNIFICANT = 0.05
@@ -41,7 +41,7 @@ class Comparison:
     Attributes
     ----------
     metric
-        A key of `leuknet.metrics.METRICS`.
+        A key of `leuknet.evaluation.metrics.METRICS`.
     first, second
         Names of the models: recipe and seed, or the baseline.
     difference

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leuknet.baselines import PREFIX
-from leuknet.crossed import Answers, crossed_bootstrap, crossed_difference
-from leuknet.curves import arrays_of, clusters_of
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.errors import DataError
-from leuknet.metrics import METRICS
+from leuknet.evaluation.baselines import PREFIX
+from leuknet.evaluation.crossed import Answers, crossed_bootstrap, crossed_difference
+from leuknet.evaluation.curves import arrays_of, clusters_of
+from leuknet.evaluation.metrics import METRICS
 from leuknet.types import Evaluation, Interval, SplitKind
 
 

@@ -5,7 +5,7 @@ patients: `bootstrap` resamples whole subjects where it is told which cell is wh
 let each person count once, however many cells there are of each.
 
 Start at `METRICS`, then `bootstrap`; `wilson` is the interval of a plain count. What each metric computes
-stands in `leuknet.formulas`, which also says how to add one.
+stands in `leuknet.evaluation.formulas`, which also says how to add one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from leuknet.errors import SettingError
-from leuknet.formulas import (
+from leuknet.evaluation.formulas import (
     ECE_BINS,
     Threshold,
     Values,
@@ -81,7 +81,7 @@ class Metric:
     title
         As readers know it.
     compute
-        A function of `leuknet.formulas`.
+        A function of `leuknet.evaluation.formulas`.
     is_percent
         Whether reports show it in percent; otherwise in 0..1.
     rests_on

@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from leuknet.errors import SettingError
-from leuknet.evaluate import Judged, judge
+from leuknet.evaluation.evaluate import Judged, judge
 from leuknet.types import Dataset, Evaluation, Features, Probabilities, TestSide
 
 MARK = "transductive"

@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from leuknet.errors import DataError
-from leuknet.evaluate import Judged, judge
+from leuknet.evaluation.evaluate import Judged, judge
 from leuknet.images.measures import Measures
 from leuknet.images.survey import Survey
 from leuknet.types import CellImage, Dataset, Evaluation, Labels, Probabilities, TestSide
@@ -78,7 +78,7 @@ def judge_baselines(
     Parameters
     ----------
     dataset, side
-        As for `leuknet.evaluate.judge`; `side` holds the cells of `test`.
+        As for `leuknet.evaluation.evaluate.judge`; `side` holds the cells of `test`.
     train, test
         As for `score_baselines`; test cells that could not be read count as `unreadable`.
     seed
@@ -87,7 +87,7 @@ def judge_baselines(
     Raises
     ------
     DataError
-        As `score_baselines` and `leuknet.evaluate.judge`.
+        As `score_baselines` and `leuknet.evaluation.evaluate.judge`.
     """
     return {
         name: judge(

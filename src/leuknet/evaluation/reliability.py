@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from leuknet.curves import Clusters, arrays_of, clusters_of, interval_of, share_of
-from leuknet.formulas import ECE_BINS, checked
-from leuknet.metrics import draw_weights, number_clusters, wilson
+from leuknet.evaluation.curves import Clusters, arrays_of, clusters_of, interval_of, share_of
+from leuknet.evaluation.formulas import ECE_BINS, checked
+from leuknet.evaluation.metrics import draw_weights, number_clusters, wilson
 from leuknet.types import Evaluation, Interval, Labels, Probabilities
 
 

@@ -17,7 +17,7 @@ doubt about each label twice, its variance is too large by about 2 mean(q (1 - q
 100 cells with tau = 0 were more than twice as wide (0.21 to 0.08), with a coverage of 100%.
 
 Start at `subject_shares`; its cells are of `leuknet.inference.scored_table.read_scored`, its spread of
-`leuknet.spread.fit_spread`.
+`leuknet.evaluation.spread.fit_spread`.
 
 References
 ----------
@@ -36,13 +36,13 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from leuknet.errors import SettingError
-from leuknet.metrics import wilson
+from leuknet.evaluation.metrics import wilson
 from leuknet.types import Interval, Probabilities
 
 if TYPE_CHECKING:
     pass
+from leuknet.evaluation.spread import LEVEL, NEAREST, Spread
 from leuknet.inference.scored_table import ScoredCells
-from leuknet.spread import LEVEL, NEAREST, Spread
 
 CUT_OFF = 0.5
 """An arbitrary example of a share to compare with; it has no clinical meaning."""

@@ -6,7 +6,7 @@ resampled; where they were not, the interval takes cells as independent and the 
 score is optimistic.
 
 Start at `evaluate`, then `judge`, which takes answers from anywhere; `write_evaluation` and
-`read_evaluation` keep the result as JSON, `leuknet.summary` says it in words. Whether the cells took part in
+`read_evaluation` keep the result as JSON, `leuknet.evaluation.summary` says it in words. Whether the cells took part in
 training is checked where the split is known, not here.
 """
 
@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from leuknet.curves import clusters_for
 from leuknet.errors import DataError, SettingError
+from leuknet.evaluation.curves import clusters_for
+from leuknet.evaluation.looks import record_look
+from leuknet.evaluation.metrics import METRICS, bootstrap, wilson
 from leuknet.inference.familiar import Reference
 from leuknet.inference.predict import predict_files
-from leuknet.looks import record_look
-from leuknet.metrics import METRICS, bootstrap, wilson
 from leuknet.records import read_record, write_record
 from leuknet.types import (
     Calibration,
@@ -64,7 +64,7 @@ def evaluate(
 ) -> Evaluation:
     """Score labelled cells and compare the calls with the labels.
 
-    The look at the cells is written into the ledger first; see `leuknet.looks`.
+    The look at the cells is written into the ledger first; see `leuknet.evaluation.looks`.
 
     Parameters
     ----------

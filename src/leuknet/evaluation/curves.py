@@ -2,7 +2,7 @@
 
 A single score hides where a model fails. These curves show it: ROC and precision-recall over all thresholds,
 net benefit of acting on the probabilities, and what is gained by leaving the least certain cells to a person.
-Bands and intervals rest on the resamples of `leuknet.metrics`: whole subjects where it is known which cell is
+Bands and intervals rest on the resamples of `leuknet.evaluation.metrics`: whole subjects where it is known which cell is
 whose. As there, a resample in which a value is undefined counts as 0 for the lower limit and as 1 for the
 upper one.
 
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from leuknet.errors import SettingError
-from leuknet.formulas import checked, require
-from leuknet.metrics import draw_weights, number_clusters, percentile_limits
+from leuknet.evaluation.formulas import checked, require
+from leuknet.evaluation.metrics import draw_weights, number_clusters, percentile_limits
 from leuknet.types import Evaluation, Interval, Labels, Probabilities, SplitKind
 
 Array = NDArray[np.float64]

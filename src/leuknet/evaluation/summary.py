@@ -5,7 +5,7 @@ Start at `summary_rows`.
 
 from __future__ import annotations
 
-from leuknet.metrics import METRICS
+from leuknet.evaluation.metrics import METRICS
 from leuknet.types import Evaluation, Interval
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.metrics import METRICS, centred, of_weights, percentile_limits
+from leuknet.evaluation.metrics import METRICS, centred, of_weights, percentile_limits
 from leuknet.types import Interval, Labels, Probabilities
 
 RESAMPLES = 2000

@@ -3,7 +3,7 @@
 Both scores are means over seeds, on cells of the same people. They are resampled together: each resample
 draws people once, for all seeds and both kinds of split, and seeds beside them.
 
-Start at `measure_worth`; the resampling stands in `leuknet.crossed`. Nothing here knows how a learner came to
+Start at `measure_worth`; the resampling stands in `leuknet.evaluation.crossed`. Nothing here knows how a learner came to
 its answers.
 """
 
@@ -15,8 +15,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from leuknet.crossed import Answers, Means, draw_people_and_seeds, interval_of_means, resample_means
 from leuknet.errors import ShapeError
+from leuknet.evaluation.crossed import (
+    Answers,
+    Means,
+    draw_people_and_seeds,
+    interval_of_means,
+    resample_means,
+)
 from leuknet.types import Interval, Probabilities, Split
 
 Kind = Literal["image-level", "subject-level"]
@@ -35,7 +41,7 @@ class Worth:
     Attributes
     ----------
     learner, metric
-        Who was scored, and a key of `leuknet.metrics.METRICS`.
+        Who was scored, and a key of `leuknet.evaluation.metrics.METRICS`.
     image_level, subject_level
         Mean score over seeds; cells and subjects are those that any seed tested.
     optimism
@@ -75,7 +81,7 @@ def measure_worth(learner: str, scored: Sequence[Scored], *, metric: str, seed: 
     Returns
     -------
     Worth
-        With intervals as `leuknet.crossed.crossed_bootstrap` has them. Where a resample leaves a score
+        With intervals as `leuknet.evaluation.crossed.crossed_bootstrap` has them. Where a resample leaves a score
         undefined, the difference has the least and the largest value that it then could have.
 
     Raises
