@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-import leuknet.train
+import leuknet.training.train
 from leuknet.data import open_dataset
 from leuknet.images.transform import load_inputs
 from leuknet.networks import build
@@ -75,9 +75,11 @@ def compare_trainings(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
         probabilities = {}
         for form in ("whole", "windowed"):
             with mock.patch.object(
-                leuknet.train, "windowed", Windowed if form == "windowed" else lambda network: network
+                leuknet.training.train,
+                "windowed",
+                Windowed if form == "windowed" else lambda network: network,
             ):
-                run = leuknet.train.train(
+                run = leuknet.training.train.train(
                     dataset, dataclasses.replace(recipe, seed=seed), out=folder / f"{seed}-{form}"
                 )
             test = load_inputs(

@@ -71,8 +71,8 @@ def main() -> None:
 
 def measure(sizes: list[int], home: Path, *, out: Path) -> None:
     """Measure every size with every way, and write the file after each."""
-    from leuknet.finish import commit_of_code
     from leuknet.reproduce import describe_machine
+    from leuknet.training.finish import commit_of_code
 
     _prepare(home, sizes)
     libraries = ("leuknet", "ray", "fsspec", "pyarrow", "polars", "onnxruntime", "pillow", "numpy")
@@ -229,7 +229,7 @@ def _prepare(home: Path, sizes: list[int]) -> None:
     from leuknet.data import open_dataset
     from leuknet.recipes import changed, get_recipe
     from leuknet.simulation.simulate import simulate
-    from leuknet.train import train
+    from leuknet.training.train import train
 
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "run" / "model" / "model.json").exists():

@@ -17,7 +17,7 @@ from leuknet.evaluation.looks import VARIABLE
 from leuknet.images.survey import cached_survey
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.records import read_record
-from leuknet.train import train
+from leuknet.training.train import train
 from leuknet.types import DataCard, Dataset, Galleries, Overlap, TestSide
 
 TINY = replace(

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leuknet.augment import StainJitter, make_augmentation
-from leuknet.batches import Epoch, LabelledInputs, batches
 from leuknet.images.transform import turned
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
+from leuknet.training.augment import StainJitter, make_augmentation
+from leuknet.training.batches import Epoch, LabelledInputs, batches
 from leuknet.types import CellImage, Label
 from tests.run_folders import cells_of
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from leuknet import benchmark as module
-from leuknet import runs
 from leuknet.data import open_dataset
 from leuknet.errors import SettingError
 from leuknet.evaluation.baselines import BASELINES
 from leuknet.recipes import get_recipe
 from leuknet.simulation.simulate import simulate
-from leuknet.train import train
+from leuknet.training import runs
+from leuknet.training.train import train
 from tests.conftest import Ended, run_cli
 
 PARTS = ("fold_0", "fold_1", "fold_2", "prelim")

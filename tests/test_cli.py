@@ -24,7 +24,7 @@ import pytest
 import typer
 from PIL import Image
 
-from leuknet import __version__, reproduce, runs
+from leuknet import __version__, reproduce
 from leuknet.cli import app
 from leuknet.data import verify
 from leuknet.errors import SettingError
@@ -33,6 +33,7 @@ from leuknet.inference.model_folder import open_card
 from leuknet.inference.prediction_table import COLUMNS
 from leuknet.recipes import RECIPES
 from leuknet.simulation.simulate import simulate
+from leuknet.training import runs
 from tests.conftest import Ended, run_cli
 
 TINY = (

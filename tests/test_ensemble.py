@@ -10,13 +10,13 @@ import pytest
 from scipy.special import logit
 
 from leuknet.data import open_dataset
-from leuknet.ensemble import combine
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.inference.model_folder import open_card
 from leuknet.networks.predictor import load_model
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
-from leuknet.train import train
+from leuknet.training.ensembling import combine
+from leuknet.training.train import train
 from leuknet.types import Dataset
 from tests.conftest import run_cli
 

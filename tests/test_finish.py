@@ -19,7 +19,7 @@ from leuknet.images.transform import load_inputs
 from leuknet.inference.predict import predict_files
 from leuknet.networks.predictor import TorchPredictor
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
-from leuknet.train import train
+from leuknet.training.train import train
 from leuknet.types import Dataset, Pixels, Recipe, Split
 
 TINY = replace(

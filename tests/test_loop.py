@@ -15,16 +15,16 @@ import torch
 from safetensors.torch import load_file
 
 import leuknet
-from leuknet import loop
 from leuknet.data import open_dataset
 from leuknet.errors import SettingError, StoppedError
 from leuknet.images.transform import prepare
 from leuknet.inference.model_folder import mean_over_turns
 from leuknet.networks import build
-from leuknet.optimise import learning_rate, make_mean, make_optimizer
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.records.history import read_history
-from leuknet.train import train
+from leuknet.training import loop
+from leuknet.training.optimise import learning_rate, make_mean, make_optimizer
+from leuknet.training.train import train
 from leuknet.types import Dataset, HistoryRow, Recipe
 
 TINY = replace(
@@ -223,7 +223,7 @@ def test_two_processes_give_the_losses_of_one(simulated_fold: Path, dataset: Dat
         "from pathlib import Path\n"
         "from leuknet.data import open_dataset\n"
         "from leuknet.recipes import checked\n"
-        "from leuknet.train import train\n"
+        "from leuknet.training.train import train\n"
         "data, recipe, out = sys.argv[1:]\n"
         "train(open_dataset(Path(data)), checked(json.loads(recipe)), out=Path(out))\n"
     )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from leuknet.errors import NoSubjectsError
-from leuknet.losses import even_weights, make_loss, number_people, person_weights
+from leuknet.training.losses import even_weights, make_loss, number_people, person_weights
 from leuknet.types import CellImage, Label, LossName
 
 # Log odds of the class 1; probabilities of the true class are 3/4, 1/4, 1/2, 1/2.

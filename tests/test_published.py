@@ -25,7 +25,7 @@ from leuknet.networks.published import Published
 from leuknet.networks.weights import put_weights
 from leuknet.recipes import changed, get_recipe
 from leuknet.report.facts import network_text
-from leuknet.train import train
+from leuknet.training.train import train
 
 # timm's own smallest networks, of a few hundred thousand values: one of each kind.
 VIT, CNN = "test_vit", "test_efficientnet"

@@ -20,7 +20,7 @@ from leuknet.networks import weights
 from leuknet.recipes import RECIPES, about, changed, checked, get_recipe
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
-from leuknet.train import train
+from leuknet.training.train import train
 from leuknet.types import Label
 from tests.conftest import run_cli
 

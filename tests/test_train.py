@@ -18,16 +18,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import leuknet
-import leuknet.loop as loop
-from leuknet.checkpoint import write_checkpoint
+import leuknet.training.loop as loop
 from leuknet.data import open_dataset
 from leuknet.errors import DatasetError, ModelError, SettingError, StoppedError
 from leuknet.networks import build
-from leuknet.optimise import make_optimizer
 from leuknet.recipes import changed
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.records.history import read_history
-from leuknet.train import train
+from leuknet.training.checkpoint import write_checkpoint
+from leuknet.training.optimise import make_optimizer
+from leuknet.training.train import train
 from leuknet.types import Dataset, HistoryRow, Recipe
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -153,8 +153,8 @@ def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one(
     out = tmp_path / "run"
     script = (
         "import sys; from pathlib import Path; from leuknet.data import open_dataset;"
-        "from leuknet.train import train; from leuknet.recipes import checked; import json, time;"
-        "import leuknet.loop as t; keep = t._keep; t.CHECKPOINT_EVERY_S = 0;"
+        "from leuknet.training.train import train; from leuknet.recipes import checked; import json, time;"
+        "import leuknet.training.loop as t; keep = t._keep; t.CHECKPOINT_EVERY_S = 0;"
         "t._keep = lambda *a: (keep(*a), time.sleep(0.3));"  # time to be killed between two checkpoints
         "train(open_dataset(Path(sys.argv[1])), checked(json.loads(sys.argv[2])), out=Path(sys.argv[3]))"
     )

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from leuknet import runs
-from leuknet import tune as module
 from leuknet.data import open_dataset
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
 from leuknet.recipes import RECIPES, changed
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.ranges import RANGES, Choice, Range
-from leuknet.tune import Tuned, tune
+from leuknet.training import runs
+from leuknet.training import tune as module
+from leuknet.training.tune import Tuned, tune
 from leuknet.types import Dataset, Recipe
 from tests.conftest import run_cli
 
@@ -116,7 +116,7 @@ def test_a_search_that_was_killed_does_the_same_try_again(
     script = (
         "import json, sys; from pathlib import Path; from leuknet.data import open_dataset;"
         "from leuknet.data.split import make_split; from leuknet.recipes import checked;"
-        "from leuknet.recipes.ranges import Range; from leuknet.tune import tune;"
+        "from leuknet.recipes.ranges import Range; from leuknet.training.tune import tune;"
         "data = open_dataset(Path(sys.argv[1])); recipe = checked(json.loads(sys.argv[2]));"
         "tune(data, recipe, make_split(data.cells, recipe), {'learning_rate': Range(1e-5, 1e-1, log=True)},"
         " trials=1, divisions=1, out=Path(sys.argv[3]))"

@@ -38,18 +38,18 @@ class Ours:
         from leuknet.networks.windowed import windowed
 
         # Private, since the loop has no public step: what is timed must be the step that ships.
-        from leuknet.train import _optimizer
+        from leuknet.training.train import _optimizer
 
         network: Any = self.model
         self.form = windowed(network.network)
         self.adam = _optimizer(network.network, get_recipe("leuknet-paper"))
 
     def training_step(self, n: int) -> float:
-        """Forward, backward and Adam of `leuknet.train`."""
+        """Forward, backward and Adam of `leuknet.training.train`."""
         import torch
         from torch.nn import functional
 
-        from leuknet.batches import as_float
+        from leuknet.training.batches import as_float
 
         images = as_float(torch.from_numpy(self.setup.inputs(n)))
         labels = torch.from_numpy(self.setup.first_labels(n))
@@ -84,13 +84,13 @@ class Ours:
         return float(loaded.inputs.mean())
 
     def training(self) -> float:
-        """`leuknet.train.train` with an empty cache; survey, calibration and saving included."""
+        """`leuknet.training.train.train` with an empty cache; survey, calibration and saving included."""
         shutil.rmtree(os.environ["LEUKNET_CACHE"], ignore_errors=True)
         return self.training_again()
 
     def training_again(self) -> float:
         """The same with the cache that an earlier training left."""
-        from leuknet.train import train
+        from leuknet.training.train import train
 
         learning, validating = self.setup.sides()
         sides = tuple(self.cells[learning]), tuple(self.cells[validating]), tuple(self.cells[-1:])

@@ -35,9 +35,9 @@ from leuknet.figures.optimism import draw_optimism
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.networks.predictor import load_model
 from leuknet.records import write_record, write_whole
-from leuknet.runs import trained_run
 from leuknet.simulation.simulate import read_truth
-from leuknet.train import Precision
+from leuknet.training.runs import trained_run
+from leuknet.training.train import Precision
 from leuknet.types import Dataset, Probabilities, Recipe, Split, TestSide
 
 Learner = Callable[[Dataset, Split, Path], Probabilities]
@@ -151,7 +151,7 @@ def usual_learners(
     Parameters
     ----------
     precision, progress
-        As for `leuknet.train.train`.
+        As for `leuknet.training.train.train`.
     """
 
     @functools.cache

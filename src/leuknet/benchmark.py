@@ -25,9 +25,9 @@ from leuknet.data.protocols import Round, make_rounds
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation, write_evaluation
 from leuknet.images.survey import Survey, cached_survey
-from leuknet.runs import trained_run
 from leuknet.scoreboard import EVALUATIONS, Summary, summarise
-from leuknet.train import Precision
+from leuknet.training.runs import trained_run
+from leuknet.training.train import Precision
 from leuknet.types import Dataset, Recipe
 
 RUNS = "runs"
@@ -76,7 +76,7 @@ def benchmark(
     against
         Name of a recipe: add how each other one differs from it.
     precision
-        See `leuknet.train.train`.
+        See `leuknet.training.train.train`.
 
     Raises
     ------

@@ -38,9 +38,9 @@ from leuknet.inference.model_folder import model_id_of
 from leuknet.networks import layer_table
 from leuknet.recipes import get_recipe
 from leuknet.report import FigureFile, ReproductionContent, reproduction_page, write_report
-from leuknet.runs import trained_run
 from leuknet.simulation.simulate import simulate
-from leuknet.train import Precision, TrainedRun
+from leuknet.training.runs import trained_run
+from leuknet.training.train import Precision, TrainedRun
 from leuknet.types import Dataset, Evaluation, Recipe
 
 DEMO_SCALE = 0.25
@@ -66,7 +66,7 @@ def reproduce_paper(
     seed
         Decides deletion, split, first weights, order and dropout.
     precision
-        See `leuknet.train.train`.
+        See `leuknet.training.train.train`.
 
     Raises
     ------

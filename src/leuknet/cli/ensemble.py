@@ -28,7 +28,7 @@ def ensemble(
 
     Example: leuknet ensemble runs/a/model runs/b/model --data C-NMC --out runs/both
     """
-    from leuknet.ensemble import combine
+    from leuknet.training.ensembling import combine
 
     opened = options.open_reported(
         data,

@@ -83,7 +83,7 @@ def train(
 
     from leuknet.data.protocols import choose_round, make_rounds
     from leuknet.recipes import changed, get_recipe
-    from leuknet.train import train as run_training
+    from leuknet.training.train import train as run_training
 
     wanted = list(settings or [])
     wanted += [] if split is None else [f"split={split.value}"]

@@ -52,7 +52,7 @@ def tune(
     from leuknet.data.split import make_split
     from leuknet.recipes import changed, get_recipe
     from leuknet.recipes.ranges import RANGES
-    from leuknet.tune import tune as search
+    from leuknet.training.tune import tune as search
 
     named = get_recipe(recipe)
     ranges = RANGES.get(recipe, {})

@@ -1,7 +1,7 @@
 """What may be tuned in each recipe, and within which bounds.
 
 Bounds are wide: what is common for such networks, an order of magnitude about the recipe's own value for
-rates. To let another setting be tuned, give it a line. `leuknet.tune` searches them.
+rates. To let another setting be tuned, give it a line. `leuknet.training.tune` searches them.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ ThresholdRule = Literal["half", "youden"]
 """How the threshold was chosen: 0.5, or where sensitivity + specificity is largest on the validation side."""
 
 LossName = Literal["cross-entropy", "class-balanced", "focal", "subject-balanced", "heterogeneity"]
-"""See `leuknet.losses`."""
+"""See `leuknet.training.losses`."""
 
 Sampling = Literal["once-each", "class-balanced", "subject-balanced"]
 """How an epoch is drawn: each cell once, or with replacement so that both classes, or in each class all
@@ -79,7 +79,7 @@ class Recipe:
     sampling
         How an epoch is drawn; see `Sampling`.
     loss
-        See `leuknet.losses`.
+        See `leuknet.training.losses`.
     optimizer
         `adam` with `weight_decay` in the gradient, or `adamw` with it apart from the gradient.
     rate_factors

@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from leuknet.batches import read_inputs
 from leuknet.data.split_file import read_split
 from leuknet.errors import SettingError
-from leuknet.finish import finish
 from leuknet.images.survey import cached_survey
 from leuknet.networks.ensemble import join
 from leuknet.networks.predictor import load_model
+from leuknet.training.batches import read_inputs
+from leuknet.training.finish import finish
 from leuknet.types import Dataset, ModelCard
 
 

@@ -10,7 +10,7 @@
 Several processes, one for each device, share a training when they are started with `accelerate launch`: each
 takes its part of every batch, and the result is that of one process but for rounding and dropout.
 
-Start at `train`; `leuknet.loop` is the loop itself.
+Start at `train`; `leuknet.training.loop` is the loop itself.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
 from torch import nn
 
-from leuknet.augment import make_augmentation
-from leuknet.batches import LabelledInputs, chance_of, read_inputs, seed_of
-from leuknet.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
-from leuknet.finish import finish
 from leuknet.images.cache import MappedInputs
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.images.transform import channel_statistics
-from leuknet.loop import Fit, run_loop
-from leuknet.losses import make_loss
 from leuknet.networks import build, describe
 from leuknet.networks.predictor import run_network
 from leuknet.networks.windowed import windowed
-from leuknet.optimise import make_mean, make_optimizer
+from leuknet.training.augment import make_augmentation
+from leuknet.training.batches import LabelledInputs, chance_of, read_inputs, seed_of
+from leuknet.training.checkpoint import FILE_NAME as CHECKPOINT
+from leuknet.training.finish import finish
+from leuknet.training.loop import Fit, run_loop
+from leuknet.training.losses import make_loss
+from leuknet.training.optimise import make_mean, make_optimizer
 from leuknet.types import CellImage, Dataset, HistoryRow, Recipe, Split
 
 Precision = Literal["no", "bf16"]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from leuknet.augment import Augmentation, make_augmentation
 from leuknet.errors import DatasetError
 from leuknet.images.cache import MappedInputs, cached_inputs
-from leuknet.losses import even_weights, number_people, person_weights, require_people
+from leuknet.training.augment import Augmentation, make_augmentation
+from leuknet.training.losses import even_weights, number_people, person_weights, require_people
 from leuknet.types import CellImage, Dataset, Features, Recipe
 
 Item = tuple[Tensor, int, int]

@@ -24,14 +24,14 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from leuknet.batches import LabelledInputs, as_float, batches, chance_of, seed_of
-from leuknet.checkpoint import FILE_NAME as CHECKPOINT
-from leuknet.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
 from leuknet.errors import SettingError, StoppedError
 from leuknet.evaluation.calibrate import cell_losses, subject_loss
-from leuknet.losses import Loss
-from leuknet.optimise import learning_rate
 from leuknet.records.history import HistoryFiles
+from leuknet.training.batches import LabelledInputs, as_float, batches, chance_of, seed_of
+from leuknet.training.checkpoint import FILE_NAME as CHECKPOINT
+from leuknet.training.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
+from leuknet.training.losses import Loss
+from leuknet.training.optimise import learning_rate
 from leuknet.types import HistoryRow, Recipe
 
 CHECKPOINT_EVERY_S = 60.0
@@ -42,7 +42,7 @@ VALIDATION_BATCH_SIZE = 64
 
 @dataclass(frozen=True)
 class Fit:
-    """What the loop works with; made once by `leuknet.train.train`.
+    """What the loop works with; made once by `leuknet.training.train.train`.
 
     Attributes
     ----------

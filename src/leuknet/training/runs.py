@@ -13,7 +13,7 @@ from leuknet.errors import SettingError
 from leuknet.images.survey import Survey
 from leuknet.inference.model_folder import open_card
 from leuknet.records.history import read_history
-from leuknet.train import Precision, TrainedRun, train
+from leuknet.training.train import Precision, TrainedRun, train
 from leuknet.types import Dataset, Recipe, Split
 
 
@@ -29,7 +29,7 @@ def trained_run(
 ) -> TrainedRun:
     """Train, go on with a stopped run, or take a finished one if it is of this recipe and these cells.
 
-    Parameters are those of `leuknet.train.train`.
+    Parameters are those of `leuknet.training.train.train`.
 
     Raises
     ------

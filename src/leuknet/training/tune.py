@@ -46,8 +46,8 @@ from leuknet.inference.model_folder import open_card
 from leuknet.recipes import changed
 from leuknet.recipes.ranges import Choice, Range
 from leuknet.records import write_whole
-from leuknet.runs import trained_run
-from leuknet.train import Precision
+from leuknet.training.runs import trained_run
+from leuknet.training.train import Precision
 from leuknet.types import Dataset, Recipe, Split
 
 HELD_OUT = 0.25
@@ -107,7 +107,7 @@ def tune(
     out
         Folder of the search; the same folder goes on with it.
     precision
-        See `leuknet.train.train`.
+        See `leuknet.training.train.train`.
 
     Raises
     ------
