@@ -16,8 +16,8 @@ from huggingface_hub import ModelCard, constants
 import leuknet
 from leuknet.data.split_file import read_trained
 from leuknet.errors import ModelError, SettingError
-from leuknet.hub import pull, push
 from leuknet.inference.model_folder import is_repository
+from leuknet.sharing.hub import pull, push
 from tests.conftest import REPOSITORY, run_cli
 from tests.fake_hub import TOKEN
 

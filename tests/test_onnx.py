@@ -16,15 +16,15 @@ import torch
 from PIL import Image
 
 import leuknet
-from leuknet import export
 from leuknet.data import open_dataset
 from leuknet.errors import ModelError, SettingError
-from leuknet.export import add_graph, export_model
 from leuknet.inference.model_folder import GRAPH, WEIGHTS, has_graph, read_golden
 from leuknet.inference.onnx_predictor import OnnxPredictor, load_onnx_model
 from leuknet.networks.leuknet import leuknet as make_network
 from leuknet.networks.onnx_graph import build_graph
 from leuknet.networks.predictor import load_model
+from leuknet.sharing import export
+from leuknet.sharing.export import add_graph, export_model
 from tests.conftest import run_cli, without
 
 GOLDEN = Path(__file__).parent / "golden" / "0.1.0"

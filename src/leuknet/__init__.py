@@ -52,7 +52,7 @@ def load(
     from leuknet.inference.model_folder import has_graph, is_repository
 
     if isinstance(folder, str) and is_repository(folder) and not Path(folder).exists():
-        from leuknet.hub import pull
+        from leuknet.sharing.hub import pull
 
         folder = pull(folder)
     if engine == "onnx" or (engine is None and has_graph(Path(folder))):

@@ -57,7 +57,7 @@ def export(
 
     Example: leuknet export runs/paper/model --out small.onnx --precision int8 --data C-NMC
     """
-    from leuknet.export import add_graph, export_model
+    from leuknet.sharing.export import add_graph, export_model
 
     if out is None:
         if precision is Precision.int8:

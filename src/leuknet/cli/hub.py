@@ -36,7 +36,7 @@ def push(
     Example: leuknet push runs/plus/model me/leuknet-plus --licence apache-2.0
     """
     import leuknet
-    from leuknet.hub import push as put
+    from leuknet.sharing.hub import push as put
 
     address = put(
         leuknet.load(model),
@@ -63,7 +63,7 @@ def pull(
     Example: leuknet pull me/leuknet-plus --out models/plus
     """
     import leuknet
-    from leuknet.hub import pull as get
+    from leuknet.sharing.hub import pull as get
 
     leuknet.load(get(repository, out=out, revision=revision))
     typer.echo(f"model: {out}")
