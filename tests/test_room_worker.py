@@ -40,7 +40,7 @@ from leuknet.room.webhook import Webhook, sign, webhook_of_environment
 from leuknet.room.work import Room
 from leuknet.room.worker import WorkerSettings, run_worker
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field
-from leuknet.smear import score_smear
+from leuknet.smears.smear import score_smear
 from leuknet.store import audit, jobs, open_store, tables
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.cells import cells_of

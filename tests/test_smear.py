@@ -23,7 +23,7 @@ from leuknet.images.reading import read_pixels
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import predict_files
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field, write_fields
-from leuknet.smear import SmearCell, count_outcomes, measure_shift, score_smear
+from leuknet.smears.smear import SmearCell, count_outcomes, measure_shift, score_smear
 from leuknet.types import CellBox, FieldScale, Prediction
 from tests.conftest import run_cli
 

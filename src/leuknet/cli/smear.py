@@ -15,8 +15,8 @@ from leuknet.cli.run import RESEARCH_ONLY, warn_of_simulation
 from leuknet.errors import LeukNetError
 
 if TYPE_CHECKING:
-    from leuknet.examine import Examination
     from leuknet.fields.normalise import Stain
+    from leuknet.smears.examine import Examination
     from leuknet.types import FoundCell
 
 Scale = Annotated[
@@ -76,9 +76,9 @@ def cells(
 
     Example: leuknet cells field.jpg --scale 0.07 --out found
     """
-    from leuknet.examine import HowToFind, extract_cells, find_fields
     from leuknet.report.blocks import counted
-    from leuknet.smear_files import write_found
+    from leuknet.smears.examine import HowToFind, extract_cells, find_fields
+    from leuknet.smears.smear_files import write_found
 
     stain = _target_stain(normalise, target)
     how = HowToFind(scale, red_cell, finder, tile)
@@ -151,7 +151,7 @@ def smear(
     Example: leuknet smear field.png --model runs/paper/model --scale 0.065
     """
     import leuknet
-    from leuknet.examine import HowToFind, examine_smear
+    from leuknet.smears.examine import HowToFind, examine_smear
 
     stain = _target_stain(normalise, target)
     predictor = leuknet.load(model)
@@ -177,7 +177,7 @@ def smear(
 
 
 def _show(seen: Examination) -> None:
-    from leuknet.smear import NOT_VALIDATED, outcome_name
+    from leuknet.smears.smear import NOT_VALIDATED, outcome_name
 
     if seen.shift is None:
         typer.echo("no leukocyte was found: check the scale, and that the smear is stained", err=True)
@@ -194,7 +194,7 @@ def _show(seen: Examination) -> None:
 
 
 def _target_stain(method: str | None, images: list[Path] | None) -> Stain | None:
-    from leuknet.examine import read_target
+    from leuknet.smears.examine import read_target
 
     if method is None and not images:
         return None

@@ -39,7 +39,7 @@ LOOKS: Mapping[str, Look] = {
     "unfamiliar": Look(INK, (0, (1, 1)), "x"),
     "found": Look("#007a5a", "-", ""),
 }
-"""The outcomes of `leuknet.smear`, and a cell that was found and not scored."""
+"""The outcomes of `leuknet.smears.smear`, and a cell that was found and not scored."""
 
 
 def colour_of(kind: str) -> tuple[int, int, int]:

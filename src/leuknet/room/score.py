@@ -39,7 +39,7 @@ from leuknet.room.files import RoomFiles
 from leuknet.room.intake import check_scale
 from leuknet.room.pictures import ensure_cell_pictures, write_cell_pictures
 from leuknet.room.table import crop_cell
-from leuknet.smear import SeenCell, see_smear
+from leuknet.smears.smear import SeenCell, see_smear
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
 from leuknet.store.nouns import CaseImage, NewCell

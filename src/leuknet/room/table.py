@@ -19,7 +19,7 @@ from leuknet.room.content import UnusableError, keep_bytes, shown_name
 from leuknet.room.files import RoomFiles
 from leuknet.room.pictures import write_cell_pictures
 from leuknet.room.tally import Tally
-from leuknet.smear import outcome_of
+from leuknet.smears.smear import outcome_of
 from leuknet.store.database import Store
 from leuknet.store.nouns import NewCell, NewImage, Upload
 from leuknet.store.scorings import ScoredCell, cell_ids, record_scorings, save_scored_images

@@ -31,7 +31,7 @@ from leuknet.report.blocks import (
 )
 from leuknet.report.pdf import check_printer, write_page
 from leuknet.report.render import LISTED, embedded_figure, encoded, render
-from leuknet.smear import (
+from leuknet.smears.smear import (
     NOT_VALIDATED,
     OUTCOMES,
     Shift,

@@ -15,7 +15,7 @@ import polars as pl
 from leuknet.fields.geojson import OutlinedCell, write_geojson
 from leuknet.figures.smear import colour_of
 from leuknet.inference.prediction_table import COLUMNS, NUMBERS, check_table, line_of
-from leuknet.smear import OUTCOMES, SmearCell, outcome_name
+from leuknet.smears.smear import OUTCOMES, SmearCell, outcome_name
 from leuknet.types import FoundCell, ModelCard
 
 _PLACE = {

@@ -34,13 +34,7 @@ from leuknet.inference.predict import IMAGE_SUFFIXES
 from leuknet.records import write_whole
 from leuknet.report.blocks import counted
 from leuknet.report.pdf import check_printer
-from leuknet.report.smear_page import (
-    SmearContent,
-    draw_smear_gallery,
-    draw_smear_overlay,
-    write_smear_page,
-)
-from leuknet.smear import (
+from leuknet.smears.smear import (
     Outcome,
     Shift,
     SmearCell,
@@ -49,7 +43,13 @@ from leuknet.smear import (
     measure_shift,
     score_smear,
 )
-from leuknet.smear_files import write_cells, write_outlines
+from leuknet.smears.smear_files import write_cells, write_outlines
+from leuknet.smears.smear_page import (
+    SmearContent,
+    draw_smear_gallery,
+    draw_smear_overlay,
+    write_smear_page,
+)
 from leuknet.types import FieldScale, FoundCell, Interval, ModelCard, Pixels
 
 OVERVIEW_PX = 2400
