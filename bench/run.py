@@ -39,10 +39,10 @@ from scipy.special import expit
 
 from leuknet.data import open_dataset
 from leuknet.errors import ModelError
+from leuknet.experiments.reproduce import describe_machine
 from leuknet.images.transform import load_inputs
 from leuknet.inference.onnx_predictor import CHUNK_SIZE
 from leuknet.recipes import changed, get_recipe
-from leuknet.reproduce import describe_machine
 from leuknet.simulation.simulate import simulate
 from leuknet.training.finish import commit_of_code
 from leuknet.training.train import train

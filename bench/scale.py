@@ -71,7 +71,7 @@ def main() -> None:
 
 def measure(sizes: list[int], home: Path, *, out: Path) -> None:
     """Measure every size with every way, and write the file after each."""
-    from leuknet.reproduce import describe_machine
+    from leuknet.experiments.reproduce import describe_machine
     from leuknet.training.finish import commit_of_code
 
     _prepare(home, sizes)

@@ -19,16 +19,14 @@ from typing import Any
 
 from commands import BUILD, run
 
-from leuknet.benchmark import as_file_name
 from leuknet.data import open_dataset
 from leuknet.data.unseen import cells_of_parts
 from leuknet.evaluation.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.standings import find_differences
 from leuknet.evaluation.summary import score_text
-from leuknet.networks.predictor import load_model
-from leuknet.records.history import read_history
-from leuknet.scoreboard import (
+from leuknet.experiments.benchmark import as_file_name
+from leuknet.experiments.scoreboard import (
     SHOWN,
     Summary,
     difference_rows,
@@ -36,6 +34,8 @@ from leuknet.scoreboard import (
     table_heads,
     table_rows,
 )
+from leuknet.networks.predictor import load_model
+from leuknet.records.history import read_history
 from leuknet.types import Dataset, Evaluation
 
 SEPARATIONS = {1.0: "as C-NMC's areas", 0.6: "hard", 1.4: "easy"}

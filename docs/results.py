@@ -38,10 +38,11 @@ from familiarity import familiarity_lines, measure_familiarity
 from finding import finding_lines, measure_finding
 from shares import measure_shares, share_lines
 
-from leuknet.audit import Audit, table_rows
 from leuknet.errors import DataError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.summary import summary_rows
+from leuknet.experiments.leak_audit import Audit, table_rows
+from leuknet.experiments.reproduce import describe_machine
 from leuknet.explain.galleries import read_inputs
 from leuknet.explain.maps import METHODS
 from leuknet.explain.sanity import deletion_curve, randomisation_check
@@ -49,7 +50,6 @@ from leuknet.networks import layer_table
 from leuknet.networks.predictor import load_model
 from leuknet.records import read_record
 from leuknet.records.history import read_history
-from leuknet.reproduce import describe_machine
 
 RESULTS = REPOSITORY / "results"
 PAGE = REPOSITORY / "docs" / "results.md"

@@ -194,7 +194,7 @@ def without(*packages: str) -> str:
 
 def _shrink_demo(patch: pytest.MonkeyPatch) -> None:
     """Let `leuknet reproduce paper --demo` take seconds, with a network and cells as few as can be."""
-    from leuknet import reproduce
+    from leuknet.experiments import reproduce
 
     tiny = replace(
         LEUKNET_DEMO,

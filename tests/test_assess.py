@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from leuknet import assess as module
-from leuknet.assess import assess, describe_data
 from leuknet.data import open_dataset
 from leuknet.errors import DataError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.looks import VARIABLE
+from leuknet.experiments import assess as module
+from leuknet.experiments.assess import assess, describe_data
 from leuknet.images.survey import cached_survey
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.records import read_record

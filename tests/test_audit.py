@@ -14,12 +14,12 @@ import pytest
 from matplotlib.text import Text
 from scipy.stats import norm
 
-from leuknet.audit import Audit, Learner, audit, usual_learners
 from leuknet.data import open_dataset
 from leuknet.data.published_counts import COUNTS
 from leuknet.errors import DataError, SettingError, ShapeError, SplitError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.optimism import KINDS, Kind, Scored, measure_worth
+from leuknet.experiments.leak_audit import Audit, Learner, audit, usual_learners
 from leuknet.figures.optimism import draw_optimism
 from leuknet.recipes import get_recipe
 from leuknet.records import read_record

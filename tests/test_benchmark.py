@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from leuknet import benchmark as module
 from leuknet.data import open_dataset
 from leuknet.errors import SettingError
 from leuknet.evaluation.baselines import BASELINES
+from leuknet.experiments import benchmark as module
 from leuknet.recipes import get_recipe
 from leuknet.simulation.simulate import simulate
 from leuknet.training import runs

@@ -24,11 +24,12 @@ import pytest
 import typer
 from PIL import Image
 
-from leuknet import __version__, reproduce
+from leuknet import __version__
 from leuknet.cli import app
 from leuknet.data import verify
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.experiments import reproduce
 from leuknet.inference.model_folder import open_card
 from leuknet.inference.prediction_table import COLUMNS
 from leuknet.recipes import RECIPES

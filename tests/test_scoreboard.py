@@ -12,7 +12,7 @@ import pytest
 from leuknet.errors import DataError
 from leuknet.evaluation.evaluate import Judged, judge, write_evaluation
 from leuknet.evaluation.standings import Row
-from leuknet.scoreboard import EVALUATIONS, NESTED, summarise, table_heads, table_rows
+from leuknet.experiments.scoreboard import EVALUATIONS, NESTED, summarise, table_heads, table_rows
 from leuknet.types import CellImage, Dataset, Evaluation, Label, TestSide
 from tests.run_folders import CALIBRATION
 

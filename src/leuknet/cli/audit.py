@@ -48,8 +48,8 @@ def audit(
 
     Example: leuknet audit --data C-NMC --set 'parts=[]' --set 'fractions=[0.6,0.15,0.25]'
     """
-    from leuknet.audit import COLUMNS, table_rows, usual_learners
-    from leuknet.audit import audit as run_audit
+    from leuknet.experiments.leak_audit import COLUMNS, table_rows, usual_learners
+    from leuknet.experiments.leak_audit import audit as run_audit
     from leuknet.recipes import changed, get_recipe
 
     chosen = changed(get_recipe(recipe), settings or [])

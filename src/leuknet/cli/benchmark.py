@@ -58,14 +58,14 @@ def benchmark(
     Example: leuknet benchmark --data C-NMC --recipes leuknet-paper --protocol folds --seeds 0,1,2
     """
     from leuknet.evaluation.metrics import METRICS
-    from leuknet.scoreboard import difference_rows, summarise, table_heads, table_rows
+    from leuknet.experiments.scoreboard import difference_rows, summarise, table_heads, table_rows
 
     if data is None:
         if recipes or settings:
             raise typer.BadParameter("recipes and settings need --data", param_hint="--recipes")
         found = summarise(out / protocol, nested=nested, against=against)
     else:
-        from leuknet.benchmark import benchmark as run
+        from leuknet.experiments.benchmark import benchmark as run
         from leuknet.recipes import changed, get_recipe
 
         names = [name.strip() for text in recipes or () for name in text.split(",")]

@@ -104,8 +104,8 @@ def show(
 
     Example: leuknet data show C-NMC --out figure-2
     """
+    from leuknet.experiments.illustrate import draw_sample_cells
     from leuknet.figures import save_figure
-    from leuknet.illustrate import draw_sample_cells
 
     opened = options.open_reported(
         root,

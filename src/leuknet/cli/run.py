@@ -158,9 +158,9 @@ def evaluate(
 
     Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
     """
-    from leuknet.assess import assess
     from leuknet.data.unseen import cells_of_parts
     from leuknet.evaluation.summary import summary_rows
+    from leuknet.experiments.assess import assess
     from leuknet.inference.model_folder import open_card
 
     card = open_card(model)
@@ -265,7 +265,7 @@ def reproduce(
 
     Without C-NMC 2019: leuknet reproduce paper --demo
     """
-    from leuknet.reproduce import reproduce_paper, simulate_demo
+    from leuknet.experiments.reproduce import reproduce_paper, simulate_demo
 
     if demo == (data is not None):
         raise typer.BadParameter("give either --data ROOT or --demo")

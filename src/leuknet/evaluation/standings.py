@@ -3,7 +3,7 @@
 A row is the mean over seeds of its scores, each on the cells of all rounds of the protocol together, since
 every round tests other cells. Intervals resample people and seeds. Nothing here reads or writes a file.
 
-Start at `make_row`; `leuknet.scoreboard` makes the table.
+Start at `make_row`; `leuknet.experiments.scoreboard` makes the table.
 """
 
 from __future__ import annotations

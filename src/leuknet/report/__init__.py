@@ -5,9 +5,9 @@ Start at `write_report`: `sections.py` lists what a report holds, `run_record.py
 `comparison.py` holds what the paper states. `base.html` is what both pages share.
 """
 
-from leuknet.report.comparison import ComparisonRow, comparison_rows
-from leuknet.report.content import FIGURES, FigureFile, ReproductionContent
-from leuknet.report.page import reproduction_page
+from leuknet.experiments.paper_comparison import ComparisonRow, comparison_rows
+from leuknet.experiments.paper_content import FIGURES, FigureFile, ReproductionContent
+from leuknet.experiments.paper_page import reproduction_page
 from leuknet.report.run_report import write_report
 
 __all__ = [

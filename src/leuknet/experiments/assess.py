@@ -22,9 +22,9 @@ from leuknet.data.verify import summarise_parts
 from leuknet.evaluation.baselines import judge_baselines
 from leuknet.evaluation.evaluate import evaluate, write_evaluation
 from leuknet.evaluation.transductive import vote
+from leuknet.experiments.illustrate import draw_classified_cells
 from leuknet.explain.galleries import draw_galleries, read_features
 from leuknet.figures import draw_confusion, save_figure
-from leuknet.illustrate import draw_classified_cells
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.networks.predictor import load_model
 from leuknet.records import write_record

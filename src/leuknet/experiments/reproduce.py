@@ -19,13 +19,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from leuknet.assess import assess
 from leuknet.data import open_dataset
 from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published_counts import COUNTS
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.metrics import wilson
+from leuknet.experiments.assess import assess
+from leuknet.experiments.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.figures import (
     draw_confusion,
     draw_framework,
@@ -33,7 +34,6 @@ from leuknet.figures import (
     draw_network,
     save_figure,
 )
-from leuknet.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.inference.model_folder import model_id_of
 from leuknet.networks import layer_table
 from leuknet.recipes import get_recipe

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leuknet.evaluation.metrics import wilson
-from leuknet.report.content import ReproductionContent
+from leuknet.experiments.paper_content import ReproductionContent
 from leuknet.types import Interval, Label, Recipe, Split
 
 PAPER_COUNTS = {

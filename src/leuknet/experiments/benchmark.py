@@ -8,7 +8,7 @@
 A cell of the grid that has its file is not computed again, and a stopped training goes on. What is below
 `evaluations` is small and worth keeping; `runs` can be deleted without losing the table.
 
-Start at `benchmark`; `leuknet.scoreboard` makes the table and the plot.
+Start at `benchmark`; `leuknet.experiments.scoreboard` makes the table and the plot.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from leuknet.assess import assess
 from leuknet.data.protocols import Round, make_rounds
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation, write_evaluation
+from leuknet.experiments.assess import assess
+from leuknet.experiments.scoreboard import EVALUATIONS, Summary, summarise
 from leuknet.images.survey import Survey, cached_survey
-from leuknet.scoreboard import EVALUATIONS, Summary, summarise
 from leuknet.training.runs import trained_run
 from leuknet.training.train import Precision
 from leuknet.types import Dataset, Recipe
@@ -72,7 +72,7 @@ def benchmark(
         Results go to `out / protocol`.
     nested
         Add a row that chooses among the recipes by validation, in each round anew; see
-        `leuknet.scoreboard`.
+        `leuknet.experiments.scoreboard`.
     against
         Name of a recipe: add how each other one differs from it.
     precision

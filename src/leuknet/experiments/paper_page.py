@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leuknet.records import write_whole
-from leuknet.report.comparison import (
+from leuknet.experiments.paper_comparison import (
     PAPER_COUNTS,
     comparison_rows,
     duration_text,
     interval_text,
     side_counts,
 )
-from leuknet.report.content import FIGURES, ReproductionContent, check_content
+from leuknet.experiments.paper_content import FIGURES, ReproductionContent, check_content
+from leuknet.records import write_whole
 from leuknet.report.literature import PUBLISHED
 from leuknet.report.render import LISTED, embedded_file, encoded, render
 
