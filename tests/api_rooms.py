@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from leuknet.room.files import RoomFiles, image_path
+from leuknet.room.room_files import RoomFiles, image_path
 from leuknet.store.cases import create_case
 from leuknet.store.database import Store
 from leuknet.store.nouns import Case, NewCell, NewImage, User

@@ -24,7 +24,7 @@ from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.simulation.simulate import simulate
 
 if TYPE_CHECKING:
-    from leuknet.room.files import RoomFiles
+    from leuknet.room.room_files import RoomFiles
     from leuknet.store.database import Store
     from leuknet.store.nouns import User
 
@@ -151,7 +151,7 @@ def lena(store: Store, quick_hashes: None) -> User:
 @pytest.fixture
 def files(tmp_path: Path) -> RoomFiles:
     """The files of a new reading room."""
-    from leuknet.room.files import RoomFiles
+    from leuknet.room.room_files import RoomFiles
 
     return RoomFiles(tmp_path / "room")
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from leuknet.fields.outline import outline_of
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
-from leuknet.room.files import RoomFiles, image_path
+from leuknet.room.room_files import RoomFiles, image_path
 from leuknet.simulation.draw_fields import TrueCell, draw_field
 from leuknet.store.cases import add_image, create_case
 from leuknet.store.cells import add_cells, cells_of

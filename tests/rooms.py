@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fastapi.testclient import TestClient
 
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.database import Store

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
 from leuknet.store import tables
 from leuknet.store.cases import add_image, create_case
 from leuknet.store.cells import add_cells, cells_of

@@ -17,8 +17,8 @@ from leuknet.errors import DataError, SettingError
 from leuknet.inference.prediction_table import write_predictions
 from leuknet.room import archive
 from leuknet.room.archive import take_archive
-from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, take_whole
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.table import take_table
 from leuknet.room.tally import Tally
 from leuknet.store import open_store

@@ -15,7 +15,7 @@ pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'le
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import give_access

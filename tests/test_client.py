@@ -20,7 +20,7 @@ pytest.importorskip("httpx2", reason="httpx2 is not installed: pip install 'leuk
 from leuknet.client import Client, link
 from leuknet.client import room as client_room
 from leuknet.errors import AccountError, ConflictError, DataError, NotFoundError, SettingError, StoreError
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.nouns import SYSTEM

@@ -17,11 +17,11 @@ from leuknet.data.folder import read
 from leuknet.data.split import by_subject
 from leuknet.data.verify import verify
 from leuknet.errors import DataError, SettingError, UnreadableImageError
-from leuknet.report.case_record import CaseRecord, ImageFacts, ModelFacts, Person, ReaderCount, Share
+from leuknet.room.case_record import CaseRecord, ImageFacts, ModelFacts, Person, ReaderCount, Share
 from leuknet.room.dicom_sr import report_dicom
 from leuknet.room.fhir import report_bundle, report_json
-from leuknet.room.files import RoomFiles
 from leuknet.room.labelled import CellForm, write_labelled, zip_labelled
+from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.cases import images_of
 from leuknet.store.cells import cells_of

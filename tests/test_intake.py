@@ -26,9 +26,9 @@ from PIL import Image
 
 from leuknet.errors import ConflictError, DataError, LeukNetError, SettingError, StoreError
 from leuknet.room import intake
-from leuknet.room.content import shown_name
-from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, append, begin_upload, finish, received, sweep
+from leuknet.room.room_files import RoomFiles
+from leuknet.room.upload_content import shown_name
 from leuknet.store import audit
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.database import Store
@@ -346,7 +346,7 @@ SEND = """
 import sys
 from pathlib import Path
 from uuid import UUID
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.intake import *
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
@@ -409,7 +409,7 @@ def test_kill_at_random_moments_loses_no_byte_that_was_acknowledged(
 def test_what_an_image_is_follows_from_its_content_and_what_the_user_says(
     tmp_path: Path, height: int, width: int, black: bool, said: UploadKind, expected: str
 ) -> None:
-    from leuknet.room.content import keep_image
+    from leuknet.room.upload_content import keep_image
 
     part = tmp_path / "part"
     part.write_bytes(picture(height, width, black=black, form="BMP"))

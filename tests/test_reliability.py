@@ -22,7 +22,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'leuknet[web]'")
 
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
 from leuknet.store import audit, open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import give_access

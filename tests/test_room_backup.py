@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed: pip install 'leuknet[web]'")
 
-from leuknet.room.files import image_path
+from leuknet.room.room_files import image_path
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import add_image, cases_of, create_case, images_of

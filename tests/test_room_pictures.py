@@ -26,9 +26,9 @@ from leuknet.fields.slides import Field, open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.room import open_fields
 from leuknet.room.deep_zoom import TILE_PX, deep_zoom, prepare_tiles, read_tile, tile_jpeg, trim_tiles
-from leuknet.room.files import RoomFiles
 from leuknet.room.open_fields import OpenFields
 from leuknet.room.pictures import THUMB_PX, ensure_cell_pictures, write_cell_pictures
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import CaseCell, CaseImage, ImageKind
 from leuknet.types import CellBox, Pixels
 

@@ -33,9 +33,9 @@ from leuknet.inference.predict import predict_files
 from leuknet.room import webhook as hooks
 from leuknet.room import worker as workers
 from leuknet.room.crops import ensure_crop
-from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, take_whole
 from leuknet.room.kinds import EXPLAIN, SCORE
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.webhook import Webhook, sign, webhook_of_environment
 from leuknet.room.work import Room
 from leuknet.room.worker import WorkerSettings, run_worker
@@ -315,7 +315,7 @@ def test_kill_in_mid_job_ends_with_exactly_the_undisturbed_cells(
 def test_a_death_between_any_two_steps_loses_and_doubles_nothing(
     lab: Lab, crops: list[Path], field_png: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    from leuknet.room import score
+    from leuknet.room import score_case as score
 
     contents: list[tuple[bytes, float | None]] = [(path.read_bytes(), None) for path in crops[:3]]
     contents.append((field_png.read_bytes(), FIELD_UM))

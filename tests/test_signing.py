@@ -26,8 +26,8 @@ from leuknet.errors import (
     SettingError,
     StoreError,
 )
-from leuknet.room.files import RoomFiles
 from leuknet.room.labels import case_labels
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.signing import (
     SUFFIXES,
     readiness,
@@ -373,7 +373,7 @@ def test_a_case_whose_signer_was_killed_amid_its_files_is_unsigned_and_can_be_si
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.signing import sign_case
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users

@@ -45,9 +45,9 @@ from tests.api_rooms import fill_case
 from tests.databases import new_database, running_postgresql
 from tests.rooms import PASSWORD, running_room
 
-from leuknet.room.files import RoomFiles
 from leuknet.room.kinds import SCORE
 from leuknet.room.pictures import ensure_cell_pictures
+from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import create_case, give_access, images_of

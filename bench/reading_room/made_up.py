@@ -15,8 +15,8 @@ import tifffile
 from PIL import Image
 
 from leuknet.fields.outline import outline_of
-from leuknet.room.files import RoomFiles, image_path
 from leuknet.room.pictures import ensure_cell_pictures
+from leuknet.room.room_files import RoomFiles, image_path
 from leuknet.simulation.draw_fields import draw_field
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user

@@ -36,8 +36,8 @@ def backup(
     from leuknet.store import open_store, require_libraries
 
     require_libraries()
-    from leuknet.room.backup import back_up_room
-    from leuknet.room.files import RoomFiles
+    from leuknet.room.room_backup import back_up_room
+    from leuknet.room.room_files import RoomFiles
     from leuknet.store.database import data_folder, resolve_url
 
     room = data or data_folder()
@@ -82,8 +82,8 @@ def restore(
     from leuknet.store import require_libraries
 
     require_libraries()
-    from leuknet.room.backup import restore_room
-    from leuknet.room.files import RoomFiles
+    from leuknet.room.room_backup import restore_room
+    from leuknet.room.room_files import RoomFiles
     from leuknet.store.database import data_folder, resolve_url
 
     room = data or data_folder()

@@ -26,10 +26,10 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from leuknet.room.content import UnusableError, keep_image, kind_of, shown_name
-from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.tally import Tally
+from leuknet.room.upload_content import UnusableError, keep_image, kind_of, shown_name
 from leuknet.store.database import Store
 from leuknet.store.nouns import NewImage, Upload
 from leuknet.store.uploads import add_images

@@ -20,8 +20,8 @@ from leuknet.fields.outline import mask_of
 from leuknet.images.transform import place_on_canvas
 from leuknet.records import write_whole
 from leuknet.room.cards import RoomModel
-from leuknet.room.files import RoomFiles
 from leuknet.room.open_fields import open_image
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import CaseCell, CaseImage
 from leuknet.types import FoundCell, ModelCard, Pixels
 

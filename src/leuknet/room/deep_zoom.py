@@ -26,8 +26,8 @@ from leuknet.errors import NotFoundError
 from leuknet.fields.reduced import LEVEL_SUFFIX, read_reduced, with_small_levels
 from leuknet.fields.slides import Field
 from leuknet.records import write_whole
-from leuknet.room.files import RoomFiles
 from leuknet.room.open_fields import open_image
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import CaseImage
 from leuknet.types import Pixels
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, take_whole
+from leuknet.room.room_files import RoomFiles
 from leuknet.simulation.draw import draw_cell
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.simulation.population import draw_population

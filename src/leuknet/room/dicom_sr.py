@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from leuknet.errors import MissingExtraError
-from leuknet.report.case_record import CaseRecord
+from leuknet.room.case_record import CaseRecord
 from leuknet.room.fhir import conclusion_of
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from leuknet.report.case_record import CaseRecord, ModelFacts, Share
+from leuknet.room.case_record import CaseRecord, ModelFacts, Share
 
 Resource = dict[str, Any]
 

@@ -30,8 +30,8 @@ from uuid import UUID
 
 from leuknet.errors import ConflictError, DataError, SettingError, StoreError
 from leuknet.fields.scale import COARSEST_UM, FINEST_UM
-from leuknet.room.content import UnusableError, keep_image, kind_of, shown_name
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
+from leuknet.room.upload_content import UnusableError, keep_image, kind_of, shown_name
 from leuknet.store.cases import find_image
 from leuknet.store.database import Store, not_found
 from leuknet.store.nouns import SYSTEM, UPLOAD_KINDS, CaseImage, Upload, UploadKind, User

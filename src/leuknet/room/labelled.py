@@ -41,10 +41,10 @@ from leuknet.fields.slides import Field
 from leuknet.images.transform import place_on_canvas
 from leuknet.records import write_whole
 from leuknet.room.csv_text import defused
-from leuknet.room.files import RoomFiles
 from leuknet.room.labels import Outcome, case_labels
 from leuknet.room.open_fields import open_image
 from leuknet.room.record import ALL_CELLS
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.cases import images_of
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store

@@ -22,8 +22,8 @@ from leuknet.fields.surroundings import surroundings
 from leuknet.images.measures import BLACK_LEVEL
 from leuknet.images.reading import read_pixels
 from leuknet.records import write_whole
-from leuknet.room.files import RoomFiles
 from leuknet.room.open_fields import open_image
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import CaseCell, CaseImage, ImageKind
 from leuknet.types import Pixels
 

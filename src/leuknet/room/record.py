@@ -15,7 +15,8 @@ import numpy as np
 
 from leuknet.data.folder import CLASS_NAMES
 from leuknet.evaluation.metrics import wilson
-from leuknet.report.case_record import (
+from leuknet.room.cards import meaning_of
+from leuknet.room.case_record import (
     CardFacts,
     CaseRecord,
     CellFacts,
@@ -28,10 +29,9 @@ from leuknet.report.case_record import (
     ReaderCount,
     Share,
 )
-from leuknet.room.cards import meaning_of
-from leuknet.room.files import RoomFiles
 from leuknet.room.labels import CellLabel, case_labels, count_labels
 from leuknet.room.pictures import ensure_cell_pictures
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.accounts import list_users
 from leuknet.store.audit import NO_HASH, recent_lines
 from leuknet.store.cases import images_of

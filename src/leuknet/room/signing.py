@@ -21,14 +21,14 @@ from typing import Literal
 
 from leuknet.errors import ConflictError, SettingError, StoreError
 from leuknet.records import SCHEMA_VERSION, parse_record, write_whole
-from leuknet.report.case_page import case_html
-from leuknet.report.case_record import CaseRecord
 from leuknet.report.pdf import check_printer, print_pdf
 from leuknet.report.render import encoded
 from leuknet.room import dicom_sr, fhir
-from leuknet.room.files import RoomFiles
+from leuknet.room.case_page import case_html
+from leuknet.room.case_record import CaseRecord
 from leuknet.room.labels import Outcome, case_labels, count_labels
 from leuknet.room.record import case_record
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.audit import canonical, digest
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from leuknet.errors import DataError
 from leuknet.evaluation.agreement import Compared, ComparedKind, Measure, Ratings, agreement_of, change_of
-from leuknet.report.study_content import ReaderRow, StudyPhaseResults, StudyResults
 from leuknet.room.csv_text import defused
+from leuknet.room.study_content import ReaderRow, StudyPhaseResults, StudyResults
 from leuknet.store.adjudications import adjudicated, disputes
 from leuknet.store.database import Store
 from leuknet.store.nouns import VERDICTS, Phase, Study, StudyLine, Verdict

@@ -25,9 +25,9 @@ import sqlalchemy as sa
 from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoppedError, StoreError
 from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.room.deep_zoom import trim_tiles
-from leuknet.room.files import RoomFiles
 from leuknet.room.intake import FULL, Limits, sweep
 from leuknet.room.kinds import ARCHIVE, EXPLAIN, SCORE, TABLE, WEBHOOK
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.webhook import PAUSES_S, TRIES, DeliveryError, Webhook
 from leuknet.room.work import WORK, Room, ended_badly, ended_well
 from leuknet.store import open_store

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from leuknet.room.files import RoomFiles
 from leuknet.room.open_fields import OPEN
+from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.web.api import PREFIX as API_PREFIX

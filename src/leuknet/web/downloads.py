@@ -12,8 +12,8 @@ from typing import IO
 from fastapi.responses import Response, StreamingResponse
 
 from leuknet.errors import ConflictError, DataError, StoreError, UnreadableImageError
-from leuknet.room.files import RoomFiles
 from leuknet.room.labelled import zip_labelled
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.signing import signed_file
 from leuknet.store.database import Store
 from leuknet.store.nouns import Case

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.cases import find_case
 from leuknet.store.database import Store
 from leuknet.store.nouns import Case, Session, User

@@ -10,8 +10,8 @@ from fastapi.responses import Response
 
 from leuknet.errors import StoreError, UnreadableImageError
 from leuknet.room.crops import find_crop
-from leuknet.room.files import RoomFiles
 from leuknet.room.pictures import ensure_cell_pictures
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.cases import find_image
 from leuknet.store.cell_pages import ReadCell
 from leuknet.store.database import Store

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
 
-from leuknet.report.study_content import StudyResults
+from leuknet.room.study_content import StudyResults
 from leuknet.room.study_results import reads_csv, study_results
 from leuknet.store.database import Store
 from leuknet.store.nouns import Study, User

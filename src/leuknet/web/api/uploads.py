@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from leuknet.room.files import RoomFiles
 from leuknet.room.intake import Limits, append, begin_upload, finish, received
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import Upload
 from leuknet.store.scorings import scorings_of
 from leuknet.store.uploads import find_upload

@@ -16,8 +16,8 @@ from fastapi.responses import FileResponse, Response
 from leuknet.errors import SettingError
 from leuknet.room.crops import find_crop
 from leuknet.room.deep_zoom import TILE_PX, deep_zoom, tile_jpeg
-from leuknet.room.files import RoomFiles
 from leuknet.room.pictures import ensure_cell_pictures
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.cases import find_image
 from leuknet.store.cells import find_cell, has_cell
 from leuknet.store.database import Store

@@ -16,8 +16,8 @@ from pydantic import BaseModel, Field
 from leuknet.errors import ConflictError
 from leuknet.fields.surroundings import shown_square
 from leuknet.room.cards import meaning_of
-from leuknet.room.files import RoomFiles
 from leuknet.room.occlusion import MAP_LEGEND
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.similar import similar_cells
 from leuknet.room.swaying import may_see_others, reviews_to_show
 from leuknet.store.accounts import list_users

@@ -17,8 +17,8 @@ from fastapi import Depends
 from PIL import Image
 
 from leuknet.errors import ConflictError
-from leuknet.room.files import RoomFiles
 from leuknet.room.pictures import ensure_cell_pictures
+from leuknet.room.room_files import RoomFiles
 from leuknet.store.blinding import blinded_cases, is_reading
 from leuknet.store.cases import find_image
 from leuknet.store.cells import find_cell

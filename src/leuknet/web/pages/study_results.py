@@ -16,8 +16,8 @@ from fastapi.responses import Response
 from leuknet.evaluation.agreement import MIN_CASES, Agreement, Compared, ComparedKind
 from leuknet.report.pdf import print_pdf
 from leuknet.report.render import encoded
-from leuknet.report.study_page import WHAT_KAPPA_SAYS, study_html
 from leuknet.room.demonstration import CELLS_TITLE, FIELD_TITLE
+from leuknet.room.study_page import WHAT_KAPPA_SAYS, study_html
 from leuknet.room.study_results import reads_csv, study_results
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import find_case

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from tqdm import tqdm
 
 from leuknet.errors import StoreError
-from leuknet.room.files import RoomFiles
+from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store, tables
 from leuknet.store.backup import back_up, restore
 from leuknet.store.database import Store

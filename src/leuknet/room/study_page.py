@@ -12,7 +12,7 @@ from leuknet.evaluation.agreement import MIN_CASES, RESAMPLES, Agreement, Compar
 from leuknet.figures.agreement import HEADINGS, draw_agreement, kappa_text
 from leuknet.report.blocks import Block, Bullets, Facts, Notice, Picture, Section, Table, Text, Tiles, counted
 from leuknet.report.render import embedded_figure, render
-from leuknet.report.study_content import StudyPhaseResults, StudyResults
+from leuknet.room.study_content import StudyPhaseResults, StudyResults
 
 WHAT_KAPPA_SAYS = (
     "Kappa is the part of the agreement that is beyond chance: 0 is what readers with these habits would "

@@ -3,7 +3,7 @@
 All files of a signed version, page, PDF, FHIR and DICOM, are made from this alone, its pictures included, so
 that they can be made anew when images, thumbnails or accounts are gone.
 
-Start at `CaseRecord`. `leuknet.room.record` fills it, `leuknet.report.case_page` shows it.
+Start at `CaseRecord`. `leuknet.room.record` fills it, `leuknet.room.case_page` shows it.
 """
 
 from __future__ import annotations

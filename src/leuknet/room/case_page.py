@@ -21,8 +21,8 @@ from leuknet.report.blocks import (
     counted,
     shortened,
 )
-from leuknet.report.case_record import CardFacts, CaseRecord, CellFacts, ModelFacts, Person
 from leuknet.report.render import LISTED, render
+from leuknet.room.case_record import CardFacts, CaseRecord, CellFacts, ModelFacts, Person
 
 LABEL_NAMES = {
     "leukaemic": "leukaemic",

@@ -35,9 +35,9 @@ from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import ImageSource, predict_with_features
 from leuknet.room.crops import write_crop
 from leuknet.room.deep_zoom import prepare_tiles
-from leuknet.room.files import RoomFiles
 from leuknet.room.intake import check_scale
 from leuknet.room.pictures import ensure_cell_pictures, write_cell_pictures
+from leuknet.room.room_files import RoomFiles
 from leuknet.room.table import crop_cell
 from leuknet.smears.smear import SeenCell, see_smear
 from leuknet.store.cells import find_cell

@@ -18,7 +18,7 @@ from leuknet.errors import DataError, MissingExtraError
 from leuknet.fields.slides import Field, open_field
 from leuknet.images.measures import measure
 from leuknet.images.reading import MAX_SIDE_PX, hash_file
-from leuknet.room.files import RoomFiles, image_path
+from leuknet.room.room_files import RoomFiles, image_path
 from leuknet.store.nouns import ImageKind, NewImage
 
 CROP_SIDE_PX = 600
