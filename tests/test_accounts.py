@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 
 from leuknet.errors import AccountError, StoreError
-from leuknet.store import audit, passwords, sign_in, tables
+from leuknet.store import audit_log as audit
+from leuknet.store import passwords, sign_in, tables
 from leuknet.store.accounts import (
     change_password,
     create_first_account,

@@ -8,8 +8,9 @@ import json
 import pytest
 
 from leuknet.errors import SettingError
-from leuknet.store import audit, tables
-from leuknet.store.audit import hash_of
+from leuknet.store import audit_log as audit
+from leuknet.store import tables
+from leuknet.store.audit_log import hash_of
 from leuknet.store.database import Store
 from leuknet.store.nouns import AuditLine
 from tests.conftest import run_cli

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from leuknet.errors import StoreError
-from leuknet.store import audit, open_store, tables
+from leuknet.store import audit_log as audit
+from leuknet.store import open_store, tables
 from leuknet.store.accounts import create_user, verify_password
 from leuknet.store.backup import back_up, restore
 from leuknet.store.cases import cases_of, create_case

@@ -29,7 +29,7 @@ from leuknet.room import intake
 from leuknet.room.intake import Limits, append, begin_upload, finish, received, sweep
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.upload_content import shown_name
-from leuknet.store import audit
+from leuknet.store import audit_log as audit
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of

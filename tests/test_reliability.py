@@ -23,7 +23,8 @@ import pytest
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'leuknet[web]'")
 
 from leuknet.room.room_files import RoomFiles
-from leuknet.store import audit, open_store
+from leuknet.store import audit_log as audit
+from leuknet.store import open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import give_access
 from leuknet.store.cells import cells_of

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError, StoreError
-from leuknet.store import audit, jobs, tables
+from leuknet.store import audit_log as audit
+from leuknet.store import jobs, tables
 from leuknet.store.cases import (
     add_image,
     cases_of,

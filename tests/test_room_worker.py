@@ -41,7 +41,8 @@ from leuknet.room.work import Room
 from leuknet.room.worker import WorkerSettings, run_worker
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.smears.smear import score_smear
-from leuknet.store import audit, jobs, open_store, tables
+from leuknet.store import audit_log as audit
+from leuknet.store import jobs, open_store, tables
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store

@@ -36,7 +36,8 @@ from leuknet.room.signing import (
     signed_file,
     signed_record,
 )
-from leuknet.store import audit, jobs, tables
+from leuknet.store import audit_log as audit
+from leuknet.store import jobs, tables
 from leuknet.store.accounts import set_active
 from leuknet.store.cases import create_case, find_case
 from leuknet.store.cells import cells_of

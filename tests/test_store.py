@@ -20,7 +20,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event
 
 from leuknet.errors import MissingExtraError, SettingError, StoreError
-from leuknet.store import audit, open_store, tables
+from leuknet.store import audit_log as audit
+from leuknet.store import open_store, tables
 from leuknet.store.connect import _use_wal
 from leuknet.store.database import Store
 from leuknet.store.migrate import newest

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError, StoreError
-from leuknet.store import audit, tables
+from leuknet.store import audit_log as audit
+from leuknet.store import tables
 from leuknet.store.adjudications import adjudicate, adjudicated, disputes
 from leuknet.store.blinding import blinded_cases, is_blinded, is_reading
 from leuknet.store.cases import add_image, cases_of, create_case, find_case, give_access

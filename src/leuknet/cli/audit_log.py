@@ -41,7 +41,7 @@ def verify(
     from leuknet.store import open_store
 
     with open_store(url) as store:
-        from leuknet.store import audit
+        from leuknet.store import audit_log as audit
 
         expected = None if expect is None else audit.read_expected(expect)
         report = audit.verify(store, expect=expected)

@@ -33,7 +33,7 @@ from leuknet.room.labels import CellLabel, case_labels, count_labels
 from leuknet.room.pictures import ensure_cell_pictures
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.accounts import list_users
-from leuknet.store.audit import NO_HASH, recent_lines
+from leuknet.store.audit_log import NO_HASH, recent_lines
 from leuknet.store.cases import images_of
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store

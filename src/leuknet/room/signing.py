@@ -29,7 +29,7 @@ from leuknet.room.case_record import CaseRecord
 from leuknet.room.labels import Outcome, case_labels, count_labels
 from leuknet.room.record import case_record
 from leuknet.room.room_files import RoomFiles
-from leuknet.store.audit import canonical, digest
+from leuknet.store.audit_log import canonical, digest
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
 from leuknet.store.nouns import Case, Signature, User

@@ -17,7 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError
-from leuknet.store.audit import digest
+from leuknet.store.audit_log import digest
 from leuknet.store.blinding import has_read
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.newest import IS_NEWEST_ADJUDICATION

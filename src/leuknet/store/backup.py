@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from leuknet.errors import StoreError
-from leuknet.store import audit
+from leuknet.store import audit_log as audit
 from leuknet.store.connect import explained
 from leuknet.store.database import Store, open_database, resolve_url
 from leuknet.store.nouns import AuditReport

@@ -22,7 +22,7 @@ import platformdirs
 import sqlalchemy as sa
 
 from leuknet.errors import NotFoundError
-from leuknet.store import audit
+from leuknet.store import audit_log as audit
 from leuknet.store.connect import connect, explained, read_url
 from leuknet.store.migrate import bring_up_to_date
 

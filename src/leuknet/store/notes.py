@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.errors import SettingError
-from leuknet.store.audit import digest
+from leuknet.store.audit_log import digest
 from leuknet.store.cases import require_open
 from leuknet.store.database import Change, Store
 from leuknet.store.nouns import CaseNote, User

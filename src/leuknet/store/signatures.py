@@ -16,7 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.errors import AccountError, ConflictError, SettingError
-from leuknet.store.audit import digest
+from leuknet.store.audit_log import digest
 from leuknet.store.cases import case_of, require_open
 from leuknet.store.database import Change, Store
 from leuknet.store.notes import write_note

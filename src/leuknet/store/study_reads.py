@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError
-from leuknet.store.audit import digest
+from leuknet.store.audit_log import digest
 from leuknet.store.blinding import counting_read
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.nouns import (
