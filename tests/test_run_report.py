@@ -20,19 +20,19 @@ from leuknet.errors import DataError, MissingExtraError, ModelError, SettingErro
 from leuknet.evaluation.evaluate import write_evaluation
 from leuknet.evaluation.metrics import METRICS
 from leuknet.records import write_record
-from leuknet.report import evidence
+from leuknet.report import evidence_sections as evidence
 from leuknet.report.answers import ANSWERS
 from leuknet.report.blocks import Code, Facts, Notice, Table
 from leuknet.report.checklist import OWED, checklists, read_guidelines
 from leuknet.report.closing import repeating
-from leuknet.report.evidence import calibration, galleries
+from leuknet.report.evidence_sections import calibration, galleries
 from leuknet.report.literature import PUBLISHED
-from leuknet.report.looks import look_notices
+from leuknet.report.look_notices import look_notices
 from leuknet.report.pdf import check_printer, print_pdf
 from leuknet.report.rounds import pooled_rounds
 from leuknet.report.run_record import RunRecord, read_run, read_runs
 from leuknet.report.run_report import report_html, write_report
-from leuknet.report.scores import comparison, literature, result
+from leuknet.report.score_sections import comparison, literature, result
 from leuknet.report.sections import SECTIONS
 from leuknet.types import DataCard, Finding, Galleries, Gallery, Interval, Look
 from tests.conftest import run_cli

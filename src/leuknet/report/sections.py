@@ -10,11 +10,11 @@ from collections.abc import Callable
 from leuknet.report.blocks import Block, Section
 from leuknet.report.checklist import checklists
 from leuknet.report.closing import citing, limits, repeating
-from leuknet.report.evidence import calibration, curves, galleries, people
+from leuknet.report.evidence_sections import calibration, curves, galleries, people
 from leuknet.report.facts import Runs
-from leuknet.report.looks import looks
+from leuknet.report.look_notices import looks
 from leuknet.report.provenance import data_card, model_card, split
-from leuknet.report.scores import comparison, literature, result
+from leuknet.report.score_sections import comparison, literature, result
 
 SECTIONS: tuple[tuple[str, str, Callable[[Runs], tuple[Block, ...]]], ...] = (
     ("result", "Result", result),

@@ -15,7 +15,7 @@ from leuknet.evaluation.summary import score_text
 from leuknet.report.blocks import Block, Cell, Heading, Notice, Table, Text, Tiles, counted, shortened
 from leuknet.report.facts import Runs, basis_text, methods_text, tested_text
 from leuknet.report.literature import AIM, PUBLISHED
-from leuknet.report.looks import look_notices
+from leuknet.report.look_notices import look_notices
 from leuknet.report.rounds import pooled_rounds
 from leuknet.types import Evaluation, Interval
 

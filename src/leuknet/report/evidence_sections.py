@@ -22,7 +22,7 @@ from leuknet.report.blocks import Block, Cell, Facts, Heading, Picture, Table, T
 from leuknet.report.facts import Runs, each, threshold_text, undecided_text
 from leuknet.report.render import embedded_figure, embedded_file
 from leuknet.report.run_record import RunRecord
-from leuknet.report.scores import baseline_title
+from leuknet.report.score_sections import baseline_title
 from leuknet.types import Evaluation, Interval
 
 _CURVES = 6
