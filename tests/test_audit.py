@@ -20,7 +20,7 @@ from leuknet.errors import DataError, SettingError, ShapeError, SplitError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.optimism import KINDS, Kind, Scored, measure_worth
 from leuknet.experiments.leak_audit import Audit, Learner, audit, usual_learners
-from leuknet.figures.optimism import draw_optimism
+from leuknet.figures.optimism_plot import draw_optimism
 from leuknet.recipes import get_recipe
 from leuknet.records import read_record
 from leuknet.simulation.population import MEANS, SPREAD, draw_population

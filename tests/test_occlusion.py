@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leuknet.errors import ShapeError
 from leuknet.explain.maps import METHODS
-from leuknet.figures.evidence import overlay_evidence
+from leuknet.figures.evidence_plot import overlay_evidence
 from leuknet.images.transform import prepare
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.onnx_predictor import load_onnx_model

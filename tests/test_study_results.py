@@ -13,7 +13,7 @@ import pytest
 
 from leuknet.errors import DataError, ShapeError
 from leuknet.figures import save_figure
-from leuknet.figures.agreement import draw_agreement
+from leuknet.figures.agreement_plot import draw_agreement
 from leuknet.room.csv_text import defused
 from leuknet.room.study_page import study_html
 from leuknet.room.study_results import COLUMNS, reads_csv, study_results

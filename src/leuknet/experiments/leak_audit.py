@@ -31,7 +31,7 @@ from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.optimism import KINDS, THRESHOLD, Scored, Worth, measure_worth
 from leuknet.evaluation.summary import score_text
 from leuknet.figures.frame import save_figure
-from leuknet.figures.optimism import draw_optimism
+from leuknet.figures.optimism_plot import draw_optimism
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.networks.predictor import load_model
 from leuknet.records import write_record, write_whole

@@ -34,7 +34,7 @@ from leuknet.evaluation.standings import (
 )
 from leuknet.evaluation.summary import score_text, signed_text
 from leuknet.figures import save_figure
-from leuknet.figures.scores import draw_scores
+from leuknet.figures.scores_plot import draw_scores
 from leuknet.records import write_whole
 from leuknet.types import Evaluation
 

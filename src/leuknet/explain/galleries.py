@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from leuknet.explain.maps import METHODS, Method
 from leuknet.figures.frame import save_figure
-from leuknet.figures.gallery import (
+from leuknet.figures.gallery_plot import (
     Choice,
     choose_certain_wrong,
     choose_typical,

@@ -10,14 +10,14 @@ Start at `draw_confusion`; `frame.py` holds what the figures share.
 
 from leuknet.figures.cells import draw_classified, draw_samples
 from leuknet.figures.confusion import draw_confusion
-from leuknet.figures.curves import draw_decision, draw_discrimination, draw_risk_coverage
+from leuknet.figures.curves_plot import draw_decision, draw_discrimination, draw_risk_coverage
 from leuknet.figures.examples import Examples, choose_examples, choose_samples
 from leuknet.figures.frame import save_figure
 from leuknet.figures.framework import draw_framework
-from leuknet.figures.gallery import choose_certain_wrong, choose_typical, choose_uncertain, draw_gallery
-from leuknet.figures.history import draw_history
+from leuknet.figures.gallery_plot import choose_certain_wrong, choose_typical, choose_uncertain, draw_gallery
+from leuknet.figures.history_plot import draw_history
 from leuknet.figures.network import draw_network
-from leuknet.figures.reliability import draw_reliability
+from leuknet.figures.reliability_plot import draw_reliability
 from leuknet.figures.shares import draw_shares
 from leuknet.figures.subjects import draw_subjects
 

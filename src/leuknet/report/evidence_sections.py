@@ -15,8 +15,8 @@ from leuknet.evaluation.curves import arrays_of, clusters_of, net_benefit
 from leuknet.evaluation.metrics import METRICS, bootstrap
 from leuknet.evaluation.reliability import decided, uncalibrated
 from leuknet.evaluation.summary import score_text
-from leuknet.figures.curves import draw_decision, draw_discrimination, draw_risk_coverage
-from leuknet.figures.reliability import draw_reliability
+from leuknet.figures.curves_plot import draw_decision, draw_discrimination, draw_risk_coverage
+from leuknet.figures.reliability_plot import draw_reliability
 from leuknet.figures.subjects import draw_subjects
 from leuknet.report.blocks import Block, Cell, Facts, Heading, Picture, Table, Text, counted, shortened
 from leuknet.report.facts import Runs, each, threshold_text, undecided_text

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leuknet.figures.evidence import overlay_evidence
+from leuknet.figures.evidence_plot import overlay_evidence
 from leuknet.images.transform import prepare
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.types import ModelCard, Pixels

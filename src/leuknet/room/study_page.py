@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from leuknet.evaluation.agreement import MIN_CASES, RESAMPLES, Agreement, Compared
-from leuknet.figures.agreement import HEADINGS, draw_agreement, kappa_text
+from leuknet.figures.agreement_plot import HEADINGS, draw_agreement, kappa_text
 from leuknet.report.blocks import Block, Bullets, Facts, Notice, Picture, Section, Table, Text, Tiles, counted
 from leuknet.report.render import embedded_figure, render
 from leuknet.room.study_content import StudyPhaseResults, StudyResults

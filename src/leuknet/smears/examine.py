@@ -26,7 +26,7 @@ from leuknet.fields.slides import Field, open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import TILE_PX, colours_of, find_cells
 from leuknet.figures.frame import save_png
-from leuknet.figures.smear import Outlined, colour_of, draw_overlay
+from leuknet.figures.smear_plot import Outlined, colour_of, draw_overlay
 from leuknet.images.reading import read_pixels
 from leuknet.images.transform import place_on_canvas
 from leuknet.inference.model_folder import FolderPredictor

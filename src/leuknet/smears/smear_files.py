@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from leuknet.fields.geojson import OutlinedCell, write_geojson
-from leuknet.figures.smear import colour_of
+from leuknet.figures.smear_plot import colour_of
 from leuknet.inference.prediction_table import COLUMNS, NUMBERS, check_table, line_of
 from leuknet.smears.smear import OUTCOMES, SmearCell, outcome_name
 from leuknet.types import FoundCell, ModelCard

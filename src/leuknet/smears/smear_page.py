@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from leuknet.figures import draw_gallery
-from leuknet.figures.smear import Outlined, draw_overlay
+from leuknet.figures.smear_plot import Outlined, draw_overlay
 from leuknet.report.blocks import (
     Block,
     Code,

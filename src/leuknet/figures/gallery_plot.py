@@ -22,7 +22,7 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from PIL import Image
 
-from leuknet.figures.evidence import EVIDENCE, OPACITY
+from leuknet.figures.evidence_plot import EVIDENCE, OPACITY
 from leuknet.figures.frame import GREEN, MUTED, ORANGE, check_lengths, framed, house_style, shortened
 from leuknet.types import Evaluation, Features, Label, Labels, Pixels, Prediction, Probabilities
 
