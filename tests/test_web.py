@@ -16,9 +16,9 @@ from leuknet.room.demonstration import CELLS_TITLE, FIELD_TITLE, N_CELLS
 from leuknet.store.accounts import first_account_token, list_users
 from leuknet.store.cases import cases_of, images_of
 from leuknet.web.cookies import SESSION_COOKIE, VISIT_COOKIE, form_token
-from leuknet.web.render import STATIC
 from leuknet.web.serve import serve
 from leuknet.web.settings import Settings
+from leuknet.web.templating import STATIC
 from leuknet.web.text import texts_under
 from tests.rooms import PASSWORD, Room, open_room
 

@@ -21,28 +21,28 @@ from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.web.api import PREFIX as API_PREFIX
 from leuknet.web.api import create_api
-from leuknet.web.errors import answer_errors
+from leuknet.web.error_answers import answer_errors
 from leuknet.web.guard import RateLimit, own_form, protect
+from leuknet.web.pages import accounts_page as accounts
 from leuknet.web.pages import (
-    accounts,
     case_events,
     case_gallery,
     case_images,
     case_list,
     case_pictures,
-    cases,
-    cells,
-    demonstration,
-    signing,
     signing_in,
-    studies,
     study_disputes,
     study_reading,
-    study_results,
-    uploads,
 )
-from leuknet.web.render import STATIC
+from leuknet.web.pages import case_page_routes as cases
+from leuknet.web.pages import cell_panel as cells
+from leuknet.web.pages import demonstration_page as demonstration
+from leuknet.web.pages import signing_page as signing
+from leuknet.web.pages import study_list as studies
+from leuknet.web.pages import study_results_page as study_results
+from leuknet.web.pages import upload_page as uploads
 from leuknet.web.settings import Settings
+from leuknet.web.templating import STATIC
 from leuknet.web.who import Room
 
 PAGES = (

@@ -18,7 +18,7 @@ from leuknet.room.signing import signed_file
 from leuknet.store.database import Store
 from leuknet.store.nouns import Case
 from leuknet.store.signatures import find_signature
-from leuknet.web.errors import not_here
+from leuknet.web.error_answers import not_here
 
 KINDS = {
     ".html": "text/html",

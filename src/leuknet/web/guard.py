@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leuknet.web.cookies import cookie_of, form_token
-from leuknet.web.errors import ForgedError, SlowDownError, too_large
+from leuknet.web.error_answers import ForgedError, SlowDownError, too_large
 from leuknet.web.settings import Settings
 
 CHUNK_BYTES = 8 * 2**20

@@ -20,9 +20,9 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import Case, Session, User
 from leuknet.store.sign_in import find_session
 from leuknet.web.cookies import SESSION_COOKIE
-from leuknet.web.errors import ForbiddenError, NeedsSignInError, not_here
-from leuknet.web.render import at_least
+from leuknet.web.error_answers import ForbiddenError, NeedsSignInError, not_here
 from leuknet.web.settings import Settings
+from leuknet.web.templating import at_least
 
 
 async def settings_of(request: Request) -> Settings:

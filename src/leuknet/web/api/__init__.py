@@ -13,11 +13,19 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import State
 
-from leuknet.web.api import cases, cells, pictures, reports, reviews, studies, system, uploads, webhooks
+from leuknet.web.api import case_routes as cases
+from leuknet.web.api import cell_routes as cells
+from leuknet.web.api import picture_routes as pictures
+from leuknet.web.api import report_routes as reports
+from leuknet.web.api import review_routes as reviews
+from leuknet.web.api import study_routes as studies
+from leuknet.web.api import system_routes as system
+from leuknet.web.api import upload_routes as uploads
+from leuknet.web.api import webhook_routes as webhooks
 from leuknet.web.api.access import api_user
 from leuknet.web.api.methods import AllMethods
 from leuknet.web.api.problems import add_problem_schema, problems
-from leuknet.web.errors import answer_errors
+from leuknet.web.error_answers import answer_errors
 from leuknet.web.settings import Settings
 
 PREFIX = "/api/v1"

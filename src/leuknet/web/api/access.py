@@ -18,9 +18,9 @@ from leuknet.store.cell_pages import ReadCell, find_case_cell
 from leuknet.store.nouns import Case, Upload, User
 from leuknet.store.sign_in import find_api_user
 from leuknet.store.uploads import find_upload
-from leuknet.web.api.shapes import LARGEST
-from leuknet.web.errors import ForbiddenError, NeedsSignInError, not_here
-from leuknet.web.render import at_least
+from leuknet.web.api.schemas import LARGEST
+from leuknet.web.error_answers import ForbiddenError, NeedsSignInError, not_here
+from leuknet.web.templating import at_least
 from leuknet.web.who import Room
 
 _sent_token = HTTPBearer(

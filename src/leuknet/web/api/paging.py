@@ -18,7 +18,7 @@ from fastapi import Query
 from leuknet.errors import SettingError
 from leuknet.store.cell_pages import CellPlace
 from leuknet.store.nouns import Case
-from leuknet.web.api.shapes import LARGEST
+from leuknet.web.api.schemas import LARGEST
 
 Cursor = Annotated[
     str | None,

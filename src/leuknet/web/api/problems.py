@@ -1,6 +1,6 @@
 """The one shape of the API's errors, RFC 9457, and how the description of the API names them.
 
-`leuknet.web.errors` answers in this shape whatever goes wrong under `/api/`. Start at `problems`.
+`leuknet.web.error_answers` answers in this shape whatever goes wrong under `/api/`. Start at `problems`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from leuknet.errors import SettingError
 from leuknet.store.cases import create_case
 from leuknet.store.nouns import User
 from leuknet.store.summaries import case_summaries, people_with_access
-from leuknet.web.render import at_least, render_page
+from leuknet.web.templating import at_least, render_page
 from leuknet.web.who import Room, SignedIn
 
 router = APIRouter()

@@ -14,7 +14,7 @@ from leuknet.store.cases import find_image
 from leuknet.store.cell_pages import ReadCell, find_case_cell
 from leuknet.store.nouns import CaseImage, Upload
 from leuknet.store.uploads import find_upload
-from leuknet.web.errors import not_here
+from leuknet.web.error_answers import not_here
 from leuknet.web.who import Room, SignedIn, VisibleCase
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]

@@ -22,7 +22,7 @@ from leuknet.store.cases import find_image
 from leuknet.store.cells import find_cell, has_cell
 from leuknet.store.database import Store
 from leuknet.store.nouns import CaseCell, CaseImage
-from leuknet.web.errors import not_here
+from leuknet.web.error_answers import not_here
 from leuknet.web.model_facts import model_of
 from leuknet.web.pages.case_nouns import CellOfCase, ImageOfCase, Number
 from leuknet.web.who import Configured, Files, Room, session_of, visible_case

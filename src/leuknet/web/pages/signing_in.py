@@ -13,7 +13,7 @@ from leuknet.store.accounts import create_first_account, verify_password
 from leuknet.store.nouns import User
 from leuknet.store.sign_in import end_session, start_session
 from leuknet.web.cookies import SESSION_COOKIE, set_cookie
-from leuknet.web.render import render_page
+from leuknet.web.templating import render_page
 from leuknet.web.text import text
 from leuknet.web.who import Configured, Files, Room
 

@@ -26,8 +26,8 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import Study, StudyProgress, User
 from leuknet.store.studies import case_ids_of, find_study, reader_ids_of
 from leuknet.store.study_reads import progress
-from leuknet.web.errors import not_here
-from leuknet.web.render import at_least
+from leuknet.web.error_answers import not_here
+from leuknet.web.templating import at_least
 from leuknet.web.text import text, texts_under
 from leuknet.web.who import Room, SignedIn
 

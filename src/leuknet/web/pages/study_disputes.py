@@ -20,10 +20,10 @@ from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
 from leuknet.store.nouns import Dispute, NewAdjudication, Study
 from leuknet.store.studies import reader_ids_of
-from leuknet.web.errors import not_here
+from leuknet.web.error_answers import not_here
 from leuknet.web.pages.study_access import FinishedStudy, model_word, picture_of
 from leuknet.web.pages.study_reading import GivenVerdict, Note, ReadId
-from leuknet.web.render import render_page
+from leuknet.web.templating import render_page
 from leuknet.web.who import Files, Room, SignedIn
 
 router = APIRouter(prefix="/studies/{study_id}/disputes")

@@ -23,9 +23,9 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import NewStudyRead, Phase, Study, StudyItem, User
 from leuknet.store.study_pictures import shown_cell
 from leuknet.store.study_reads import item_at, next_item, progress, read_history, save_read, undo_read
-from leuknet.web.errors import not_here
+from leuknet.web.error_answers import not_here
 from leuknet.web.pages.study_access import ReadStudy, model_word, picture_of
-from leuknet.web.render import render_page
+from leuknet.web.templating import render_page
 from leuknet.web.text import texts_under
 from leuknet.web.who import Files, Room, SignedIn
 

@@ -10,8 +10,8 @@ from fastapi.responses import HTMLResponse
 from leuknet.store.accounts import list_users
 from leuknet.web.api.access import ApiUser
 from leuknet.web.api.reference import read_reference
-from leuknet.web.api.shapes import HealthShape, MeShape
-from leuknet.web.render import render_page
+from leuknet.web.api.schemas import HealthShape, MeShape
+from leuknet.web.templating import render_page
 from leuknet.web.who import Room
 
 router = APIRouter(tags=["Account"])

@@ -12,9 +12,9 @@ from leuknet.store.cases import find_case
 from leuknet.store.signatures import signatures_of
 from leuknet.web.api.access import ApiCase, ApiLead
 from leuknet.web.api.problems import problems
-from leuknet.web.api.shapes import ReportList, ReportShape
+from leuknet.web.api.schemas import ReportList, ReportShape
 from leuknet.web.downloads import KINDS, ZIP, labelled_answer, signed_answer
-from leuknet.web.errors import not_here
+from leuknet.web.error_answers import not_here
 from leuknet.web.who import Files, Room
 
 router = APIRouter(tags=["Reports and data sets"])

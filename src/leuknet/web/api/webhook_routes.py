@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 
-from leuknet.web.api.shapes import CaseEvent
+from leuknet.web.api.schemas import CaseEvent
 
 router = APIRouter(tags=["Webhook"])
 

@@ -16,7 +16,7 @@ from leuknet.store.studies import studies_of
 from leuknet.store.study_reads import progress
 from leuknet.web.api.access import ApiUser
 from leuknet.web.api.problems import problems
-from leuknet.web.api.shapes import StudyList, StudyShape
+from leuknet.web.api.schemas import StudyList, StudyShape
 from leuknet.web.pages.study_access import finished_study, led_study
 from leuknet.web.who import Room
 

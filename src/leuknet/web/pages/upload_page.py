@@ -16,10 +16,10 @@ from starlette.concurrency import run_in_threadpool
 from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoreError
 from leuknet.room import intake
 from leuknet.store.nouns import Upload, UploadKind
-from leuknet.web.errors import answer
+from leuknet.web.error_answers import answer
 from leuknet.web.pages.case_nouns import UploadOfCase
-from leuknet.web.pages.cases import scale_of, show_case
-from leuknet.web.render import render_page
+from leuknet.web.pages.case_page_routes import scale_of, show_case
+from leuknet.web.templating import render_page
 from leuknet.web.who import Configured, Files, Room, SignedIn, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")

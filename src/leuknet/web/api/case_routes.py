@@ -15,7 +15,7 @@ from leuknet.store.summaries import case_summary
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUser
 from leuknet.web.api.paging import Cursor, Limit, cases_after, read_cursor, write_case_cursor, write_cursor
 from leuknet.web.api.problems import problems
-from leuknet.web.api.shapes import (
+from leuknet.web.api.schemas import (
     CaseDetail,
     CasePage,
     CaseShape,

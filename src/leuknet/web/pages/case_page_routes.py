@@ -24,7 +24,7 @@ from leuknet.store.uploads import uploads_of
 from leuknet.web.model_facts import model_of
 from leuknet.web.pages.case_events import progress_of
 from leuknet.web.pages.case_nouns import ImageOfCase
-from leuknet.web.render import at_least, render_page, script_texts
+from leuknet.web.templating import at_least, render_page, script_texts
 from leuknet.web.who import Configured, Files, Lead, Room, SignedIn, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")

@@ -13,10 +13,10 @@ from leuknet.store.nouns import Upload
 from leuknet.store.scorings import scorings_of
 from leuknet.store.uploads import find_upload
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUpload, ApiUser, BodyOf
-from leuknet.web.api.cases import image_shape
+from leuknet.web.api.case_routes import image_shape
 from leuknet.web.api.problems import problems
-from leuknet.web.api.shapes import LARGEST, FinishedUpload, NewUpload, UploadShape
-from leuknet.web.errors import not_here
+from leuknet.web.api.schemas import LARGEST, FinishedUpload, NewUpload, UploadShape
+from leuknet.web.error_answers import not_here
 from leuknet.web.guard import CHUNK_BYTES
 from leuknet.web.who import Configured, Files, Room
 

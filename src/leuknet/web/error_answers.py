@@ -26,7 +26,7 @@ from leuknet.errors import (
     SettingError,
     StoreError,
 )
-from leuknet.web.render import render_page
+from leuknet.web.templating import render_page
 from leuknet.web.text import text
 
 API = "/api/"

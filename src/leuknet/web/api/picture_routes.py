@@ -18,7 +18,7 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import CaseImage
 from leuknet.web.api.access import ApiCell
 from leuknet.web.api.problems import problems
-from leuknet.web.errors import not_here
+from leuknet.web.error_answers import not_here
 from leuknet.web.model_facts import model_of
 from leuknet.web.who import Configured, Files, Room
 

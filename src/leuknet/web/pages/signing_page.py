@@ -19,10 +19,10 @@ from leuknet.store.nouns import Case, User
 from leuknet.store.signatures import AMENDMENT, reopen, signatures_of
 from leuknet.types import ModelCard
 from leuknet.web.downloads import labelled_answer, signed_answer
-from leuknet.web.errors import status_of
+from leuknet.web.error_answers import status_of
 from leuknet.web.model_facts import model_of
-from leuknet.web.render import at_least, render_page
 from leuknet.web.settings import Settings
+from leuknet.web.templating import at_least, render_page
 from leuknet.web.who import Configured, Files, Lead, Room, SignedIn, VisibleCase
 
 router = APIRouter()

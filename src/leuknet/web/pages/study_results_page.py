@@ -25,7 +25,7 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import Study, User
 from leuknet.store.studies import case_ids_of, reader_ids_of
 from leuknet.web.pages.study_access import FinishedStudy
-from leuknet.web.render import render_page
+from leuknet.web.templating import render_page
 from leuknet.web.who import Room, SignedIn
 
 router = APIRouter(prefix="/studies/{study_id}/results")

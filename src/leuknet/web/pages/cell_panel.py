@@ -28,11 +28,11 @@ from leuknet.store.jobs import add_job, jobs_of
 from leuknet.store.nouns import CaseCell, CaseImage, NewReview, Review
 from leuknet.store.reviews import current_review, review_history, save_review, undo_review
 from leuknet.types import FLAG_MEANINGS, CellBox
-from leuknet.web.errors import answer, not_here
+from leuknet.web.error_answers import answer, not_here
 from leuknet.web.model_facts import class_names_of
 from leuknet.web.pages.case_nouns import CellOfCase
 from leuknet.web.pages.case_pictures import map_path
-from leuknet.web.render import render_page
+from leuknet.web.templating import render_page
 from leuknet.web.who import Configured, Files, Room, SignedIn, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")

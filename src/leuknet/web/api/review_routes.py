@@ -8,7 +8,7 @@ from leuknet.store.nouns import NewReview
 from leuknet.store.reviews import save_review, undo_review
 from leuknet.web.api.access import JSON_BODY, ApiCell, ApiUser
 from leuknet.web.api.problems import problems
-from leuknet.web.api.shapes import NewReviewShape, OwnReview, ReviewShape, Undo
+from leuknet.web.api.schemas import NewReviewShape, OwnReview, ReviewShape, Undo
 from leuknet.web.who import Room
 
 router = APIRouter(tags=["Reviews"], prefix="/cases/{case_id}/cells/{cell_id}/reviews")

@@ -12,9 +12,9 @@ from leuknet.store import accounts
 from leuknet.store.nouns import ROLES, Role
 from leuknet.store.sign_in import create_api_token, list_api_tokens, revoke_api_token
 from leuknet.web.cookies import SESSION_COOKIE
-from leuknet.web.errors import not_here
+from leuknet.web.error_answers import not_here
 from leuknet.web.pages.signing_in import Name, Password
-from leuknet.web.render import render_page
+from leuknet.web.templating import render_page
 from leuknet.web.text import text
 from leuknet.web.who import Admin, Room, SignedIn
 

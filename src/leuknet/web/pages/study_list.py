@@ -20,7 +20,7 @@ from leuknet.store.database import Store
 from leuknet.store.nouns import STUDY_MODES, NewStudy, Study, StudyMode, StudyProgress, User
 from leuknet.store.study_order import draw_order
 from leuknet.store.study_reads import progress
-from leuknet.web.errors import not_here
+from leuknet.web.error_answers import not_here
 from leuknet.web.pages.study_access import (
     LedStudy,
     is_finished,
@@ -30,7 +30,7 @@ from leuknet.web.pages.study_access import (
     reads_in,
 )
 from leuknet.web.pages.study_reading import own_page, standing
-from leuknet.web.render import render_page
+from leuknet.web.templating import render_page
 from leuknet.web.who import Lead, Room, SignedIn
 
 router = APIRouter()

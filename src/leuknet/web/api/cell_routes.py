@@ -12,7 +12,7 @@ from leuknet.store.cells import CellOrder
 from leuknet.web.api.access import ApiCase, ApiCell, ApiLead, ApiUser
 from leuknet.web.api.paging import Cursor, Limit, read_cursor, write_cursor
 from leuknet.web.api.problems import problems
-from leuknet.web.api.shapes import (
+from leuknet.web.api.schemas import (
     BoxShape,
     CellDetail,
     CellPage,
