@@ -15,18 +15,25 @@ from typing import Annotated
 import typer
 
 from leuknet import __version__
-from leuknet.cli import account, audit, audit_log, benchmark, data, model, run, store
-from leuknet.cli.batch import batch
-from leuknet.cli.ensemble import ensemble
-from leuknet.cli.explain import explain
-from leuknet.cli.export import export
-from leuknet.cli.hub import pull, push
-from leuknet.cli.report import report
-from leuknet.cli.serve import serve
-from leuknet.cli.smear import cells, smear
-from leuknet.cli.subject import subject
-from leuknet.cli.tune import tune
-from leuknet.cli.worker import worker
+from leuknet.cli import account_commands as account
+from leuknet.cli import audit_command as audit
+from leuknet.cli import audit_log_command as audit_log
+from leuknet.cli import benchmark_command as benchmark
+from leuknet.cli import data_commands as data
+from leuknet.cli import model_commands as model
+from leuknet.cli import run_commands as run
+from leuknet.cli import store_commands as store
+from leuknet.cli.batch_command import batch
+from leuknet.cli.ensemble_command import ensemble
+from leuknet.cli.explain_command import explain
+from leuknet.cli.export_command import export
+from leuknet.cli.hub_commands import pull, push
+from leuknet.cli.report_command import report
+from leuknet.cli.serve_command import serve
+from leuknet.cli.smear_commands import cells, smear
+from leuknet.cli.subject_command import subject
+from leuknet.cli.tune_command import tune
+from leuknet.cli.worker_command import worker
 from leuknet.errors import LeukNetError
 
 BUG_STATUS = 1

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from leuknet.cli.run import RESEARCH_ONLY, ModelFolder
+from leuknet.cli.run_commands import RESEARCH_ONLY, ModelFolder
 from leuknet.errors import SettingError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from leuknet.cli import options
-from leuknet.cli.run import RESEARCH_ONLY
+from leuknet.cli.run_commands import RESEARCH_ONLY
 
 
 def tune(

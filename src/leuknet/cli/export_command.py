@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.run import RESEARCH_ONLY, ModelFolder
+from leuknet.cli.run_commands import RESEARCH_ONLY, ModelFolder
 
 
 class Precision(StrEnum):

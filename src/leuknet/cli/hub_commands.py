@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli.run import RESEARCH_ONLY, ModelFolder
+from leuknet.cli.run_commands import RESEARCH_ONLY, ModelFolder
 
 Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository of the Hugging Face hub.")]
 

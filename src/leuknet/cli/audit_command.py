@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.run import RESEARCH_ONLY
+from leuknet.cli.run_commands import RESEARCH_ONLY
 
 
 def audit(

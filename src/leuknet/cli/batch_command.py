@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leuknet.cli.run import RESEARCH_ONLY, warn_of_simulation
+from leuknet.cli.run_commands import RESEARCH_ONLY, warn_of_simulation
 
 if TYPE_CHECKING:
     from leuknet.batch import BatchSummary

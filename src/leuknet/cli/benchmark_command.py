@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.run import RESEARCH_ONLY
+from leuknet.cli.run_commands import RESEARCH_ONLY
 
 ON_SCREEN = ("auroc", "weighted_f1", "subject_accuracy")
 """Metrics that fit into 80 columns; the files have all."""

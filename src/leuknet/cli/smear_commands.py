@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from leuknet.cli.run import RESEARCH_ONLY, warn_of_simulation
+from leuknet.cli.run_commands import RESEARCH_ONLY, warn_of_simulation
 from leuknet.errors import LeukNetError
 
 if TYPE_CHECKING:
