@@ -32,7 +32,7 @@ def test_the_command_line_starts_without_torch() -> None:
 
 
 def test_judging_and_serving_do_not_load_torch() -> None:
-    parts = "leuknet.evaluation.evaluate, leuknet.inference.predict, leuknet.figures, leuknet.report, leuknet.data.verify"
+    parts = "leuknet.evaluation.evaluate, leuknet.inference.predict, leuknet.report, leuknet.data.verify"
 
     assert "torch" not in loaded_after(f"import {parts}")
 

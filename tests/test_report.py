@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from leuknet.errors import DataError, SettingError
-from leuknet.experiments.paper_comparison import duration_text
-from leuknet.report import FIGURES, FigureFile, ReproductionContent, comparison_rows, reproduction_page
+from leuknet.experiments.paper_comparison import comparison_rows, duration_text
+from leuknet.experiments.paper_content import FIGURES, FigureFile, ReproductionContent
+from leuknet.experiments.paper_page import reproduction_page
 from leuknet.types import CellImage, Dataset, Evaluation, Finding, Interval, Label, Recipe, Split
 
 PNG = b"\x89PNG\r\n\x1a\n stands for a picture"

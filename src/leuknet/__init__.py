@@ -8,8 +8,8 @@ gives P(leukaemic) of each image:
     >>> model.predict(pixels)                               # doctest: +SKIP
     array([0.93, 0.08])
 
-Reading data starts at `leuknet.data.open_dataset`, training at `leuknet.training.train.train`, judging a model at
-`leuknet.evaluation.evaluate.evaluate`. `import leuknet` alone loads none of the large libraries.
+Reading data starts at `leuknet.data.open_dataset`, training at `leuknet.training.train.train`, judging a
+model at `leuknet.evaluation.evaluate.evaluate`. `import leuknet` alone loads none of the large libraries.
 """
 
 from __future__ import annotations

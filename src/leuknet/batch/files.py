@@ -88,7 +88,7 @@ def _match(base: str, parts: tuple[str, ...]) -> Iterator[str]:
 
 
 def _walk(folder: str) -> Iterator[File]:
-    """Yield the files of a folder and its folders, in the order of `leuknet.inference.predict.find_images`."""
+    """Yield files of a folder and its folders, in the order of `leuknet.inference.predict.find_images`."""
     closed: list[str] = []
     for place, subfolders, names in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
         subfolders.sort()

@@ -36,8 +36,8 @@ class HashedCell(NamedTuple):
     subject
         None if it names nobody.
     hash
-        `leuknet.images.near_duplicates.perceptual_hash` of the image; None where none is known, as in the split of a
-        model of LeukNet 0.1.0.
+        `leuknet.images.near_duplicates.perceptual_hash` of the image; None where none is known, as in the
+        split of a model of LeukNet 0.1.0.
     """
 
     id: str

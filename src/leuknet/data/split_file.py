@@ -111,8 +111,8 @@ def write_split(
     Parameters
     ----------
     hashes
-        The cells' `leuknet.images.near_duplicates.perceptual_hash` by the sha256 of their bytes; cells that are not
-        there are written without.
+        The cells' `leuknet.images.near_duplicates.perceptual_hash` by the sha256 of their bytes; cells that
+        are not there are written without.
     excluded
         Development cells on no side, because their person is on the test side; their ids are listed.
 

@@ -2,9 +2,9 @@
 
 A single score hides where a model fails. These curves show it: ROC and precision-recall over all thresholds,
 net benefit of acting on the probabilities, and what is gained by leaving the least certain cells to a person.
-Bands and intervals rest on the resamples of `leuknet.evaluation.metrics`: whole subjects where it is known which cell is
-whose. As there, a resample in which a value is undefined counts as 0 for the lower limit and as 1 for the
-upper one.
+Bands and intervals rest on the resamples of `leuknet.evaluation.metrics`: whole subjects where it is known
+which cell is whose. As there, a resample in which a value is undefined counts as 0 for the lower limit and as
+1 for the upper one.
 
 Start at `roc`; `clusters_of` says what an evaluation resamples. `reliability.py` compares stated with
 observed shares; `figures/curves.py` draws.

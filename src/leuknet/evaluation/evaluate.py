@@ -6,8 +6,8 @@ resampled; where they were not, the interval takes cells as independent and the 
 score is optimistic.
 
 Start at `evaluate`, then `judge`, which takes answers from anywhere; `write_evaluation` and
-`read_evaluation` keep the result as JSON, `leuknet.evaluation.summary` says it in words. Whether the cells took part in
-training is checked where the split is known, not here.
+`read_evaluation` keep the result as JSON, `leuknet.evaluation.summary` says it in words. Whether the cells
+took part in training is checked where the split is known, not here.
 """
 
 from __future__ import annotations

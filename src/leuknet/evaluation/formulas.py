@@ -3,8 +3,8 @@
 Each also takes weights of the cells, one row per resample, so that a bootstrap of thousands of resamples
 is a few matrix computations and not a loop.
 
-Start at `accuracy`, whose docstring holds for all. `leuknet.evaluation.metrics` lists them with their names and
-gives them intervals. To add a metric, write a function here, register it in `metrics.METRICS`, and add a
+Start at `accuracy`, whose docstring holds for all. `leuknet.evaluation.metrics` lists them with their names
+and gives them intervals. To add a metric, write a function here, register it in `metrics.METRICS`, and add a
 value worked out by hand to the tests.
 """
 

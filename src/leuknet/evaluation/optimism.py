@@ -3,8 +3,8 @@
 Both scores are means over seeds, on cells of the same people. They are resampled together: each resample
 draws people once, for all seeds and both kinds of split, and seeds beside them.
 
-Start at `measure_worth`; the resampling stands in `leuknet.evaluation.crossed`. Nothing here knows how a learner came to
-its answers.
+Start at `measure_worth`; the resampling stands in `leuknet.evaluation.crossed`. Nothing here knows how a
+learner came to its answers.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def measure_worth(learner: str, scored: Sequence[Scored], *, metric: str, seed: 
     Returns
     -------
     Worth
-        With intervals as `leuknet.evaluation.crossed.crossed_bootstrap` has them. Where a resample leaves a score
-        undefined, the difference has the least and the largest value that it then could have.
+        With intervals as `leuknet.evaluation.crossed.crossed_bootstrap` has them. Where a resample leaves a
+        score undefined, the difference has the least and the largest value that it then could have.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How far a model's log odds are off from one person to the next: the spread tau of `leuknet.evaluation.share`.
+"""How far a model's log odds are off from person to person: the spread tau of `leuknet.evaluation.share`.
 
 Start at `fit_spread`.
 

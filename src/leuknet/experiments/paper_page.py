@@ -55,7 +55,7 @@ def reproduction_page(content: ReproductionContent, path: Path) -> None:
     """
     check_content(content)
     html = render(
-        "page.html",
+        Path(__file__).with_suffix(".html"),
         title=content.title,
         simulated=content.dataset.simulated,
         places=_PLACES,

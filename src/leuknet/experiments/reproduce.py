@@ -27,6 +27,8 @@ from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.metrics import wilson
 from leuknet.experiments.assess import assess
 from leuknet.experiments.illustrate import draw_classified_cells, draw_sample_cells
+from leuknet.experiments.paper_content import FigureFile, ReproductionContent
+from leuknet.experiments.paper_page import reproduction_page
 from leuknet.figures import (
     draw_confusion,
     draw_framework,
@@ -37,7 +39,7 @@ from leuknet.figures import (
 from leuknet.inference.model_folder import model_id_of
 from leuknet.networks import layer_table
 from leuknet.recipes import get_recipe
-from leuknet.report import FigureFile, ReproductionContent, reproduction_page, write_report
+from leuknet.report import write_report
 from leuknet.simulation.simulate import simulate
 from leuknet.training.runs import trained_run
 from leuknet.training.train import Precision, TrainedRun

@@ -67,8 +67,8 @@ class Survey:
     unreadable
         Cells that could not be read, with the reason.
     textures : (N, T) float32
-        One column for each of `leuknet.images.texture.TEXTURES`; None where they were not asked for, since they
-        cost more than all the others together.
+        One column for each of `leuknet.images.texture.TEXTURES`; None where they were not asked for, since
+        they cost more than all the others together.
     """
 
     cells: tuple[CellImage, ...]

@@ -8,7 +8,8 @@ a third of the work. A picture without a black margin has the whole image as its
 Everything here is arithmetic with rows and columns. The network is seen as stages of a 3x3 convolution that
 keeps the size ("same" padding) and a 3x3 pooling of stride 2 without padding.
 
-Start at `Window`. `plan_stages` is the arithmetic that `leuknet.networks.windowed` and exported graphs follow.
+Start at `Window`. `plan_stages` is the arithmetic that `leuknet.networks.windowed` and exported graphs
+follow.
 """
 
 from __future__ import annotations

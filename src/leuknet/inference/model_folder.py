@@ -10,7 +10,8 @@
 Opening a folder scores the golden images again, and refuses a folder that gives other answers. No pickle is
 ever read.
 
-Start at `FolderPredictor`; `leuknet.inference.onnx_predictor` and `leuknet.networks.predictor` are its two kinds.
+Start at `FolderPredictor`; `leuknet.inference.onnx_predictor` and `leuknet.networks.predictor` are its two
+kinds.
 """
 
 from __future__ import annotations

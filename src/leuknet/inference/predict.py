@@ -6,8 +6,8 @@ each: a probability, or the reason why there is none. A model answers for any pi
 is not what the model was trained on (a segmented cell on black), its line says so, by the model's
 reference where it has one.
 
-Start at `find_images`, then `predict_files`; `leuknet.inference.prediction_table` writes what it yields. Nothing here
-knows what computes a score.
+Start at `find_images`, then `predict_files`; `leuknet.inference.prediction_table` writes what it yields.
+Nothing here knows what computes a score.
 """
 
 from __future__ import annotations

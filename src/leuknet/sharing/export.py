@@ -1,9 +1,9 @@
 """Writes a trained model as one ONNX file for other programs, refused unless it gives the same answers.
 
 The file holds the network, its weights, the calibration, and in its metadata what a user must know to read
-its answers. It takes pixels as `leuknet.images.transform.prepare` gives them; `leuknet.networks.onnx_graph` names
-inputs and outputs. As int8 it is a third of the size, and rounds: then both forms score the validation side,
-which chose the model's settings anyway, and a loss of accuracy beyond a bound is refused.
+its answers. It takes pixels as `leuknet.images.transform.prepare` gives them; `leuknet.networks.onnx_graph`
+names inputs and outputs. As int8 it is a third of the size, and rounds: then both forms score the validation
+side, which chose the model's settings anyway, and a loss of accuracy beyond a bound is refused.
 
 Start at `export_model`; `add_graph` gives a graph to a model folder that was saved before there were any.
 """

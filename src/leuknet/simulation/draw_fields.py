@@ -1,8 +1,9 @@
 """Draws simulated fields of a smear, with every leukocyte's place, outline and class known.
 
-The cells are those of `leuknet.simulation.draw`, on glass among red cells, some of them touching. Red cells, glass
-and platelets are of made-up colours, and no pixel of a real smear is in here. A field is much tidier than a
-real one: what is found in it says that the code works, not how well cells are found in a laboratory's smears.
+The cells are those of `leuknet.simulation.draw`, on glass among red cells, some of them touching. Red cells,
+glass and platelets are of made-up colours, and no pixel of a real smear is in here. A field is much tidier
+than a real one: what is found in it says that the code works, not how well cells are found in a laboratory's
+smears.
 
 Start at `draw_field`; `write_fields` makes files of several.
 """

@@ -4,8 +4,8 @@ One file, `checkpoint.safetensors`: the network's and the optimiser's tensors, a
 number of finished iterations, the history so far and what the run was started with. No pickle. It is
 written beside its place and renamed, so a kill leaves the old one or the new one, never half of one.
 
-Chance needs no place in it: each iteration seeds its own (see `leuknet.training.train`). `stop_on_ctrl_c` lets an
-iteration end before a run stops.
+Chance needs no place in it: each iteration seeds its own (see `leuknet.training.train`). `stop_on_ctrl_c`
+lets an iteration end before a run stops.
 """
 
 from __future__ import annotations

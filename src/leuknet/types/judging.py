@@ -71,8 +71,8 @@ class Evaluation:
     threshold, threshold_rule, calibration
         As on the model's card; calibration is None for baselines and old models.
     metrics
-        Name to interval, in the order of `leuknet.evaluation.metrics.METRICS`; those over subjects only where each
-        cell has one.
+        Name to interval, in the order of `leuknet.evaluation.metrics.METRICS`; those over subjects only where
+        each cell has one.
     confusion
         Counts, rows are the true class and columns the called class, class 0 first.
     paths, labels, probabilities, subject_ids
