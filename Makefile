@@ -22,12 +22,12 @@ check: $(READY)  ## style, types and direction of imports
 	$(BIN)/lint-imports
 
 results: $(READY)  ## measure again what docs/results.md states, and write it; DATA names the real images
-	$(BIN)/python docs/results.py --data $(DATA)
+	$(BIN)/python studies/results.py --data $(DATA)
 
 bench: $(READY)  ## timings against named peers, 55 minutes on a quiet machine; writes docs/performance.md
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement bench/requirements.txt
 	$(BIN)/python bench/run.py
-	$(BIN)/python docs/performance.py
+	$(BIN)/python studies/performance.py
 
 clean:  ## remove what demo and bench made, not the environment
 	rm -rf build

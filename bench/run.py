@@ -6,7 +6,7 @@ round give one ratio. Peers that run the same network must also give the same an
 they do not, the run ends with an error, since a wrong answer is easily fast.
 
 `make bench` runs it on simulated cells, on the processor alone; `--quick` is a trial. Start at `main`, then
-bench/contests.py. bench/README.md says how to read the result; docs/performance.py draws it.
+bench/contests.py. bench/README.md says how to read the result; studies/performance.py draws it.
 """
 
 from __future__ import annotations

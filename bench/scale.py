@@ -9,7 +9,7 @@ which is the hard case for whoever hands out work. Each figure is of a process o
 written, so that they are read from memory: a disk or a network is not measured. What other processes of the
 machine take meanwhile is noted, and the time that ours compute, which depends less on them.
 
-Start at `main`; docs/scale_page.py writes the page.
+Start at `main`; studies/scale_page.py writes the page.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ def bench() -> Any:
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(REPOSITORY / "docs"))
-    return load_script(monkeypatch, REPOSITORY / "docs" / "performance.py")
+    monkeypatch.syspath_prepend(str(REPOSITORY / "studies"))
+    return load_script(monkeypatch, REPOSITORY / "studies" / "performance.py")
 
 
 def load_script(patch: pytest.MonkeyPatch, path: Path) -> ModuleType:
