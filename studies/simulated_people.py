@@ -64,6 +64,7 @@ class People:
         self.shares = expit(means + width * nodes + deltas) @ weights / np.sqrt(2 * np.pi)
 
     def evaluation(self) -> Evaluation:
+        """Return their cells as one evaluation."""
         people, cells = self.labels.shape
         whose = np.repeat(np.arange(people), cells)
         return evaluation_of(self.labels.ravel(), self.probabilities.ravel(), whose)
