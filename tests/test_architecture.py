@@ -1,0 +1,57 @@
+"""The pages about the architecture say what the import contract says, and name no file that is not there."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from architecture_page import ARCHITECTURE, README, SOURCE, layers, rendered
+from tests.conftest import REPOSITORY
+
+ROOMS = [room for layer in layers() for room in layer]
+
+
+@pytest.mark.parametrize("page", [ARCHITECTURE, README], ids=lambda page: page.name)
+def test_the_pages_show_the_layers_of_the_import_contract(page: Path) -> None:
+    assert rendered()[page].splitlines() == page.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_readme_names_every_room_in_one_line() -> None:
+    (line,) = (row for row in README.read_text(encoding="utf-8").splitlines() if "[Architecture]" in row)
+
+    assert set(ROOMS) <= set(re.findall(r"\w+", line))
+
+
+def test_the_house_has_at_most_24_names_and_16_layers() -> None:
+    names = {path.stem for path in SOURCE.iterdir() if not path.name.startswith(("__", "."))} - {"py"}
+
+    assert names == set(ROOMS)
+    assert len(names) <= 24
+    assert len(layers()) <= 16
+
+
+def test_every_file_that_the_architecture_page_names_is_there() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8").split("## The nouns on disk")[0]
+    modules = {path.name for path in SOURCE.rglob("*.py")}
+    named = set(re.findall(r"`([\w/.]+(?:\.py|\.toml|/))`", text))
+
+    assert {"training/loop.py", "evaluation/evaluate.py"} < named
+    places = (SOURCE, SOURCE / "store", REPOSITORY)
+    unknown = {name for name in named - modules if not any((place / name).exists() for place in places)}
+    assert unknown == set()
+
+
+def test_tests_mirror_the_rooms() -> None:
+    folders = {path.name for path in (REPOSITORY / "tests").iterdir() if (path / "__init__.py").is_file()}
+
+    assert folders <= set(ROOMS)
+
+
+def test_a_module_name_stands_once_in_the_house_but_for_those_named_here() -> None:
+    modules = [path for path in SOURCE.rglob("*.py") if not path.name.startswith("__")]
+    twice = {name for name, times in Counter(path.stem for path in modules).items() if times > 1}
+
+    assert twice <= {"cells", "nouns"}
