@@ -1,0 +1,238 @@
+"""Every kind of interval gives what it gave before the one module of resampling: recorded by commit e2b8bed.
+
+`tests/golden/intervals.json` was written by `record` below with the code of that commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from leuknet.evaluation import agreement, curves
+from leuknet.evaluation.by_subject import coverage, subject_rows
+from leuknet.evaluation.compare import compare
+from leuknet.evaluation.crossed import Answers, crossed_bootstrap, crossed_difference
+from leuknet.evaluation.evaluate import Judged, judge
+from leuknet.evaluation.metrics import METRICS, bootstrap, wilson
+from leuknet.evaluation.optimism import Scored, measure_worth
+from leuknet.evaluation.reliability import decided, reliability
+from leuknet.evaluation.share import subject_shares
+from leuknet.evaluation.spread import fit_spread
+from leuknet.evaluation.standings import find_differences, make_row
+from leuknet.inference.scored_table import ScoredCells
+from leuknet.types import Calibration, CellImage, Dataset, Evaluation, Label, Split, SplitKind, TestSide
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "intervals.json"
+
+# Whose cells are how many of each class: unequal, some of one class, one person with a single cell.
+PEOPLE = [(9, 0), (0, 7), (4, 3), (1, 0), (0, 5), (6, 2), (2, 8), (0, 3), (5, 0), (3, 3), (1, 6), (8, 1)]
+CELLS = tuple(
+    CellImage(
+        f"{person}/{number}", Path("x"), f"{person}/{number}", Label(int(number >= normal)), f"S{person:02}"
+    )
+    for person, (normal, leukaemic) in enumerate(PEOPLE)
+    for number in range(normal + leukaemic)
+)
+LABELS = np.array([cell.label for cell in CELLS], dtype=np.int64)
+SUBJECTS = np.array([cell.subject for cell in CELLS], dtype=np.str_)
+CALIBRATION = Calibration(1.3, (0.35, 0.6), 0.9, 50, 6, 0.1, 0.05)
+
+
+def probabilities(seed: int, noise: float = 1.5) -> np.ndarray:
+    """P(leukaemic) of each cell, off by person as well, with ties."""
+    generator = np.random.default_rng(seed)
+    person = np.unique(SUBJECTS, return_inverse=True)[1]
+    log_odds = 2.0 * LABELS - 0.8 + generator.normal(0, 1, len(PEOPLE))[person]
+    return (1 / (1 + np.exp(-log_odds - generator.normal(0, noise, len(CELLS))))).round(2)
+
+
+def judged(
+    kind: SplitKind,
+    seed: int = 0,
+    *,
+    noise: float = 1.5,
+    recipe: str = "leuknet-paper",
+    few: bool = False,
+) -> Evaluation:
+    """Return the evaluation of one model; `few` keeps four subjects."""
+    dataset = Dataset("c-nmc-2019", "1", "none", "", Path(), CELLS)
+    kept = np.isin(SUBJECTS, ("S02", "S05", "S06", "S09")) | (not few)
+    cells = tuple(cell for cell, is_kept in zip(CELLS, kept, strict=True) if is_kept)
+    side = TestSide(cells, kind, "0" * 64, "prelim", "official")
+    model = Judged(f"{seed:012x}", recipe, seed, 0.45, "youden", CALIBRATION)
+    return judge(model, dataset, side, cells=cells, probabilities=probabilities(seed, noise)[kept])
+
+
+def answers(seed: int, *, noise: float = 1.5, leave_out: int = 0) -> Answers:
+    """One seed's answers, without some of the first cells, so that seeds test different ones."""
+    kept = slice(leave_out, None)
+    ids = np.array([cell.id for cell in CELLS])
+    return Answers(
+        ids=ids[kept],
+        labels=LABELS[kept],
+        probabilities=probabilities(seed, noise)[kept],
+        threshold=np.full(len(CELLS), 0.45)[kept],
+        whose=SUBJECTS[kept],
+    )
+
+
+def curve(found: curves.Curve) -> dict[str, Any]:
+    assert found.band is not None
+    low, high = found.band.low[::20], found.band.high[::20]
+    return {"points": len(found.x), "y": found.y[::20].tolist(), "low": low.tolist(), "high": high.tolist()}
+
+
+def curves_of(clusters: np.ndarray | None) -> dict[str, Any]:
+    stated = probabilities(0)
+    by_risk = curves.risk_coverage(LABELS, stated, clusters, threshold=0.45, resamples=300)
+    made = {
+        function.__name__: curve(function(LABELS, stated, clusters, resamples=300, seed=2))
+        for function in (curves.roc, curves.precision_recall, curves.net_benefit)
+    }
+    bins = reliability(LABELS, stated, clusters, resamples=300)
+    return made | {
+        "risk_coverage": curve(by_risk.curve) | {"area": asdict(by_risk.area)},
+        "reliability": [asdict(each) for each in bins],
+    }
+
+
+def raters() -> dict[str, Any]:
+    generator = np.random.default_rng(8)
+    ratings = np.where(generator.random((len(CELLS), 3)) < 0.7, LABELS[:, None], 2)
+    ratings[::11, 1] = -1
+    later = np.where(generator.random(ratings.shape) < 0.85, LABELS[:, None], 2)
+    few = np.where(np.char.less(SUBJECTS, "S06"), SUBJECTS, "S00")
+    found: dict[str, Any] = {}
+    for name, cases in {"by case": SUBJECTS, "by cell": few}.items():
+        for measure in agreement.MEASURES:
+            pair = slice(0, 2 if measure == "cohen" else 3)
+            before, after = ratings[:, pair], later[:, pair]
+            found[f"{measure} {name}"] = asdict(agreement.agreement_of(before, measure=measure, cases=cases))
+            change = agreement.change_of(before, after, measure=measure, cases=cases, seed=4)
+            found[f"change of {measure} {name}"] = asdict(change)
+    # Resamples without a second category leave kappa undefined.
+    rare = np.zeros((12, 2), dtype=np.int64)
+    rare[0] = 1
+    found["rare"] = asdict(agreement.agreement_of(rare, measure="cohen", cases=np.arange(12)))
+    return found
+
+
+def two_models() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for kind in ("subject-level", "image-level"):
+        first, second = judged(kind), judged(kind, 1, noise=0.4)
+        found[kind] = {
+            name: asdict(compare(first, second, metric=name, resamples=1000, seed=3)) for name in METRICS
+        }
+    # Of four subjects every swap is tried.
+    few = judged("subject-level", few=True), judged("subject-level", 1, few=True)
+    return found | {"every swap": asdict(compare(*few, metric="auroc"))}
+
+
+def over_seeds() -> dict[str, Any]:
+    first = [answers(seed, leave_out=3 * seed) for seed in range(3)]
+    second = [answers(seed + 7, noise=0.5, leave_out=3 * seed) for seed in range(3)]
+    cells = [each._replace(whose=each.ids) for each in first]
+    over_cells = [name for name, metric in METRICS.items() if metric.unit == "cell"]
+    found: dict[str, Any] = {
+        "subjects": crossed_bootstrap(first, unit="subjects", metrics=list(METRICS)),
+        "one seed": crossed_bootstrap(first[:1], unit="subjects", metrics=list(METRICS)),
+        "cells": crossed_bootstrap(cells, unit="cells", metrics=over_cells, seed=5),
+    }
+    found = {name: {metric: asdict(one) for metric, one in each.items()} for name, each in found.items()}
+    gaps = crossed_difference(first, second, unit="subjects", metrics=list(METRICS))
+    kinds: Mapping[SplitKind, int] = {"image-level": 0, "subject-level": 20}
+    scored = [
+        Scored(Split((), (), CELLS[2 * seed :], kind, seed, ""), probabilities(seed + shift)[2 * seed :])
+        for kind, shift in kinds.items()
+        for seed in range(3)
+    ]
+    worth = {name: asdict(measure_worth("it", scored, metric=name)) for name in ("auroc", "ece", "accuracy")}
+    return found | {"difference": {name: asdict(gap) for name, gap in gaps.items()}, "optimism": worth}
+
+
+def table() -> dict[str, Any]:
+    behind = {
+        recipe: [judged("subject-level", seed, noise=noise, recipe=recipe) for seed in (0, 1)]
+        for recipe, noise in (("leuknet-paper", 1.5), ("leuknet-demo", 0.7))
+    }
+    row = make_row(behind["leuknet-demo"])
+    (difference,) = find_differences(behind, against="leuknet-paper")
+    return {"row": asdict(row), "difference": asdict(difference)}
+
+
+def people() -> dict[str, Any]:
+    evaluation = judged("subject-level")
+    spread = fit_spread(evaluation)
+    none = np.zeros(len(CELLS), dtype=bool)
+    cells = ScoredCells(evaluation.model_id, 0.45, tuple(SUBJECTS), probabilities(0), none, none)
+    return {
+        "rows": [asdict(row) for row in subject_rows(evaluation)],
+        "coverage": asdict(coverage(evaluation)),
+        "spread": asdict(spread),
+        "shares": [asdict(row) for row in subject_shares(cells, spread=spread).rows],
+        "shares alone": [asdict(row) for row in subject_shares(cells, seed=1).rows],
+    }
+
+
+def evaluations() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for kind in get_args(SplitKind):
+        evaluation = judged(kind)
+        left = decided(evaluation, resamples=300)
+        assert left is not None
+        assert left.risk is not None
+        found[kind] = {name: asdict(interval) for name, interval in evaluation.metrics.items()}
+        found[kind] |= {"decided": asdict(left.coverage), "risk": asdict(left.risk)}
+    # All normal cells are one person's: without it, most scores are undefined.
+    alone = np.where(LABELS, SUBJECTS, "S00")
+    few = bootstrap(LABELS, probabilities(1), threshold=0.45, clusters=alone, level=0.9, seed=6)
+    return found | {
+        "undefined resamples": {name: asdict(interval) for name, interval in few.items()},
+        "wilson": asdict(wilson(49, 50, level=0.9)),
+    }
+
+
+PARTS = {
+    "evaluations": evaluations,
+    "curves by subject": lambda: curves_of(SUBJECTS),
+    "curves by cell": lambda: curves_of(None),
+    "agreement": raters,
+    "comparisons": two_models,
+    "seeds": over_seeds,
+    "table": table,
+    "people": people,
+}
+
+
+def record() -> None:
+    """Write the file; what it holds is then taken for right."""
+    found = {name: part() for name, part in PARTS.items()}
+    GOLDEN.write_text(json.dumps(found, indent=0, allow_nan=False) + "\n")
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, Any]:
+    """Return each number and text with the way to it."""
+    if isinstance(value, Mapping | list):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        return {way: leaf for key, inner in items for way, leaf in _leaves(inner, f"{name}/{key}").items()}
+    return {name: value}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_numbers_and_methods_are_those_recorded(part: str) -> None:
+    recorded = _leaves(json.loads(GOLDEN.read_text())[part])
+    found = _leaves(json.loads(json.dumps(PARTS[part](), allow_nan=False)))
+
+    assert found.keys() == recorded.keys()
+    # To the bit on the machine that recorded them; elsewhere sums may be taken in another order.
+    assert found == {
+        way: pytest.approx(leaf, abs=1e-12, rel=0) if isinstance(leaf, float) else leaf
+        for way, leaf in recorded.items()
+    }
