@@ -24,7 +24,6 @@ from leuknet.data.split import (
 from leuknet.data.split_file import ManifestSide, read_manifest, read_split, read_trained, write_split
 from leuknet.errors import NoSubjectsError, SettingError, SplitError
 from leuknet.types import CellImage, Dataset, Label, Recipe, Split, SplitKind
-from tests.conftest import REPOSITORY
 
 PAPER = (0.7, 0.2, 0.1)
 
@@ -527,14 +526,3 @@ def test_hashes_of_another_kind_count_as_none(tmp_path: Path) -> None:
     (tmp_path / "split.json").write_text(WHOLE.replace("pHash", "pHash of another size"))
 
     assert read_trained(tmp_path / "split.json").train == (HashedCell("a", "b", None, None),)
-
-
-def test_split_of_0_1_0_still_opens() -> None:
-    path = REPOSITORY / "tests" / "golden" / "0.1.0" / "split.json"
-
-    manifest, trained = read_manifest(path), read_trained(path)
-
-    assert (manifest.kind, manifest.protocol, manifest.round, manifest.excluded) == ("image-level", "", "", 0)
-    assert manifest.sides["train"].hashed == trained.train
-    assert manifest.sides["train"].cells == len(json.loads(path.read_text())["train"]) > 0
-    assert {cell.hash for cell in trained.train} == {None}

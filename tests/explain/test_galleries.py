@@ -23,7 +23,7 @@ from leuknet.networks.predictor import load_model
 from leuknet.types import Calibration, Evaluation, Pixels, Prediction
 from tests.conftest import REPOSITORY
 
-GOLDEN = REPOSITORY / "tests" / "golden" / "0.1.0"
+GOLDEN = REPOSITORY / "tests" / "golden" / "run" / "model"
 NAMES = ("HEM", "ALL")
 
 

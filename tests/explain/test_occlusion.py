@@ -23,7 +23,7 @@ from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Calibration, Features, ModelCard, Pixels
 from tests.conftest import REPOSITORY, without
 
-GOLDEN = REPOSITORY / "tests" / "golden" / "0.1.0"
+GOLDEN = REPOSITORY / "tests" / "golden" / "run" / "model"
 
 
 @pytest.fixture(scope="module")

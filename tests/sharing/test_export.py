@@ -27,7 +27,7 @@ from leuknet.sharing import export
 from leuknet.sharing.export import add_graph, export_model
 from tests.conftest import REPOSITORY, run_cli, without
 
-GOLDEN = REPOSITORY / "tests" / "golden" / "0.1.0"
+GOLDEN = REPOSITORY / "tests" / "golden" / "run" / "model"
 
 
 @pytest.fixture(scope="module")
@@ -159,30 +159,34 @@ def test_weights_outside_of_the_folder_are_refused(copied: Path) -> None:
         load_onnx_model(copied)
 
 
-def test_an_older_folder_is_run_by_torch_until_it_is_given_a_graph(tmp_path: Path) -> None:
-    old = Path(shutil.copytree(GOLDEN, tmp_path / "old"))
-    assert not has_graph(old)
-    assert not isinstance(leuknet.load(old), OnnxPredictor)
+@pytest.fixture
+def without_graph(tmp_path: Path) -> Path:
+    """A model folder of the paper's network that lost its graph."""
+    folder = Path(shutil.copytree(GOLDEN, tmp_path / "lost"))
+    (folder / GRAPH).unlink()
+    return folder
 
-    ended = run_cli("export", old)
+
+def test_a_folder_without_a_graph_is_run_by_torch_until_it_is_given_one(without_graph: Path) -> None:
+    assert not isinstance(leuknet.load(without_graph), OnnxPredictor)
+
+    ended = run_cli("export", without_graph)
 
     assert ended.status == 0, ended.err
-    assert str(old / GRAPH) in ended.out
-    loaded = leuknet.load(old)
+    assert str(without_graph / GRAPH) in ended.out
+    loaded = leuknet.load(without_graph)
     assert isinstance(loaded, OnnxPredictor)
-    inputs, expected = read_golden(old, loaded.card.recipe.image_size_px)
+    inputs, expected = read_golden(without_graph, loaded.card.recipe.image_size_px)
     np.testing.assert_allclose(loaded.score(inputs), expected, atol=1e-4)
 
 
 def test_a_graph_that_disagrees_is_not_left_in_the_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    without_graph: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = Path(shutil.copytree(GOLDEN, tmp_path / "old"))
-
     monkeypatch.setattr(export, "load_onnx_model", _refuse)
     with pytest.raises(ModelError, match="no agreement"):
-        add_graph(old)
-    assert not has_graph(old)
+        add_graph(without_graph)
+    assert not has_graph(without_graph)
 
 
 def _refuse(folder: Path) -> None:

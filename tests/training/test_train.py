@@ -29,9 +29,6 @@ from leuknet.training.checkpoint import write_checkpoint
 from leuknet.training.optimise import make_optimizer
 from leuknet.training.train import train
 from leuknet.types import Dataset, HistoryRow, Recipe
-from tests.conftest import REPOSITORY
-
-GOLDEN = REPOSITORY / "tests" / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -300,13 +297,3 @@ def test_a_pickle_in_the_golden_file_is_not_executed(unbroken: Path, tmp_path: P
     with pytest.raises(ModelError):
         leuknet.load(folder)
     assert not canary.exists()
-
-
-@pytest.mark.parametrize("folder", sorted(GOLDEN.iterdir()), ids=lambda folder: folder.name)
-def test_model_folders_of_every_release_still_open(folder: Path) -> None:
-    # Each was written by `leuknet train` of the release it is named after: leuknet-demo on simulated cells
-    # with image_size_px=16, epochs=1 and network_options.filters=[2,3,4], network_options.fc1=4.
-    model = leuknet.load(folder)
-
-    with np.load(folder / "golden.npz") as golden:
-        np.testing.assert_allclose(model.score(golden["inputs"]), golden["probabilities"], atol=1e-4)
