@@ -32,7 +32,7 @@ from leuknet.networks.predictor import load_model
 from leuknet.networks.windowed import Windowed
 from leuknet.recipes import changed, get_recipe
 from leuknet.simulation.simulate import simulate
-from leuknet.types import Dataset
+from leuknet.types import Dataset, InputForm
 
 N_SEEDS = 8
 RESULTS = Path(__file__).with_name("equivalence.json")
@@ -40,7 +40,7 @@ RESULTS = Path(__file__).with_name("equivalence.json")
 
 def compare_gradients(dataset: Dataset, *, n: int = 8) -> dict[str, dict[str, float]]:
     """Distance of the two gradients of each parameter at 224 px, as a share of the gradient's length."""
-    loaded = load_inputs(dataset.cells[:n], root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=224)
+    loaded = load_inputs(dataset.cells[:n], InputForm(dataset.canvas_px, 224), root=dataset.root)
     pixels = torch.from_numpy(loaded.inputs).permute(0, 3, 1, 2)
     labels = torch.tensor([int(cell.label) for cell in loaded.cells if cell.label is not None])
     torch.manual_seed(0)
@@ -82,9 +82,7 @@ def compare_trainings(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
                 run = leuknet.training.train.train(
                     dataset, dataclasses.replace(recipe, seed=seed), out=folder / f"{seed}-{form}"
                 )
-            test = load_inputs(
-                run.split.test, root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=64
-            )
+            test = load_inputs(run.split.test, recipe.input_form(dataset.canvas_px), root=dataset.root)
             probabilities[form] = load_model(run.folder / "model").score(test.inputs)
             labels = np.array([int(cell.label) for cell in test.cells if cell.label is not None])
         accuracy = {form: float(((p > 0.5) == labels).mean()) for form, p in probabilities.items()}

@@ -46,6 +46,7 @@ from leuknet.recipes import changed, get_recipe
 from leuknet.simulation.simulate import simulate
 from leuknet.training.finish import commit_of_code
 from leuknet.training.train import train
+from leuknet.types import InputForm
 
 BENCH = Path(__file__).resolve().parent
 BUILD = BENCH.parent / "build"
@@ -178,7 +179,7 @@ def _prepare(folder: Path, sizes: Sizes) -> dict[str, Path]:
         mean = json.loads((run.folder / "model" / "model.json").read_text())["channel_mean"]
         order = np.random.default_rng(0).permutation(len(dataset.cells))
         cells = tuple(dataset.cells[index] for index in order)
-        inputs = load_inputs(cells, root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=side).inputs
+        inputs = load_inputs(cells, InputForm(dataset.canvas_px, side), root=dataset.root).inputs
         np.save(home / "cells.npy", inputs)
         np.save(home / "frames.npy", _without_margin(inputs))
         labels = [int(cell.label) for cell in cells if cell.label is not None]

@@ -173,8 +173,9 @@ def _judge_again(run_folder: Path, tested: Dataset) -> Evaluation:
     path = run_folder / "more-cells.json"
     if not path.exists():
         predictor = load_model(run_folder / "model")
-        split = run_folder / "model" / "split.json"
-        side = cells_of_parts(split, tested, parts=("prelim",), trained_on=predictor.card.dataset)
+        side = cells_of_parts(
+            predictor.manifest, tested, parts=("prelim",), trained_on=predictor.card.dataset
+        )
         write_evaluation(evaluate(predictor, tested, side), path)
     return read_evaluation(path)
 

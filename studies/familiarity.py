@@ -27,7 +27,7 @@ from leuknet.images.reading import read_pixels
 from leuknet.images.transform import place_on_canvas, prepare
 from leuknet.inference.familiar import fit_reference
 from leuknet.networks.predictor import load_model
-from leuknet.types import Features, Pixels
+from leuknet.types import Features, InputForm, Pixels
 
 DRAWS = 50
 """Random divisions of the 15 people of the C-NMC sample; five of them fit the reference."""
@@ -48,12 +48,12 @@ Seen = tuple[Features, NDArray[np.float64]]
 def measure_familiarity(data: Path, model: Path) -> dict[str, Any]:
     """Fit references on real C-NMC cells of some people and show them other people's and what is no such cell."""
     predictor = load_model(model)
-    size = predictor.card.recipe.image_size_px
+    form = InputForm(CANVAS_PX, predictor.card.recipe.image_size_px)
 
     def look(pictures: Sequence[Pixels]) -> Seen:
         placed = [place_on_canvas(picture, CANVAS_PX) for picture in pictures]
-        inputs = np.stack([prepare(one, canvas_px=None, image_size_px=size) for one in placed])
-        return predictor.embed(inputs)[1], np.array([measure(one) for one in placed])
+        inputs = np.stack([prepare(picture, form) for picture in placed])
+        return predictor.embed(inputs)[1], np.array([measure(picture) for picture in placed])
 
     paths = sorted((data / "cnmc2019" / "C-NMC_Leukemia" / "training_data").rglob("*.bmp"))
     cells = [read_pixels(path).pixels for path in paths]

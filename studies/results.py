@@ -42,7 +42,7 @@ from leuknet.evaluation.summary import summary_rows
 from leuknet.experiments.leak_audit import Audit, table_rows
 from leuknet.experiments.reproduce import describe_machine
 from leuknet.explain.galleries import read_inputs
-from leuknet.explain.maps import METHODS
+from leuknet.explain.methods import METHODS
 from leuknet.explain.sanity import deletion_curve, randomisation_check
 from leuknet.networks import layer_table
 from leuknet.networks.predictor import load_model

@@ -17,7 +17,7 @@ from leuknet.data.split import fingerprint
 from leuknet.images.transform import load_inputs
 from leuknet.inference.predict import predict_files
 from leuknet.recipes import get_recipe
-from leuknet.types import Split
+from leuknet.types import InputForm, Split
 from peers import BATCH_SIZE, EPOCHS, VALIDATE_EVERY, Setup
 
 
@@ -49,9 +49,9 @@ class Ours:
         import torch
         from torch.nn import functional
 
-        from leuknet.training.batches import as_float
+        from leuknet.networks.predictor import channels_first
 
-        images = as_float(torch.from_numpy(self.setup.inputs(n)))
+        images = channels_first(torch.from_numpy(self.setup.inputs(n)))
         labels = torch.from_numpy(self.setup.first_labels(n))
         torch.manual_seed(0)  # all sides drop the same values
         loss = functional.cross_entropy(self.form.train()(images), labels)
@@ -75,12 +75,8 @@ class Ours:
 
     def decoding(self, n: int) -> float:
         """Files to inputs, by the reader that training uses where its cache is empty."""
-        loaded = load_inputs(
-            self.cells[:n],
-            root=self.dataset.root,
-            canvas_px=self.dataset.canvas_px,
-            image_size_px=self.setup.image_size_px,
-        )
+        form = InputForm(self.dataset.canvas_px, self.setup.image_size_px)
+        loaded = load_inputs(self.cells[:n], form, root=self.dataset.root)
         return float(loaded.inputs.mean())
 
     def training(self) -> float:

@@ -21,7 +21,7 @@ from leuknet.data.split import (
     fingerprint,
     make_split,
 )
-from leuknet.data.split_file import ManifestSide, read_manifest, read_split, read_trained, write_split
+from leuknet.data.split_file import ManifestSide, read_manifest, read_split, write_split
 from leuknet.errors import NoSubjectsError, SettingError, SplitError
 from leuknet.types import CellImage, Dataset, Label, Recipe, Split, SplitKind
 
@@ -425,7 +425,9 @@ WHOLE = (
 def test_the_file_that_the_next_test_damages_is_sound(tmp_path: Path) -> None:
     (tmp_path / "split.json").write_text(WHOLE)
 
-    assert read_trained(tmp_path / "split.json").train == (HashedCell("a", "b", None, "0" * 64),)
+    assert read_manifest(tmp_path / "split.json").sides["train"].hashed == (
+        HashedCell("a", "b", None, "0" * 64),
+    )
 
 
 @pytest.mark.parametrize(
@@ -454,26 +456,21 @@ def test_damaged_split_file_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(SplitError, match="cannot read the split"):
         read_split(tmp_path / "split.json", dataset_of(CELLS))
     with pytest.raises(SplitError, match="cannot read the split"):
-        read_trained(tmp_path / "split.json")
-    with pytest.raises(SplitError, match="cannot read the split"):
         read_manifest(tmp_path / "split.json")
 
 
 def test_missing_split_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SplitError, match="No such file"):
-        read_trained(tmp_path / "none.json")
+        read_manifest(tmp_path / "none.json")
 
 
 def test_training_and_validation_cells_count_as_seen(tmp_path: Path) -> None:
     split = by_image(CELLS, fractions=PAPER, seed=5)
     write_split(split, tmp_path / "split.json")
 
-    seen = read_trained(tmp_path / "split.json")
+    seen = read_manifest(tmp_path / "split.json").developed_on
 
-    trained = (*split.train, *split.validation)
-    assert seen.contents == {cell.sha256 for cell in trained}
-    assert seen.subjects == {cell.subject for cell in trained}
-    assert not seen.contents & {cell.sha256 for cell in split.test}
+    assert [cell.sha256 for cell in seen] == [cell.sha256 for cell in (*split.train, *split.validation)]
 
 
 def test_protocol_round_and_hashes_come_back_from_disk(tmp_path: Path) -> None:
@@ -483,12 +480,12 @@ def test_protocol_round_and_hashes_come_back_from_disk(tmp_path: Path) -> None:
     write_split(split, tmp_path / "split.json", hashes={first.sha256: "0a" * 32})
 
     assert read_split(tmp_path / "split.json", dataset_of(CELLS)) == split
-    trained = read_trained(tmp_path / "split.json")
-    assert trained.train[:2] == (
+    sides = read_manifest(tmp_path / "split.json").sides
+    assert sides["train"].hashed[:2] == (
         HashedCell(first.id, first.sha256, first.subject, "0a" * 32),
         HashedCell(second.id, second.sha256, second.subject, None),
     )
-    assert [cell.id for cell in trained.validation] == [cell.id for cell in split.validation]
+    assert [cell.id for cell in sides["validation"].hashed] == [cell.id for cell in split.validation]
 
 
 def test_manifest_counts_each_side_without_any_image(tmp_path: Path) -> None:
@@ -525,4 +522,4 @@ def test_ids_of_excluded_cells_are_listed(tmp_path: Path) -> None:
 def test_hashes_of_another_kind_count_as_none(tmp_path: Path) -> None:
     (tmp_path / "split.json").write_text(WHOLE.replace("pHash", "pHash of another size"))
 
-    assert read_trained(tmp_path / "split.json").train == (HashedCell("a", "b", None, None),)
+    assert read_manifest(tmp_path / "split.json").sides["train"].hashed == (HashedCell("a", "b", None, None),)

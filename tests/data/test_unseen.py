@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leuknet.data.split import fingerprint
-from leuknet.data.split_file import write_split
+from leuknet.data.split_file import read_manifest, write_split
 from leuknet.data.unseen import cells_of_parts, own_test_side
 from leuknet.errors import LeakError, SettingError, SplitError
 from leuknet.types import CellImage, Dataset, Label, Split, TestSide
@@ -47,18 +47,18 @@ def split_path(tmp_path: Path) -> Path:
 def side_of(split_path: Path, *cells: CellImage, parts: tuple[str, ...] = ("prelim",)) -> TestSide:
     """The cells chosen from the data that trained the model, to which some are added."""
     dataset = dataset_of(*TRAIN, *VALIDATION, *TEST, *cells)
-    return cells_of_parts(split_path, dataset, parts=parts, trained_on="c-nmc-2019")
+    return cells_of_parts(read_manifest(split_path), dataset, parts=parts, trained_on="c-nmc-2019")
 
 
 def test_own_test_side_is_that_of_the_split_with_its_kind_and_fingerprint(split_path: Path) -> None:
-    side = own_test_side(split_path, dataset_of(*TRAIN, *VALIDATION, *TEST, *FRESH))
+    side = own_test_side(read_manifest(split_path), dataset_of(*TRAIN, *VALIDATION, *TEST, *FRESH))
 
     assert side == TestSide(TEST, "subject-level", split_of().fingerprint, "test side")
 
 
 def test_own_test_side_refuses_data_without_the_cells_of_the_split(split_path: Path) -> None:
     with pytest.raises(SplitError) as caught:
-        own_test_side(split_path, dataset_of(*TRAIN, *VALIDATION, TEST[0]))
+        own_test_side(read_manifest(split_path), dataset_of(*TRAIN, *VALIDATION, TEST[0]))
 
     assert "of its 6 cells 1 are missing" in caught.value.why
     assert "leukaemic 3" in caught.value.why
@@ -87,11 +87,11 @@ def test_a_leak_is_noticed_in_another_data_set_too(split_path: Path) -> None:
     copies = dataset_of(FRESH[0], replace(FRESH[1], sha256=TRAIN[1].sha256), name="folder")
 
     with pytest.raises(LeakError):
-        cells_of_parts(split_path, copies, trained_on="c-nmc-2019")
+        cells_of_parts(read_manifest(split_path), copies, trained_on="c-nmc-2019")
 
 
 def test_the_own_test_cells_are_no_leak(split_path: Path) -> None:
-    side = cells_of_parts(split_path, dataset_of(*TEST), trained_on="c-nmc-2019")
+    side = cells_of_parts(read_manifest(split_path), dataset_of(*TEST), trained_on="c-nmc-2019")
 
     assert (side.cells, side.kind, side.part) == (TEST, "subject-level", "all labelled cells")
 
@@ -115,7 +115,9 @@ def test_another_data_set_is_external_even_if_ids_of_persons_coincide(split_path
     # `1` of one laboratory is not `1` of another, and a folder may name nobody.
     cells = (replace(FRESH[0], subject=None), replace(FRESH[1], subject="1"))
 
-    side = cells_of_parts(split_path, dataset_of(*cells, name="folder"), trained_on="c-nmc-2019")
+    side = cells_of_parts(
+        read_manifest(split_path), dataset_of(*cells, name="folder"), trained_on="c-nmc-2019"
+    )
 
     assert side.kind == "external"
 

@@ -15,6 +15,7 @@ from leuknet.evaluation.looks import VARIABLE
 from leuknet.experiments import assess as module
 from leuknet.experiments.assess import assess, describe_data
 from leuknet.images.survey import cached_survey
+from leuknet.networks.predictor import load_model
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.records import read_record
 from leuknet.training.train import train
@@ -42,7 +43,7 @@ def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def judged(model: Path, dataset: Dataset) -> Path:
     out = model.parent / "evaluation"
-    assess(model, dataset, out=out)
+    assess(load_model(model), dataset, out=out)
     return out
 
 
@@ -82,7 +83,7 @@ def test_a_survey_at_hand_is_taken_instead_of_reading_again(
         raise AssertionError("it was surveyed before")
 
     monkeypatch.setattr(module, "cached_survey", refuse)
-    assess(model, dataset, out=tmp_path, surveyed=surveyed)
+    assess(load_model(model), dataset, out=tmp_path, surveyed=surveyed)
 
     for name in ("overlap.json", "data.json", "baselines/nearest.json"):
         assert (tmp_path / name).read_text("utf-8") == (judged / name).read_text("utf-8")
@@ -94,7 +95,7 @@ def test_without_the_training_cells_there_are_no_baselines(
     test = read_evaluation(model.parent / "evaluation" / "evaluation.json").paths
     few = tuple(cell for cell in dataset.cells if cell.id in test)
     side = TestSide(few, "external", "f" * 64, "elsewhere")
-    assess(model, replace(dataset, cells=few), out=tmp_path / "out", side=side)
+    assess(load_model(model), replace(dataset, cells=few), out=tmp_path / "out", side=side)
 
     assert not (tmp_path / "out" / "baselines").exists()
     assert read_evaluation(tmp_path / "out" / "evaluation.json").split_kind == "external"
@@ -117,7 +118,7 @@ def test_a_model_without_hashes_is_refused_before_its_cells_are_looked_at(
     (old / "split.json").write_text(json.dumps(content), encoding="utf-8")
 
     with pytest.raises(DataError, match="perceptual hash"):
-        assess(old, dataset, out=tmp_path / "out")
+        assess(load_model(old), dataset, out=tmp_path / "out")
     assert not (tmp_path / "ledger.jsonl").exists()
     assert not (tmp_path / "out").exists()
 
@@ -130,6 +131,6 @@ def test_the_evaluation_is_written_last_so_that_it_stands_for_the_others(
 
     monkeypatch.setattr(module, "draw_galleries", fail)
     with pytest.raises(OSError, match="no space"):
-        assess(model, dataset, out=tmp_path / "out")
+        assess(load_model(model), dataset, out=tmp_path / "out")
     assert (tmp_path / "out" / "overlap.json").exists()
     assert not (tmp_path / "out" / "evaluation.json").exists()

@@ -17,7 +17,7 @@ from PIL import Image
 from leuknet.data import open_dataset
 from leuknet.errors import ShapeError
 from leuknet.explain.galleries import draw_galleries, draw_sheet
-from leuknet.explain.maps import METHODS
+from leuknet.explain.methods import METHODS
 from leuknet.figures.gallery_plot import choose_certain_wrong, choose_typical, choose_uncertain, draw_gallery
 from leuknet.networks.predictor import load_model
 from leuknet.types import Calibration, Evaluation, Pixels, Prediction

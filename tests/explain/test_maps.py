@@ -14,8 +14,11 @@ from scipy.special import logit
 from torch import Tensor, nn
 
 from leuknet.errors import ModelError, SettingError, ShapeError
-from leuknet.explain.maps import METHODS, grad_cam, last_convolution, occlusion
+from leuknet.explain.grad_cam import grad_cam, last_convolution
+from leuknet.explain.methods import METHODS
+from leuknet.explain.occlusion import occlusion
 from leuknet.explain.sanity import Deletion, Sanity, deletion_curve, randomisation_check
+from leuknet.inference.model_folder import FolderPredictor
 from leuknet.networks.predictor import TorchPredictor, load_model
 from leuknet.types import Calibration, Pixels
 from tests.conftest import REPOSITORY, run_cli
@@ -174,7 +177,7 @@ def test_random_weights_change_maps_that_follow_the_weights() -> None:
 
 
 def test_maps_that_only_repeat_the_image_are_found_out() -> None:
-    def edges(_: TorchPredictor, inputs: Pixels) -> np.ndarray:
+    def edges(_: FolderPredictor, inputs: Pixels) -> np.ndarray:
         return inputs[..., 0].astype(np.float32)
 
     sanity = randomisation_check(_predictor(QuarterMean()), _red(), explain=edges)
@@ -187,7 +190,7 @@ def test_maps_that_only_repeat_the_image_are_found_out() -> None:
 def test_a_map_turned_into_its_negative_counts_as_the_same() -> None:
     predictor, sign = _predictor(QuarterMean()), [1.0]
 
-    def flipping(_: TorchPredictor, inputs: Pixels) -> np.ndarray:
+    def flipping(_: FolderPredictor, inputs: Pixels) -> np.ndarray:
         sign[0] = -sign[0]
         return sign[0] * inputs[..., 0].astype(np.float32)
 

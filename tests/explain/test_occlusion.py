@@ -1,4 +1,4 @@
-"""Occlusion maps without PyTorch: the same numbers as with it, and drawn over the right place of a cell."""
+"""Occlusion maps without PyTorch: the numbers of captum, and drawn over the right place of a cell."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from captum.attr import Occlusion
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from leuknet.errors import ShapeError
-from leuknet.explain.maps import METHODS
+from leuknet.explain.occlusion import MAP_LEGEND, draw_map, occlusion_map
 from leuknet.figures.evidence_plot import overlay_evidence
 from leuknet.images.transform import prepare
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.onnx_predictor import load_onnx_model
-from leuknet.networks.predictor import load_model
-from leuknet.room.occlusion import MAP_LEGEND, draw_map, occlusion_map
+from leuknet.networks.predictor import TorchPredictor, channels_first, load_model
 from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Calibration, Features, ModelCard, Pixels
 from tests.conftest import REPOSITORY, without
@@ -56,15 +58,36 @@ def card(
     return replace(plain, recipe=recipe, canvas_px=canvas, calibration=calibration)
 
 
-def test_maps_are_those_of_pytorch(model: Path) -> None:
+def by_captum(predictor: TorchPredictor, inputs: Pixels) -> NDArray[np.float32]:
+    """The same maps by captum on the plain network: who wrote it knows nothing of ours."""
+    size = predictor.card.recipe.image_size_px
+    window = max(2, size // 7)
+    calibration = predictor.card.calibration
+    temperature = 1.0 if calibration is None else calibration.temperature
+
+    def log_odds(images: Tensor) -> Tensor:
+        logits: Tensor = predictor.network(images)
+        return (logits[:, 1] - logits[:, 0]) / temperature
+
+    with torch.no_grad():
+        changes = Occlusion(log_odds).attribute(
+            channels_first(torch.from_numpy(inputs)),
+            sliding_window_shapes=(3, window, window),
+            strides=(3, window // 2, window // 2),
+            baselines=0.0,
+            perturbations_per_eval=16,
+        )
+    return np.asarray(changes[:, 0].numpy())
+
+
+def test_maps_are_those_of_captum(model: Path) -> None:
     by_torch, by_onnx = load_model(model), load_onnx_model(model)
     assert by_onnx.card.calibration is not None
     assert by_onnx.card.calibration.temperature != 1
-    size = by_onnx.card.recipe.image_size_px
     cells = list(golden_cells(3))
-    inputs = np.stack([prepare(cell, canvas_px=by_onnx.card.canvas_px, image_size_px=size) for cell in cells])
+    inputs = np.stack([prepare(cell, by_onnx.card.input_form) for cell in cells])
 
-    expected = METHODS["occlusion"].explain(by_torch, inputs)
+    expected = by_captum(by_torch, inputs)
 
     assert np.ptp(expected) > 1e-2
     for cell, one in zip(cells, expected, strict=True):
@@ -72,13 +95,8 @@ def test_maps_are_those_of_pytorch(model: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [49, 50, 53, 10])
-def test_squares_that_do_not_fit_evenly_are_laid_as_pytorch_lays_them(size: int) -> None:
-    # Only where the squares lie counts here, so both are asked of one that PyTorch's side computes too.
-    import torch
-    from torch import nn
-
-    from leuknet.networks.predictor import TorchPredictor
-
+def test_squares_that_do_not_fit_evenly_are_laid_as_captum_lays_them(size: int) -> None:
+    # Only where the squares lie counts here, so both are asked of one that captum computes too.
     torch.manual_seed(0)
     answer = nn.Linear(3 * size * size, 2)
     nn.init.normal_(answer.weight, std=0.001)
@@ -86,7 +104,7 @@ def test_squares_that_do_not_fit_evenly_are_laid_as_pytorch_lays_them(size: int)
     by_torch = TorchPredictor(network, card(size=size, canvas=None), "0" * 12, None)
     pixels = np.random.default_rng(0).integers(1, 255, (size, size, 3)).astype(np.uint8)
 
-    expected = METHODS["occlusion"].explain(by_torch, pixels[None])[0]
+    expected = by_captum(by_torch, pixels[None])[0]
 
     assert np.ptp(expected) > 1e-2
     assert np.abs(occlusion_map(by_torch, pixels) - expected).max() < 1e-3
@@ -173,7 +191,7 @@ def test_maps_need_no_pytorch(model: Path) -> None:
         "from pathlib import Path\n"
         "import numpy as np\n"
         "from leuknet.inference.onnx_predictor import load_onnx_model\n"
-        "from leuknet.room.occlusion import draw_map, occlusion_map\n"
+        "from leuknet.explain.occlusion import draw_map, occlusion_map\n"
         f"model = load_onnx_model(Path({str(model)!r}))\n"
         "crop = np.full((60, 60, 3), 90, np.uint8)\n"
         "print(draw_map(crop, occlusion_map(model, crop), card=model.card).shape)\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -11,11 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 
 from leuknet.data import open_dataset
@@ -23,7 +26,7 @@ from leuknet.images import cache, survey
 from leuknet.images.cache import Cached, cached_inputs, clear_cache, list_cache
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.images.transform import LoadedInputs, load_inputs
-from leuknet.types import CellImage, Dataset, Pixels
+from leuknet.types import CellImage, Dataset, InputForm, Pixels
 from tests.conftest import run_cli
 
 
@@ -45,22 +48,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def read(dataset: Dataset, cells: Sequence[CellImage] | None = None, *, side: int = 32) -> Cached:
+    form = InputForm(dataset.canvas_px, side)
     return cached_inputs(
-        dataset.cells if cells is None else cells,
-        pool=dataset.cells,
-        root=dataset.root,
-        canvas_px=dataset.canvas_px,
-        image_size_px=side,
+        dataset.cells if cells is None else cells, form, pool=dataset.cells, root=dataset.root
     )
 
 
 def decoded(dataset: Dataset, cells: Sequence[CellImage] | None = None, *, side: int = 32) -> Pixels:
-    return load_inputs(
-        dataset.cells if cells is None else cells,
-        root=dataset.root,
-        canvas_px=dataset.canvas_px,
-        image_size_px=side,
-    ).inputs
+    form = InputForm(dataset.canvas_px, side)
+    return load_inputs(dataset.cells if cells is None else cells, form, root=dataset.root).inputs
 
 
 def look(dataset: Dataset, cells: Sequence[CellImage]) -> Survey:
@@ -105,6 +101,35 @@ def test_each_canvas_has_its_own_pixels(dataset: Dataset) -> None:
         for _ in range(2):
             assert (read(asked).inputs[:] == decoded(asked)).all()
     assert (decoded(replace(dataset, canvas_px=300)) != decoded(dataset)).any()
+
+
+def test_a_file_of_another_form_is_never_taken(dataset: Dataset, folder: Path) -> None:
+    # Of one size all, so that rows of a file whose name forgets a part of the form would fit, and be wrong.
+    plain = InputForm(canvas_px=450, image_size_px=32, crop_px=300)
+    others = {
+        "canvas_px": replace(plain, canvas_px=320),
+        "image_size_px": replace(plain, image_size_px=24),
+        "crop_px": replace(plain, crop_px=None),
+    }
+    assert list(others) == [part.name for part in fields(InputForm)], "each part of the form has its turn"
+
+    for form in (plain, *others.values()):
+        found = cached_inputs(dataset.cells, form, pool=dataset.cells, root=dataset.root).inputs[:]
+        assert (found == load_inputs(dataset.cells, form, root=dataset.root).inputs).all()
+
+    assert len(list(folder.iterdir())) == 4
+
+
+def test_a_file_keeps_its_name(monkeypatch: pytest.MonkeyPatch, folder: Path, dataset: Dataset) -> None:
+    # Of the key as it was before forms had a name: what was prepared then is found again.
+    monkeypatch.setattr(PIL, "__version__", "1")
+    cell = replace(dataset.cells[0], sha256="0" * 64)
+    form = InputForm(canvas_px=450, image_size_px=32, crop_px=300)
+
+    cached_inputs([cell], form, pool=(), root=dataset.root)
+
+    key = json.dumps([["0" * 64], ["inputs", 450, 32, 300, 1, "1"]])
+    assert [path.stem for path in folder.iterdir()] == [hashlib.sha256(key.encode()).hexdigest()[:32]]
 
 
 def test_no_cells_are_no_error(dataset: Dataset) -> None:
@@ -226,12 +251,13 @@ def test_a_broken_image_is_reported_and_the_others_are_kept(dataset: Dataset, tm
 
 
 BUILD = (
-    "import sys, time; from pathlib import Path; from leuknet.data import cache, open_dataset;"
+    "import sys, time; from pathlib import Path; from leuknet.data import open_dataset;"
+    "from leuknet.images import cache; from leuknet.types import InputForm;"
     "dataset = open_dataset(Path(sys.argv[1])); write = cache._File.write;"
     "cache._BLOCK = 4;"
     "cache._File.write = lambda *a: (write(*a), time.sleep(float(sys.argv[2])));"
-    "cache.cached_inputs(dataset.cells, pool=dataset.cells, root=dataset.root,"
-    " canvas_px=dataset.canvas_px, image_size_px=32)"
+    "cache.cached_inputs(dataset.cells, InputForm(dataset.canvas_px, 32),"
+    " pool=dataset.cells, root=dataset.root)"
 )
 
 

@@ -16,6 +16,7 @@ from leuknet.networks import build
 from leuknet.networks.leuknet import LeukNet, leuknet
 from leuknet.networks.windowed import Windowed, windowed
 from leuknet.simulation.simulate import golden_cells
+from leuknet.types import InputForm
 
 
 def _network(side: int, *, seed: int = 0) -> LeukNet:
@@ -84,7 +85,7 @@ def test_the_written_out_derivatives_are_those_that_differences_give() -> None:
 
 
 def test_a_network_that_learns_from_windows_learns_the_same() -> None:
-    pixels = np.stack([prepare(cell, canvas_px=450, image_size_px=64) for cell in golden_cells(12)])
+    pixels = np.stack([prepare(cell, InputForm(450, 64)) for cell in golden_cells(12)])
     given, labels = torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.arange(12) % 2
     losses: dict[str, list[float]] = {}
     for name in ("whole", "windowed"):

@@ -183,13 +183,13 @@ def test_a_folder_without_a_graph_is_run_by_torch_until_it_is_given_one(without_
 def test_a_graph_that_disagrees_is_not_left_in_the_folder(
     without_graph: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "load_onnx_model", _refuse)
+    monkeypatch.setattr(export, "prove", _refuse)
     with pytest.raises(ModelError, match="no agreement"):
         add_graph(without_graph)
     assert not has_graph(without_graph)
 
 
-def _refuse(folder: Path) -> None:
+def _refuse(_: OnnxPredictor, folder: Path) -> None:
     assert has_graph(folder)
     raise ModelError("no agreement", why="a test", fix="none")
 

@@ -56,9 +56,7 @@ def model_of(folder: Path) -> TorchPredictor:
 
 
 def inputs_of(dataset: Dataset, split: Split) -> Pixels:
-    return load_inputs(
-        split.validation, root=dataset.root, canvas_px=dataset.canvas_px, image_size_px=TINY.image_size_px
-    ).inputs
+    return load_inputs(split.validation, TINY.input_form(dataset.canvas_px), root=dataset.root).inputs
 
 
 def test_the_card_is_calibrated_on_the_validation_side(folder: Path, dataset: Dataset, split: Split) -> None:

@@ -23,9 +23,9 @@ from leuknet.networks import build
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.records.history import read_history
 from leuknet.training import loop
-from leuknet.training.optimise import learning_rate, make_mean, make_optimizer
+from leuknet.training.optimise import average_weights, learning_rate, make_optimizer
 from leuknet.training.train import train
-from leuknet.types import Dataset, HistoryRow, Recipe
+from leuknet.types import Dataset, HistoryRow, InputForm, Recipe
 
 TINY = replace(
     LEUKNET_PAPER,
@@ -97,7 +97,7 @@ def test_factors_on_the_rate_follow_the_longest_start_of_a_name() -> None:
 
 def test_the_running_mean_forgets_at_its_rate() -> None:
     network = torch.nn.Linear(1, 1, bias=False)
-    mean = make_mean(network, 0.9)
+    mean = average_weights(network, 0.9)
     assert mean is not None
     for value in (1.0, 2.0, 4.0):
         with torch.no_grad():
@@ -106,7 +106,7 @@ def test_the_running_mean_forgets_at_its_rate() -> None:
 
     # Starts at the first value: 1, 0.9 + 0.2, 0.99 + 0.4.
     assert mean.module.get_parameter("weight").item() == pytest.approx(1.39)
-    assert make_mean(network, 0.0) is None
+    assert average_weights(network, 0.0) is None
 
 
 def row(epoch: int, subject_loss: float | None) -> HistoryRow:
@@ -185,7 +185,7 @@ def read(path: Path) -> np.ndarray:
 def test_a_mean_over_turns_does_not_change_when_the_image_is_turned(dataset: Dataset, tmp_path: Path) -> None:
     run = train(dataset, replace(TINY, rotations=4), out=tmp_path / "run")
     model = leuknet.load(run.folder / "model")
-    inputs = prepare(read(dataset.cells[0].path), canvas_px=450, image_size_px=32)
+    inputs = prepare(read(dataset.cells[0].path), InputForm(450, 32))
     four = np.stack([np.rot90(inputs, k) for k in range(4)])
     once = mean_over_turns(model.run, four, 1)[0]
 

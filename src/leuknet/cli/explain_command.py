@@ -16,7 +16,7 @@ from leuknet.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from leuknet.explain.maps import Method
+    from leuknet.explain.methods import Method
     from leuknet.networks.predictor import TorchPredictor
     from leuknet.types import Prediction
 
@@ -64,7 +64,7 @@ def explain(
     from tqdm import tqdm
 
     from leuknet.explain.galleries import SHEET, draw_sheet
-    from leuknet.explain.maps import METHODS
+    from leuknet.explain.methods import METHODS
     from leuknet.figures.frame import save_figure
     from leuknet.inference.predict import find_images, predict_files
     from leuknet.inference.prediction_table import write_predictions

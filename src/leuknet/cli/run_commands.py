@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -158,12 +159,15 @@ def evaluate(
 
     Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
     """
+    import leuknet
     from leuknet.data.unseen import cells_of_parts
     from leuknet.evaluation.summary import summary_rows
     from leuknet.experiments.assess import assess
-    from leuknet.inference.model_folder import open_card
+    from leuknet.explain.methods import methods_for
 
-    card = open_card(model)
+    # PyTorch where it is installed, since Grad-CAM maps need it; else the model's graph.
+    predictor = leuknet.load(model, engine="torch" if find_spec("torch") else None)
+    card = predictor.card
     wanted = options.class_names(classes)
     if wanted is None and card.class_names != CLASS_NAMES:
         wanted = card.class_names
@@ -172,15 +176,18 @@ def evaluate(
     )
     side = None
     if part or everything:
-        side = cells_of_parts(model / "split.json", opened, parts=tuple(part or ()), trained_on=card.dataset)
+        side = cells_of_parts(predictor.manifest, opened, parts=tuple(part or ()), trained_on=card.dataset)
     warn_of_simulation(card)
     folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")
-    evaluation = assess(model, opened, out=folder, side=side, neighbours=neighbours, progress=True)
+    evaluation = assess(predictor, opened, out=folder, side=side, neighbours=neighbours, progress=True)
     table = Table(title="SIMULATED CELLS" if evaluation.simulated else None, show_header=False)
     for name, text in summary_rows(evaluation):
         table.add_row(name, text)
     Console().print(table)
     typer.echo(f"written: {folder}: scores, baselines, proof of no overlap, galleries")
+    _, left_out = methods_for(predictor)
+    if left_out:
+        typer.echo(left_out, err=True)
     if folder.resolve().parent == model.resolve().parent:  # where `leuknet report` finds the model too
         run = model.parent if folder.name == "evaluation" else folder
         typer.echo(f"a report of it: leuknet report {run}")
@@ -210,14 +217,15 @@ def predict(
     from tqdm import tqdm
 
     import leuknet
-    from leuknet.inference.model_folder import has_graph, open_card
+    from leuknet.inference.model_folder import has_graph
     from leuknet.inference.predict import find_images, predict_files
     from leuknet.inference.prediction_table import write_predictions
 
-    open_card(model)  # a folder without a model is an error before anything is said of its graph
-    if engine is None and not has_graph(model):
-        typer.echo(f"{model} has no graph: PyTorch computes, `leuknet export {model}` adds one", err=True)
     predictor = leuknet.load(model, engine=None if engine is None else engine.value)
+    if engine is None and not has_graph(model):
+        has_form = predictor.card.recipe.network == "leuknet"  # others have no graph that export could add
+        adds = f", `leuknet export {model}` adds one" if has_form else ""
+        typer.echo(f"{model} has no graph: PyTorch computes{adds}", err=True)
     predictions = predict_files(
         predictor, find_images(images), batch_size=batch_size, reference=predictor.reference
     )

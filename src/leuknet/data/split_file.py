@@ -3,7 +3,7 @@
 A model folder carries its split, so that the cells which trained the model are recognised wherever it is
 tested: by id, by bytes and, through a perceptual hash, where they are shown by other bytes.
 
-Start at `write_split` and `read_split`; `read_trained` and `read_manifest` need no images.
+Start at `write_split` and `read_manifest`; `Manifest.find_in` and `read_split` find the cells again.
 """
 
 from __future__ import annotations
@@ -24,30 +24,6 @@ from leuknet.records import write_whole
 from leuknet.types import CellImage, Dataset, Label, Split, SplitKind
 
 _HASH = re.compile(f"[0-9a-f]{{{HASH_BITS // 4}}}")
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The cells that trained a model or chose its settings.
-
-    Attributes
-    ----------
-    train, validation
-        The cells of both sides; without perceptual hashes in a split of LeukNet 0.1.0.
-    """
-
-    train: tuple[HashedCell, ...]
-    validation: tuple[HashedCell, ...]
-
-    @property
-    def contents(self) -> frozenset[str]:
-        """The sha256 of each cell: a test cell with one of these is a leak, whatever its name."""
-        return frozenset(cell.sha256 for cell in (*self.train, *self.validation))
-
-    @property
-    def subjects(self) -> frozenset[str | None]:
-        """Whose cells they were; None is among them if a cell names nobody."""
-        return frozenset(cell.subject for cell in (*self.train, *self.validation))
 
 
 @dataclass(frozen=True)
@@ -80,6 +56,8 @@ class Manifest:
 
     Attributes
     ----------
+    path
+        Where it was read.
     protocol, round
         `""` for a split that no protocol made.
     sides
@@ -88,6 +66,7 @@ class Manifest:
         Number of development cells that were left out because their person is on the test side.
     """
 
+    path: Path
     kind: SplitKind
     seed: int
     fingerprint: str
@@ -95,6 +74,51 @@ class Manifest:
     round: str
     sides: Mapping[str, ManifestSide]
     excluded: int
+
+    @property
+    def developed_on(self) -> tuple[HashedCell, ...]:
+        """The cells that trained a model or chose its settings; in a split of 0.1.0 without hashes."""
+        return (*self.sides["train"].hashed, *self.sides["validation"].hashed)
+
+    def find_in(self, dataset: Dataset) -> Split:
+        """Find the cells again in a data set, by id and content.
+
+        Raises
+        ------
+        SplitError
+            If a cell is missing from the data set, has other bytes or another label.
+        """
+        by_id = {cell.id: cell for cell in dataset.cells}
+        wanted = [cell for side in SIDES for cell in self.sides[side].hashed]
+        missing = [cell.id for cell in wanted if cell.id not in by_id]
+        changed = [cell.id for cell in wanted if cell.id in by_id and by_id[cell.id].sha256 != cell.sha256]
+        if missing or changed:
+            raise SplitError(
+                f"cannot use the split {str(self.path)!r} with this data",
+                why=f"of its {len(wanted)} cells {len(missing)} are missing and {len(changed)} have other "
+                f"bytes, the first of them {(missing + changed)[0]!r}",
+                fix="use the data it was made from, or make a new split",
+            )
+        train, validation, test = (
+            tuple(by_id[cell.id] for cell in self.sides[side].hashed) for side in SIDES
+        )
+        found = fingerprint(train, validation, test)
+        if found != self.fingerprint:
+            raise SplitError(
+                f"cannot use the split {str(self.path)!r} with this data",
+                why=f"its fingerprint is {self.fingerprint!r}, that of the cells found {found!r}",
+                fix="labels have changed or the file was edited: make a new split",
+            )
+        return Split(
+            train,
+            validation,
+            test,
+            self.kind,
+            self.seed,
+            found,
+            protocol=self.protocol,
+            round=self.round,
+        )
 
 
 def write_split(
@@ -160,52 +184,7 @@ def read_split(path: Path, dataset: Dataset) -> Split:
         If the file is missing or damaged, or if a cell is missing from the data set, has other bytes or
         another label.
     """
-    content = _read_content(path)
-    by_id = {cell.id: cell for cell in dataset.cells}
-    wanted = [entry for side in SIDES for entry in content[side]]
-    missing = [entry["id"] for entry in wanted if entry["id"] not in by_id]
-    changed = [
-        entry["id"]
-        for entry in wanted
-        if entry["id"] in by_id and by_id[entry["id"]].sha256 != entry["sha256"]
-    ]
-    if missing or changed:
-        raise SplitError(
-            f"cannot use the split {str(path)!r} with this data",
-            why=f"of its {len(wanted)} cells {len(missing)} are missing and {len(changed)} have other bytes, "
-            f"the first of them {(missing + changed)[0]!r}",
-            fix="use the data it was made from, or make a new split",
-        )
-    train, validation, test = (tuple(by_id[entry["id"]] for entry in content[side]) for side in SIDES)
-    found = fingerprint(train, validation, test)
-    if found != content["fingerprint"]:
-        raise SplitError(
-            f"cannot use the split {str(path)!r} with this data",
-            why=f"its fingerprint is {content['fingerprint']!r}, that of the cells found {found!r}",
-            fix="labels have changed or the file was edited: make a new split",
-        )
-    return Split(
-        train,
-        validation,
-        test,
-        content["kind"],
-        content["seed"],
-        found,
-        protocol=content["protocol"],
-        round=content["round"],
-    )
-
-
-def read_trained(path: Path) -> Trained:
-    """Read what a split on disk says of its training and validation sides.
-
-    Raises
-    ------
-    SplitError
-        If the file is missing or damaged.
-    """
-    content = _read_content(path)
-    return Trained(_hashed(content["train"]), _hashed(content["validation"]))
+    return read_manifest(path).find_in(dataset)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -218,6 +197,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     content = _read_content(path)
     return Manifest(
+        path=path,
         kind=content["kind"],
         seed=content["seed"],
         fingerprint=content["fingerprint"],
@@ -235,14 +215,10 @@ def _summarise(entries: Sequence[Mapping[str, Any]]) -> ManifestSide:
         cells=len(entries),
         leukaemic=labels.count(Label.LEUKAEMIC),
         normal=labels.count(Label.NORMAL),
-        subjects=tuple(sorted({one for one in subjects if one is not None}, key=natural_key)),
+        subjects=tuple(sorted({subject for subject in subjects if subject is not None}, key=natural_key)),
         unnamed=subjects.count(None),
-        hashed=_hashed(entries),
+        hashed=tuple(HashedCell(*(entry[key] for key in HashedCell._fields)) for entry in entries),
     )
-
-
-def _hashed(entries: Sequence[Mapping[str, Any]]) -> tuple[HashedCell, ...]:
-    return tuple(HashedCell(*(entry[key] for key in HashedCell._fields)) for entry in entries)
 
 
 def _read_content(path: Path) -> dict[str, Any]:

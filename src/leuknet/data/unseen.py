@@ -9,15 +9,13 @@ Start at `own_test_side` and `cells_of_parts`.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from leuknet.data.split import fingerprint
-from leuknet.data.split_file import read_split, read_trained
+from leuknet.data.split_file import Manifest
 from leuknet.errors import LeakError, SettingError
 from leuknet.types import Dataset, SplitKind, TestSide
 
 
-def own_test_side(split_path: Path, dataset: Dataset) -> TestSide:
+def own_test_side(manifest: Manifest, dataset: Dataset) -> TestSide:
     """Return the test side of the model's own split.
 
     Raises
@@ -25,20 +23,20 @@ def own_test_side(split_path: Path, dataset: Dataset) -> TestSide:
     SplitError
         If the data set does not hold the split's cells.
     """
-    split = read_split(split_path, dataset)
+    split = manifest.find_in(dataset)
     return TestSide(
         split.test, split.kind, split.fingerprint, "test side", protocol=split.protocol, round=split.round
     )
 
 
 def cells_of_parts(
-    split_path: Path, dataset: Dataset, *, parts: tuple[str, ...] = (), trained_on: str
+    manifest: Manifest, dataset: Dataset, *, parts: tuple[str, ...] = (), trained_on: str
 ) -> TestSide:
     """Return all labelled cells of some parts, none of which may have trained the model.
 
     Parameters
     ----------
-    split_path
+    manifest
         The `split.json` of the model folder.
     dataset
         Where to take cells from.
@@ -64,8 +62,8 @@ def cells_of_parts(
     chosen = tuple(
         cell for cell in dataset.cells if cell.label is not None and (not parts or cell.part in parts)
     )
-    trained = read_trained(split_path)
-    if leaked := [cell.id for cell in chosen if cell.sha256 in trained.contents]:
+    contents = {cell.sha256 for cell in manifest.developed_on}
+    if leaked := [cell.id for cell in chosen if cell.sha256 in contents]:
         raise LeakError(
             "this would test the model on cells that it was trained on",
             why=f"{len(leaked)} of {len(chosen)} cells were on its training or validation side, "
@@ -73,10 +71,11 @@ def cells_of_parts(
             fix="leave out --part and --all to test on the model's own test side, or name another part",
         )
     subjects = {cell.subject for cell in chosen}
+    trained_subjects = {cell.subject for cell in manifest.developed_on}
     kind: SplitKind
     if dataset.name != trained_on:
         kind = "external"
-    elif None in subjects | trained.subjects or subjects & trained.subjects:
+    elif None in subjects | trained_subjects or subjects & trained_subjects:
         kind = "image-level"  # one person on two sides, or nothing that rules it out
     else:
         kind = "subject-level"

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leuknet.data.overlap import HashedCell, find_overlap
-from leuknet.data.split_file import read_trained
 from leuknet.data.unseen import own_test_side
 from leuknet.data.verify import summarise_parts
 from leuknet.evaluation.baselines import judge_baselines
@@ -26,13 +25,13 @@ from leuknet.experiments.illustrate import draw_classified_cells
 from leuknet.explain.galleries import draw_galleries, read_features
 from leuknet.figures import draw_confusion, save_figure
 from leuknet.images.survey import Survey, cached_survey
-from leuknet.networks.predictor import load_model
+from leuknet.inference.model_folder import FolderPredictor
 from leuknet.records import write_record
 from leuknet.types import CellImage, DataCard, Dataset, Evaluation, TestSide
 
 
 def assess(
-    model: Path,
+    predictor: FolderPredictor,
     dataset: Dataset,
     *,
     out: Path,
@@ -45,8 +44,9 @@ def assess(
 
     Parameters
     ----------
-    model
-        Model folder.
+    predictor
+        The model, as it was opened from its folder. Where PyTorch does not compute it, galleries have no
+        Grad-CAM maps, and say so.
     dataset
         Where the tested cells lie. If the cells that trained the model lie there too, the baselines are
         fitted to these and scored beside it.
@@ -64,22 +64,18 @@ def assess(
     Raises
     ------
     LeukNetError
-        As `load_model`, `own_test_side` and `evaluate` do.
+        As `own_test_side` and `evaluate` do.
     """
-    predictor = load_model(model)
-    split_path = model / "split.json"
-    side = side or own_test_side(split_path, dataset)
-    trained = read_trained(split_path)
-    train_cells = _find_cells(dataset, [cell.sha256 for cell in trained.train])
+    manifest = predictor.manifest
+    side = side or own_test_side(manifest, dataset)
+    trained = {name: manifest.sides[name].hashed for name in ("train", "validation")}
+    train_cells = _find_cells(dataset, [cell.sha256 for cell in trained["train"]])
     if surveyed is None:
         surveyed = cached_survey(
-            [*train_cells, *side.cells],
-            dataset,
-            textures=bool(train_cells),
-            progress=progress,
+            [*train_cells, *side.cells], dataset, textures=bool(train_cells), progress=progress
         )
     tested = surveyed.take(side.cells)
-    sides = {"train": trained.train, "validation": trained.validation, "test": _hashed(tested)}
+    sides = {**trained, "test": _hashed(tested)}
     # Before the test side is looked at: models of LeukNet 0.1.0 carry no hashes, and are refused here.
     overlap = find_overlap(sides)
     evaluation = evaluate(predictor, dataset, side, reference=predictor.reference, progress=progress)
@@ -93,8 +89,8 @@ def assess(
     if train_cells:
         seed = predictor.card.recipe.seed
         found = judge_baselines(dataset, side, surveyed.take(train_cells), tested, seed=seed)
-        for name, one in found.items():
-            write_evaluation(one, out / "baselines" / f"{name}.json")
+        for name, baseline in found.items():
+            write_evaluation(baseline, out / "baselines" / f"{name}.json")
     save_figure(draw_confusion(evaluation, simulated=evaluation.simulated), out / "confusion")
     save_figure(draw_classified_cells(evaluation, dataset)[0], out / "classified")
     write_record(draw_galleries(predictor, evaluation, dataset, out), out / "galleries.json")

@@ -26,6 +26,7 @@ from leuknet.evaluation.evaluate import read_evaluation, write_evaluation
 from leuknet.experiments.assess import assess
 from leuknet.experiments.scoreboard import EVALUATIONS, Summary, summarise
 from leuknet.images.survey import Survey, cached_survey
+from leuknet.networks.predictor import load_model
 from leuknet.training.runs import trained_run
 from leuknet.training.train import Precision
 from leuknet.types import Dataset, Recipe
@@ -89,10 +90,10 @@ def benchmark(
     _check_grid(recipes, seeds)
     folder = out / protocol
     tasks = [
-        _task(folder, replace(recipe, seed=seed), one)
+        _task(folder, replace(recipe, seed=seed), division)
         for recipe in recipes
         for seed in seeds
-        for one in make_rounds(dataset.cells, protocol, replace(recipe, seed=seed))
+        for division in make_rounds(dataset.cells, protocol, replace(recipe, seed=seed))
     ]
     todo = [task for task in tasks if not _is_done(task)]
     surveyed = _survey_all(todo, dataset) if todo else None
@@ -105,7 +106,8 @@ def benchmark(
 
 
 def _check_grid(recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:
-    for what, values in (("recipe", [one.name for one in recipes]), ("seed", [str(seed) for seed in seeds])):
+    grid = {"recipe": [recipe.name for recipe in recipes], "seed": [str(seed) for seed in seeds]}
+    for what, values in grid.items():
         if not values or len(set(values)) < len(values):
             raise SettingError(
                 "cannot make a grid",
@@ -114,9 +116,9 @@ def _check_grid(recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:
             )
 
 
-def _task(folder: Path, recipe: Recipe, one: Round) -> _Task:
-    place = Path(as_file_name(recipe.name), f"{recipe.seed}-{as_file_name(one.split.round)}")
-    return _Task(recipe, one, folder / EVALUATIONS / f"{place}.json", folder / RUNS / place)
+def _task(folder: Path, recipe: Recipe, division: Round) -> _Task:
+    place = Path(as_file_name(recipe.name), f"{recipe.seed}-{as_file_name(division.split.round)}")
+    return _Task(recipe, division, folder / EVALUATIONS / f"{place}.json", folder / RUNS / place)
 
 
 def as_file_name(text: str) -> str:
@@ -142,14 +144,8 @@ def _is_done(task: _Task) -> bool:
 
 def _survey_all(tasks: Sequence[_Task], dataset: Dataset) -> Survey:
     """Look once at all images of the grid, instead of once for each of its cells."""
-    splits = [task.round.split for task in tasks]
-    cells = {one.id: one for split in splits for one in (*split.train, *split.validation, *split.test)}
-    return cached_survey(
-        list(cells.values()),
-        dataset,
-        textures=True,
-        progress=True,
-    )
+    cells = {cell.id: cell for task in tasks for cell in task.round.split.cells}
+    return cached_survey(list(cells.values()), dataset, textures=True, progress=True)
 
 
 def _compute(task: _Task, dataset: Dataset, *, surveyed: Survey | None, precision: Precision) -> None:
@@ -162,7 +158,8 @@ def _compute(task: _Task, dataset: Dataset, *, surveyed: Survey | None, precisio
         precision=precision,
         progress=True,
     )
-    evaluation = assess(task.run / "model", dataset, out=task.run / "evaluation", surveyed=surveyed)
+    predictor = load_model(task.run / "model")
+    evaluation = assess(predictor, dataset, out=task.run / "evaluation", surveyed=surveyed)
     for path in sorted((task.run / "evaluation" / "baselines").glob("*.json")):
         target = task.file.parent / "baselines" / path.stem / task.file.name
         write_evaluation(read_evaluation(path), target)

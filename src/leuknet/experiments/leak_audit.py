@@ -125,7 +125,7 @@ def audit(
     for name, learner in learners.items():
         scored = [Scored(split, learner(dataset, split, out)) for split in splits]
         rows += [measure_worth(name, scored, metric=metric) for metric in METRIC_NAMES]
-    cells = [*splits[0].train, *splits[0].validation, *splits[0].test]
+    cells = splits[0].cells
     result = Audit(
         dataset=dataset.name,
         simulated=dataset.simulated,
@@ -157,12 +157,7 @@ def usual_learners(
     @functools.cache
     def look() -> Survey:
         cells = [cell for cell in dataset.cells if not recipe.parts or cell.part in recipe.parts]
-        return cached_survey(
-            cells,
-            dataset,
-            textures=True,
-            progress=progress,
-        )
+        return cached_survey(cells, dataset, textures=True, progress=progress)
 
     network = functools.partial(_network, recipe=recipe, look=look, precision=precision, progress=progress)
     learners: dict[str, Learner] = {recipe.network: network}

@@ -79,7 +79,7 @@ def interval_text(interval: Interval, *, percent: bool = True) -> str:
 
 def _setting_rows(content: ReproductionContent) -> tuple[ComparisonRow, ...]:
     split, recipe = content.split, content.recipe
-    used = [*split.train, *split.validation, *split.test]
+    used = split.cells
     leukaemic = sum(cell.label == Label.LEUKAEMIC for cell in used)
     names = content.dataset.class_names
     data = f"{content.dataset.name} {content.dataset.version}" + (

@@ -38,6 +38,7 @@ from leuknet.figures import (
 )
 from leuknet.inference.model_folder import model_id_of
 from leuknet.networks import layer_table
+from leuknet.networks.predictor import load_model
 from leuknet.recipes import get_recipe
 from leuknet.report import write_report
 from leuknet.simulation.simulate import simulate
@@ -165,7 +166,7 @@ def _judged(run: TrainedRun, dataset: Dataset) -> Evaluation:
         found = read_evaluation(out / "evaluation.json")
         if found.model_id == model_id_of(model):
             return found
-    return assess(model, dataset, out=out, progress=True)
+    return assess(load_model(model), dataset, out=out, progress=True)
 
 
 def _draw_figures(
@@ -174,7 +175,6 @@ def _draw_figures(
     """Draw and save all figures; keys are those that the page expects."""
     simulated = dataset.simulated
     rows = layer_table(recipe.network, recipe.image_size_px, recipe.network_options)
-    used = [*run.split.train, *run.split.validation, *run.split.test]
     classified, how_chosen = draw_classified_cells(evaluation, dataset)
     negative, positive = evaluation.class_names
     accuracy = evaluation.metrics["accuracy"]
@@ -188,7 +188,7 @@ def _draw_figures(
             "training, test, class with probability.",
         ),
         "samples": (
-            draw_sample_cells(used, dataset, seed=recipe.seed),
+            draw_sample_cells(run.split.cells, dataset, seed=recipe.seed),
             f"Cells that were used, drawn at random (seed {recipe.seed}), one of each of several subjects.",
             f"Two rows of stained cells on black: {positive} above, {negative} below.",
         ),
@@ -227,12 +227,10 @@ def _draw_figures(
 def _reductions(dataset: Dataset, run: TrainedRun, recipe: Recipe) -> tuple[str, ...]:
     """List what is smaller than in the paper, in words; nothing at full size."""
     paper = get_recipe("leuknet-paper")
-    split = run.split
-    used = len(split.train) + len(split.validation) + len(split.test)
     normal = COUNTS["fold_0"].normal
     assert normal is not None  # noqa: S101  published
     pairs = (
-        ("cells", used, 2 * normal),
+        ("cells", len(run.split.cells), 2 * normal),
         ("pixels along the side of the input", recipe.image_size_px, paper.image_size_px),
         ("images in a batch", recipe.batch_size, paper.batch_size),
         ("epochs", recipe.epochs, paper.epochs),

@@ -1,7 +1,8 @@
 """Draws cells with maps of what a network saw in them: galleries of an evaluation, and sheets of any files.
 
-`figures/gallery.py` chooses and draws, `explain.py` computes maps; here is what reads the images and brings
-them together. Maps are computed on the network's input and drawn over the image at full size.
+`figures/gallery_plot.py` chooses and draws, `methods.py` lists the maps; here is what reads the images and
+brings them together. Maps are computed on the network's input and drawn over the image at full size. Without
+PyTorch the maps that need it are left out, and captions say so.
 
 Start at `draw_galleries` or `draw_sheet`.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from leuknet.explain.maps import METHODS, Method
+from leuknet.explain.methods import Method, methods_for
 from leuknet.figures.frame import save_figure
 from leuknet.figures.gallery_plot import (
     Choice,
@@ -25,8 +26,8 @@ from leuknet.figures.gallery_plot import (
     draw_gallery,
 )
 from leuknet.images.reading import read_pixels
-from leuknet.images.transform import load_inputs, place_on_canvas, prepare
-from leuknet.networks.predictor import TorchPredictor
+from leuknet.images.transform import load_inputs, place, prepare
+from leuknet.inference.model_folder import FolderPredictor
 from leuknet.types import (
     CellImage,
     Dataset,
@@ -49,7 +50,7 @@ _BATCH = 256
 
 
 def draw_galleries(
-    predictor: TorchPredictor, evaluation: Evaluation, dataset: Dataset, folder: Path
+    predictor: FolderPredictor, evaluation: Evaluation, dataset: Dataset, folder: Path
 ) -> Galleries:
     """Draw the most certain wrong calls, the most uncertain and the most typical cells, each with its maps.
 
@@ -90,7 +91,11 @@ def draw_galleries(
 
 
 def draw_sheet(
-    predictor: TorchPredictor, predictions: Sequence[Prediction], methods: Mapping[str, Method], *, title: str
+    predictor: FolderPredictor,
+    predictions: Sequence[Prediction],
+    methods: Mapping[str, Method],
+    *,
+    title: str,
 ) -> Figure:
     """Draw image files with their maps and what the model calls them.
 
@@ -101,7 +106,7 @@ def draw_sheet(
     predictions
         Of files that have a probability; a few, as all are in memory at once.
     methods
-        Some of `leuknet.explain.maps.METHODS`.
+        Some of `leuknet.explain.methods.METHODS`.
     title
         Which files these are.
 
@@ -111,24 +116,24 @@ def draw_sheet(
         If a file cannot be read any more.
     """
     card = predictor.card
-    images = [_read_placed(Path(one.path), card) for one in predictions]
+    images = [_read_placed(Path(prediction.path), card) for prediction in predictions]
     inputs = _resized(images, card)
     return draw_gallery(
         images,
         {name: method.explain(predictor, inputs) for name, method in methods.items()},
         labels=None,
-        probabilities=np.array([one.probability for one in predictions], dtype=np.float64),
+        probabilities=np.array([prediction.probability for prediction in predictions], dtype=np.float64),
         threshold=card.threshold,
         undecided=None if card.calibration is None else card.calibration.undecided,
         class_names=card.class_names,
         title=title,
         caption=legend(methods, class_names=card.class_names) + (_OF_SIMULATION if card.simulated else ""),
         simulated=False,  # nobody knows of these files, and to stamp a person's cells would be untrue
-        names=[Path(one.path).name for one in predictions],
+        names=[Path(prediction.path).name for prediction in predictions],
     )
 
 
-def read_inputs(predictor: TorchPredictor, paths: Iterable[Path]) -> Pixels:
+def read_inputs(predictor: FolderPredictor, paths: Iterable[Path]) -> Pixels:
     """Read image files as inputs of the network: (N, S, S, 3) uint8, N at least 1."""
     return _resized([_read_placed(path, predictor.card) for path in paths], predictor.card)
 
@@ -143,7 +148,7 @@ def legend(methods: Mapping[str, Method], *, class_names: tuple[str, str]) -> st
 
 
 def _draw_choice(
-    predictor: TorchPredictor,
+    predictor: FolderPredictor,
     choice: Choice,
     evaluation: Evaluation,
     *,
@@ -157,7 +162,12 @@ def _draw_choice(
     probabilities = np.array(evaluation.probabilities)[places]
     images = [_read_placed(cell.path, predictor.card, root=root) for cell in shown]
     inputs = _resized(images, predictor.card) if images else None
-    maps = {} if inputs is None else {name: one.explain(predictor, inputs) for name, one in METHODS.items()}
+    methods, left_out = methods_for(predictor)
+    maps = (
+        {}
+        if inputs is None
+        else {name: method.explain(predictor, inputs) for name, method in methods.items()}
+    )
     names = evaluation.class_names
     figure = draw_gallery(
         images,
@@ -168,27 +178,24 @@ def _draw_choice(
         undecided=None if evaluation.calibration is None else evaluation.calibration.undecided,
         class_names=names,
         title=choice.title,
-        caption=f"{choice.caption} {legend(METHODS, class_names=names)}" if places else choice.caption,
+        caption=" ".join(filter(None, (choice.caption, legend(methods, class_names=names), left_out)))
+        if places
+        else choice.caption,
         simulated=evaluation.simulated,
         names=[f"subject {cell.subject or 'unknown'}" for cell in shown],
     )
     png, _ = save_figure(figure, folder / f"gallery-{choice.name}")
     calls = describe_calls(labels, probabilities, class_names=names)
-    alt = f"{len(places)} cells, each with its image and maps of {' and '.join(METHODS)} below it: {calls}."
-    return Gallery(choice.name, png.name, choice.caption, alt if places else choice.caption)
+    alt = f"{len(places)} cells, each with its image and maps of {' and '.join(methods)} below it: {calls}."
+    told = f"{choice.caption} {left_out}".strip()
+    return Gallery(choice.name, png.name, told, alt if places else choice.caption)
 
 
-def read_features(predictor: TorchPredictor, cells: Sequence[CellImage], *, root: Path) -> Features:
+def read_features(predictor: FolderPredictor, cells: Sequence[CellImage], *, root: Path) -> Features:
     """Return the network's features of each cell (N, F), reading a few images at a time."""
     features = []
     for start in range(0, len(cells), _BATCH):
-        loaded = load_inputs(
-            cells[start : start + _BATCH],
-            root=root,
-            canvas_px=predictor.card.canvas_px,
-            image_size_px=predictor.card.recipe.image_size_px,
-            crop_px=predictor.card.recipe.crop_px,
-        )
+        loaded = load_inputs(cells[start : start + _BATCH], predictor.card.input_form, root=root)
         if loaded.unreadable:
             raise loaded.unreadable[0][1]
         features.append(predictor.embed(loaded.inputs)[1])
@@ -197,14 +204,9 @@ def read_features(predictor: TorchPredictor, cells: Sequence[CellImage], *, root
 
 def _read_placed(path: Path, card: ModelCard, *, root: Path | None = None) -> Pixels:
     """Read an image and cut out what the network is shown of it, at true scale."""
-    pixels = read_pixels(path, root=root).pixels
-    for side in (card.canvas_px, card.recipe.crop_px):
-        if side is not None:
-            pixels = place_on_canvas(pixels, side)
-    return pixels
+    return place(read_pixels(path, root=root).pixels, card.input_form)
 
 
 def _resized(images: Sequence[Pixels], card: ModelCard) -> Pixels:
     """Resize images, each already on its canvas, to the network's input: (N, S, S, 3) uint8."""
-    size = card.recipe.image_size_px
-    return np.stack([prepare(pixels, canvas_px=None, image_size_px=size) for pixels in images])
+    return np.stack([prepare(pixels, card.input_form) for pixels in images])

@@ -23,8 +23,10 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from leuknet.errors import ModelError, SettingError, ShapeError
-from leuknet.explain.maps import Explain, Maps, signed_grad_cam
+from leuknet.explain.methods import Explain, signed_grad_cam
+from leuknet.explain.occlusion import Maps
 from leuknet.images.measures import BLACK_LEVEL
+from leuknet.inference.model_folder import FolderPredictor
 from leuknet.networks.predictor import TorchPredictor
 from leuknet.types import Pixels
 
@@ -115,7 +117,7 @@ def randomisation_check(
     inputs : (N, S, S, 3) uint8
         At least one, of the network's input size.
     explain
-        What draws signed maps, as in `leuknet.explain.maps.METHODS`.
+        What draws signed maps, as in `leuknet.explain.methods.METHODS`.
     seed
         Decides the new weights.
 
@@ -152,7 +154,7 @@ def randomisation_check(
 
 
 def deletion_curve(
-    predictor: TorchPredictor, inputs: Pixels, maps: Maps, *, steps: int = 20, seed: int = 0
+    predictor: FolderPredictor, inputs: Pixels, maps: Maps, *, steps: int = 20, seed: int = 0
 ) -> Deletion:
     """Blacken the pixels of each cell step by step, those first that the map holds for most important.
 
@@ -244,7 +246,8 @@ def _correlation(before: NDArray[np.float32], after: NDArray[np.float32], cell: 
 
 def _similarity(before: NDArray[np.float32], after: NDArray[np.float32], cell: Booleans) -> float:
     sizes = [
-        np.abs(one) / max(float(np.abs(one).max()), np.finfo(np.float32).tiny) for one in (before, after)
+        np.abs(values) / max(float(np.abs(values).max()), np.finfo(np.float32).tiny)
+        for values in (before, after)
     ]
     local = structural_similarity(*sizes, data_range=1.0, full=True)[1]
     return float(local[cell].mean())

@@ -67,7 +67,7 @@ def draw_framework(
     axes.set(xlim=(0, _WIDTH_IN), ylim=(0, _HEIGHT_IN))
     axes.set_axis_off()
     columns = [0.2 + column * (_BOX_IN + 0.296) for column in range(6)]
-    used = [*split.train, *split.validation, *split.test]
+    used = split.cells
     _draw_preparation(axes, columns, dataset, used=used, recipe=recipe)
     _draw_sides(axes, columns, split)
     _draw_scoring(axes, columns, split, recipe=recipe, n_layers=n_layers, class_names=dataset.class_names)

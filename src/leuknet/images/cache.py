@@ -26,13 +26,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ from tqdm import tqdm
 from leuknet.errors import UnreadableImageError
 from leuknet.images.reading import hash_file
 from leuknet.images.transform import N_READERS, TRANSFORM_VERSION, load_inputs
-from leuknet.types import CellImage, Pixels
+from leuknet.types import CellImage, InputForm, Pixels
 
 VARIABLE = "LEUKNET_CACHE"
 """Names another folder for the cache, such as one on a faster disk."""
@@ -146,12 +147,10 @@ class Cached:
 
 def cached_inputs(
     cells: Sequence[CellImage],
+    form: InputForm,
     *,
     pool: Sequence[CellImage],
     root: Path | None,
-    canvas_px: int | None,
-    image_size_px: int,
-    crop_px: int | None = None,
     progress: bool = False,
 ) -> Cached:
     """Read and prepare the images of cells, from the cache where they are in it.
@@ -162,9 +161,11 @@ def cached_inputs(
     ----------
     cells
         In any number.
+    form
+        What is to become of each image; another form is another file.
     pool
         All cells of the data set: its file has a place for each, so that all splits share it.
-    root, canvas_px, image_size_px, crop_px, progress
+    root, progress
         As for `leuknet.images.transform.load_inputs`.
 
     Warns
@@ -174,21 +175,14 @@ def cached_inputs(
     """
 
     def read(some: Sequence[CellImage], progress: bool) -> ReadRows:
-        loaded = load_inputs(
-            some,
-            root=root,
-            canvas_px=canvas_px,
-            image_size_px=image_size_px,
-            crop_px=crop_px,
-            progress=progress,
-        )
+        loaded = load_inputs(some, form, root=root, progress=progress)
         return loaded.inputs.reshape(len(loaded.cells), row_bytes), loaded.cells, loaded.unreadable
 
-    row_bytes = image_size_px**2 * 3
-    decides = ("inputs", canvas_px, image_size_px, crop_px, TRANSFORM_VERSION, PIL.__version__)
+    row_bytes = math.prod(form.shape)
+    decides = ("inputs", *astuple(form), TRANSFORM_VERSION, PIL.__version__)  # every part of the form
     kind = RowKind("reading images", decides, row_bytes, read)
     found = cached_rows(cells, pool=pool, kind=kind, progress=progress)
-    images = found.rows.reshape(-1, image_size_px, image_size_px, 3)
+    images = found.rows.reshape(-1, *form.shape)
     return Cached(MappedInputs(images, found.places), found.cells, found.unreadable)
 
 

@@ -27,9 +27,10 @@ from leuknet.images.near_duplicates import HASH_BITS, perceptual_hash
 from leuknet.images.reading import read_pixels
 from leuknet.images.texture import TEXTURE_VERSION, TEXTURES, describe_texture
 from leuknet.images.transform import N_READERS, TRANSFORM_VERSION, place_on_canvas, prepare
-from leuknet.types import CellImage, Dataset, Pixels
+from leuknet.types import CellImage, Dataset, InputForm, Pixels
 
 THUMBNAIL_PX = 32
+_THUMBNAIL = InputForm(canvas_px=None, image_size_px=THUMBNAIL_PX)
 
 Seen = TypeVar("Seen")
 
@@ -106,7 +107,7 @@ def survey(
     root
         Images that lie outside of this folder count as unreadable; None reads from anywhere.
     canvas_px
-        As for `leuknet.images.transform.prepare`.
+        As in `leuknet.types.InputForm`.
     progress
         Draw a bar on standard error.
     """
@@ -125,7 +126,7 @@ def survey(
 
 
 def _first_look(pixels: Pixels) -> tuple[str, Measures, Pixels]:
-    thumbnail = prepare(pixels, canvas_px=None, image_size_px=THUMBNAIL_PX)
+    thumbnail = prepare(pixels, _THUMBNAIL)
     return perceptual_hash(pixels), measure(pixels), thumbnail
 
 
@@ -165,7 +166,7 @@ def cached_survey(
     rows = found.rows[found.places].view(_ROW)[:, 0]
     surveyed = Survey(
         cells=found.cells,
-        hashes=tuple(one.decode("ascii") for one in rows["hash"]),
+        hashes=tuple(found_hash.decode("ascii") for found_hash in rows["hash"]),
         measures=np.ascontiguousarray(rows["measures"]),
         thumbnails=np.ascontiguousarray(rows["thumbnail"]),
         unreadable=found.unreadable,
@@ -220,6 +221,6 @@ def _look_at(
         # Ctrl-C must not wait for the images that nobody wants any more.
         pool.shutdown(cancel_futures=True)
     return (
-        [(cell, one) for cell, one in outcomes if not isinstance(one, UnreadableImageError)],
-        tuple((cell, one) for cell, one in outcomes if isinstance(one, UnreadableImageError)),
+        [(cell, seen) for cell, seen in outcomes if not isinstance(seen, UnreadableImageError)],
+        tuple((cell, error) for cell, error in outcomes if isinstance(error, UnreadableImageError)),
     )

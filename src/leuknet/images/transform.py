@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from leuknet.types import CellImage, Pixels
+    from leuknet.types import CellImage, InputForm, Pixels
 
 TRANSFORM_VERSION = 1
 """To be raised with every change of `prepare` that changes a pixel: prepared images may have been kept."""
@@ -60,22 +60,17 @@ class LoadedInputs:
     warnings: tuple[tuple[CellImage, str], ...] = ()
 
 
-def prepare(
-    pixels: Pixels, *, canvas_px: int | None, image_size_px: int, crop_px: int | None = None
-) -> Pixels:
+def prepare(pixels: Pixels, form: InputForm) -> Pixels:
     """Return the network input for one image.
+
+    What `place` has returned for an image gives the same input as the image itself.
 
     Parameters
     ----------
     pixels : (H, W, 3) uint8
         One image as read from disk, any H and W.
-    canvas_px
-        Side of the canvas at true scale, see `place_on_canvas`; None resizes the image whole, and changes
-        its proportions if it is not square.
-    image_size_px
-        Side S of the input; at least 1.
-    crop_px
-        Side of the square that is then cut from the middle, at true scale; None takes all.
+    form
+        What is to become of it.
 
     Returns
     -------
@@ -87,19 +82,19 @@ def prepare(
     ------
     ShapeError
         If `pixels` is not one 8-bit colour image.
-    SettingError
-        If a side is below 1.
     """
+    placed = place(pixels, form)
+    if placed.shape == form.shape:
+        return placed
+    return np.array(Image.fromarray(placed).resize(form.shape[:2], Image.Resampling.BILINEAR))
+
+
+def place(pixels: Pixels, form: InputForm) -> Pixels:
+    """Return what a network is shown of an image (H, W, 3), at true scale: before it is resized."""
     _check_image(pixels)
-    _check_side("image_size_px", image_size_px)
-    if canvas_px is not None:
-        pixels = place_on_canvas(pixels, canvas_px)
-    if crop_px is not None:
-        pixels = place_on_canvas(pixels, crop_px)
-    if pixels.shape[:2] == (image_size_px, image_size_px):
-        return pixels
-    size = (image_size_px, image_size_px)
-    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+    for side in form.true_scale_px:
+        pixels = place_on_canvas(pixels, side)
+    return pixels
 
 
 def place_on_canvas(pixels: Pixels, canvas_px: int) -> Pixels:
@@ -128,7 +123,10 @@ def place_on_canvas(pixels: Pixels, canvas_px: int) -> Pixels:
         If `canvas_px` is below 1.
     """
     _check_image(pixels)
-    _check_side("canvas_px", canvas_px)
+    if canvas_px < 1:
+        raise SettingError(
+            "cannot place the image", why=f"canvas_px is {canvas_px}", fix="set canvas_px to 1 or more"
+        )
     h, w = pixels.shape[:2]
     if (h, w) == (canvas_px, canvas_px):
         return pixels
@@ -140,13 +138,7 @@ def place_on_canvas(pixels: Pixels, canvas_px: int) -> Pixels:
 
 
 def load_inputs(
-    cells: Sequence[CellImage],
-    *,
-    root: Path | None,
-    canvas_px: int | None,
-    image_size_px: int,
-    crop_px: int | None = None,
-    progress: bool = False,
+    cells: Sequence[CellImage], form: InputForm, *, root: Path | None, progress: bool = False
 ) -> LoadedInputs:
     """Read and prepare the images of many cells.
 
@@ -157,34 +149,21 @@ def load_inputs(
     ----------
     cells
         In any number, also none.
+    form
+        What is to become of each image.
     root
         Images that lie outside of this folder count as unreadable; None reads from anywhere.
-    canvas_px, image_size_px, crop_px
-        As for `prepare`.
     progress
         Draw a bar on stderr.
-
-    Returns
-    -------
-    LoadedInputs
-        With S = `image_size_px`.
-
-    Raises
-    ------
-    SettingError
-        If a side is below 1.
     """
-    _check_side("image_size_px", image_size_px)
-    inputs = np.empty((len(cells), image_size_px, image_size_px, 3), dtype=np.uint8)
+    inputs = np.empty((len(cells), *form.shape), dtype=np.uint8)
 
     def load(index: int) -> tuple[str, ...] | UnreadableImageError:
         try:
             read = read_pixels(cells[index].path, root=root)
         except UnreadableImageError as error:
             return error
-        inputs[index] = prepare(
-            read.pixels, canvas_px=canvas_px, image_size_px=image_size_px, crop_px=crop_px
-        )
+        inputs[index] = prepare(read.pixels, form)
         return read.warnings
 
     pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-read")
@@ -217,7 +196,7 @@ def turned(inputs: Pixels, rotations: int) -> Iterator[Pixels]:
     for number in range(1, rotations):
         images = (Image.fromarray(image) for image in inputs)
         angle = 360 * number / rotations
-        yield np.stack([np.asarray(one.rotate(angle, Image.Resampling.BILINEAR)) for one in images])
+        yield np.stack([np.asarray(image.rotate(angle, Image.Resampling.BILINEAR)) for image in images])
 
 
 def channel_statistics(
@@ -300,8 +279,3 @@ def _check_image(pixels: Pixels) -> None:
             why=f"it is an array of {pixels.shape} {pixels.dtype}, not of (H, W, 3) uint8",
             fix="give one 8-bit colour image",
         )
-
-
-def _check_side(name: str, side: int) -> None:
-    if side < 1:
-        raise SettingError("cannot prepare images", why=f"{name} is {side}", fix=f"set {name} to 1 or more")

@@ -16,6 +16,8 @@ kinds.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
 import zlib
 from abc import ABC, abstractmethod
@@ -27,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from leuknet.data.split_file import Manifest, read_manifest
 from leuknet.errors import ModelError, ShapeError
 from leuknet.images.reading import hash_file
 from leuknet.images.transform import prepare, turned
@@ -35,14 +38,17 @@ from leuknet.records import read_record, write_record
 from leuknet.types import Features, ModelCard, Pixels, Probabilities
 
 WEIGHTS, GRAPH, REFERENCE, GOLDEN = "weights.safetensors", "model.onnx", "reference.npz", "golden.npz"
+SPLIT = "split.json"
 
-FILES = ("model.json", WEIGHTS, GRAPH, "split.json", REFERENCE, GOLDEN)
+FILES = ("model.json", WEIGHTS, GRAPH, SPLIT, REFERENCE, GOLDEN)
 """All files of a model folder; old models and networks without a graph lack some."""
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference in probability between two machines; kernels round differently by about 1e-6."""
+
+_ID_DIGITS = 12
 
 COPY_AGAIN = "copy the whole folder again"
 
@@ -58,12 +64,31 @@ class FolderPredictor(ABC):
         First 12 hex digits of the sha256 of the weights file.
     reference
         What its training cells look like; None in models of LeukNet 0.1.0.
+    folder
+        Where it was opened; None for a network that lies in no folder.
     """
 
-    def __init__(self, card: ModelCard, model_id: str, reference: Reference | None) -> None:
+    computes_gradients = False
+    """Whether explanations that need gradients can be drawn with it."""
+
+    def __init__(
+        self, card: ModelCard, model_id: str, reference: Reference | None, folder: Path | None = None
+    ) -> None:
         self.card = card
         self.model_id = model_id
         self.reference = reference
+        self.folder = folder
+
+    @functools.cached_property
+    def manifest(self) -> Manifest:
+        """Which cells trained it: `split.json`, read once.
+
+        Raises
+        ------
+        SplitError
+            If the file is missing or damaged, or the model lies in no folder.
+        """
+        return read_manifest((self.folder or Path()) / SPLIT)
 
     @abstractmethod
     def run(self, inputs: Pixels) -> tuple[NDArray[np.float64], Features]:
@@ -78,10 +103,10 @@ class FolderPredictor(ABC):
             If the array is not (N, H, W, 3) uint8.
         """
         _check_images(pixels)
-        size, crop = self.card.recipe.image_size_px, self.card.recipe.crop_px
-        inputs = np.empty((len(pixels), size, size, 3), dtype=np.uint8)
+        form = self.card.input_form
+        inputs = np.empty((len(pixels), *form.shape), dtype=np.uint8)
         for index, image in enumerate(pixels):
-            inputs[index] = prepare(image, canvas_px=self.card.canvas_px, image_size_px=size, crop_px=crop)
+            inputs[index] = prepare(image, form)
         return self.score(inputs)
 
     def score(self, inputs: Pixels) -> Probabilities:
@@ -103,11 +128,11 @@ class FolderPredictor(ABC):
             If the array is not (N, S, S, 3) uint8.
         """
         _check_images(inputs)
-        size = self.card.recipe.image_size_px
-        if inputs.shape[1:3] != (size, size):
+        height, width, _ = self.card.input_form.shape
+        if inputs.shape[1:3] != (height, width):
             raise ShapeError(
                 "cannot score these inputs",
-                why=f"the network takes {size}x{size} pixels, not {inputs.shape[1]}x{inputs.shape[2]}",
+                why=f"the network takes {height}x{width} pixels, not {inputs.shape[1]}x{inputs.shape[2]}",
                 fix="call .predict(pixels), which resizes",
             )
         temperature = 1.0 if self.card.calibration is None else self.card.calibration.temperature
@@ -131,8 +156,7 @@ def prove(predictor: FolderPredictor, folder: Path) -> None:
     ModelError
         If they are missing or damaged, or score otherwise than when the model was saved.
     """
-    inputs, expected = read_golden(folder, predictor.card.recipe.image_size_px)
-    difference = float(np.abs(predictor.score(inputs) - expected).max())
+    difference = distance_from_golden(predictor, folder)
     if not difference <= GOLDEN_TOLERANCE:  # also if it is nan
         raise ModelError(
             f"model folder {folder} does not prove itself",
@@ -140,6 +164,18 @@ def prove(predictor: FolderPredictor, folder: Path) -> None:
             f"over the tolerance of {GOLDEN_TOLERANCE:g}",
             fix=f"{COPY_AGAIN}; the files do not belong together or were changed",
         )
+
+
+def distance_from_golden(predictor: FolderPredictor, folder: Path) -> float:
+    """Return the largest difference between a predictor's probabilities and those recorded in a folder.
+
+    Raises
+    ------
+    ModelError
+        If the golden images are missing or damaged.
+    """
+    inputs, expected = read_golden(folder, predictor.card.recipe.image_size_px)
+    return float(np.abs(predictor.score(inputs) - expected).max())
 
 
 def read_golden(folder: Path, image_size_px: int) -> tuple[Pixels, Probabilities]:
@@ -181,8 +217,13 @@ def has_graph(folder: Path) -> bool:
 
 
 def model_id_of(folder: Path) -> str:
-    """Return the id of the model in a folder: the first 12 hex digits of the sha256 of its weights."""
-    return hash_file(folder / WEIGHTS)[:12]
+    """Return the id of the model in a folder, as `name_weights` gives it; its weights are read for it."""
+    return hash_file(folder / WEIGHTS)[:_ID_DIGITS]
+
+
+def name_weights(weights: bytes) -> str:
+    """Return the id of the model with these weights: the first 12 hex digits of their sha256."""
+    return hashlib.sha256(weights).hexdigest()[:_ID_DIGITS]
 
 
 def open_reference(folder: Path, card: ModelCard) -> Reference | None:

@@ -38,8 +38,9 @@ class OnnxPredictor(FolderPredictor):
         card: ModelCard,
         model_id: str,
         reference: Reference | None,
+        folder: Path | None = None,
     ) -> None:
-        super().__init__(card, model_id, reference)
+        super().__init__(card, model_id, reference, folder)
         self._session = session
 
     def run(self, inputs: Pixels) -> tuple[NDArray[np.float64], Features]:
@@ -63,14 +64,14 @@ def load_onnx_model(folder: Path, *, threads: int | None = None) -> OnnxPredicto
     """
     card = open_card(folder)
     session = open_graph(folder / GRAPH, threads=threads)
-    expected = ["N", card.recipe.image_size_px, card.recipe.image_size_px, 3]
-    if [(one.name, one.shape) for one in session.get_inputs()] != [("pixels", expected)]:
+    expected = ["N", *card.input_form.shape]
+    if [(given.name, given.shape) for given in session.get_inputs()] != [("pixels", expected)]:
         raise ModelError(
             f"cannot load the graph of {folder}",
             why=f"{GRAPH} does not take pixels of shape {expected}",
             fix=COPY_AGAIN,
         )
-    predictor = OnnxPredictor(session, card, model_id_of(folder), open_reference(folder, card))
+    predictor = OnnxPredictor(session, card, model_id_of(folder), open_reference(folder, card), folder)
     prove(predictor, folder)
     return predictor
 

@@ -203,12 +203,7 @@ def _read_input(source: ImageSource, *, card: ModelCard) -> _Input:
     found = measure(image.pixels)
     return _Input(
         source.name,
-        prepare(
-            placed,
-            canvas_px=None,
-            image_size_px=card.recipe.image_size_px,
-            crop_px=card.recipe.crop_px,
-        ),
+        prepare(placed, card.input_form),
         measures=found if placed is image.pixels else measure(placed),
         warnings=(*image.warnings, *_contract_warnings(image.pixels, found, card.canvas_px)),
     )

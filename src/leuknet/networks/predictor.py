@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from leuknet.data.split_file import write_split
@@ -31,7 +31,7 @@ from leuknet.inference.model_folder import (
     REFERENCE,
     WEIGHTS,
     FolderPredictor,
-    model_id_of,
+    name_weights,
     open_card,
     open_reference,
     prove,
@@ -59,11 +59,23 @@ class TorchPredictor(FolderPredictor):
         The torch module, in evaluation mode.
     """
 
+    computes_gradients = True
+
     def __init__(
-        self, network: nn.Module, card: ModelCard, model_id: str, reference: Reference | None
+        self,
+        network: nn.Module,
+        card: ModelCard,
+        model_id: str,
+        reference: Reference | None,
+        folder: Path | None = None,
     ) -> None:
-        super().__init__(card, model_id, reference)
+        super().__init__(card, model_id, reference, folder)
         self.network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights lie."""
+        return next(self.network.parameters()).device
 
     def run(self, inputs: Pixels) -> tuple[NDArray[np.float64], Features]:
         """(N, S, S, 3) uint8 to log odds before calibration (N,) and features (N, F)."""
@@ -81,17 +93,16 @@ def load_model(folder: Path) -> TorchPredictor:
     card = open_card(folder)
     recipe = card.recipe
     network = build(recipe.network, recipe.image_size_px, recipe.network_options, empty=True)
-    weights = folder / WEIGHTS
     try:
-        network.load_state_dict(load_file(weights))
-        model_id = model_id_of(folder)
+        weights = (folder / WEIGHTS).read_bytes()
+        network.load_state_dict(load(weights))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(
             f"cannot load the weights of {folder}",
-            why=f"{weights.name}: {error}",
+            why=f"{WEIGHTS}: {error}",
             fix=COPY_AGAIN,
         ) from error
-    predictor = TorchPredictor(network, card, model_id, open_reference(folder, card))
+    predictor = TorchPredictor(network, card, name_weights(weights), open_reference(folder, card), folder)
     prove(predictor, folder)
     return predictor
 
@@ -113,13 +124,7 @@ def save_model(
     The golden images are simulated cells, so that a model folder never carries a patient's cell. The
     folder appears whole or not at all; an older one in its place is replaced.
     """
-    size, crop = card.recipe.image_size_px, card.recipe.crop_px
-    golden = np.stack(
-        [
-            prepare(cell, canvas_px=card.canvas_px, image_size_px=size, crop_px=crop)
-            for cell in golden_cells(N_GOLDEN)
-        ]
-    )
+    golden = np.stack([prepare(cell, card.input_form) for cell in golden_cells(N_GOLDEN)])
     staging = folder.with_name(f".{folder.name}.{os.getpid()}")
     staging.mkdir(parents=True)
     try:
@@ -139,9 +144,12 @@ def save_model(
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def to_tensor(inputs: Pixels, device: torch.device) -> Tensor:
-    """(N, S, S, 3) uint8 to (N, 3, S, S) float32 in 0..255. The layout in memory stays as it was."""
-    return torch.from_numpy(inputs).to(device).permute(0, 3, 1, 2).float()
+def channels_first(inputs: Tensor) -> Tensor:
+    """(N, S, S, 3) uint8 to (N, 3, S, S) float32 in 0..255; features (N, F) stay.
+
+    The layout in memory stays as it was, which is the one that convolutions want.
+    """
+    return inputs.permute(0, 3, 1, 2).float() if inputs.ndim == 4 else inputs
 
 
 @torch.inference_mode()
@@ -155,14 +163,15 @@ def run_network(network: nn.Module, inputs: Pixels | MappedInputs) -> tuple[NDAr
     (N, F) float32
         Features: what its last fully connected layer is given.
     """
-    form = windowed(network).eval()
+    compute = windowed(network).eval()
     device = next(network.parameters()).device
     last = last_linear(network)
     log_odds, features = [np.empty(0)], [np.empty((0, last.in_features), np.float32)]
     # Of each image only these numbers are kept, so that any number of images fits into memory.
     with last.register_forward_pre_hook(lambda _, given: features.append(given[0].float().cpu().numpy())):
         for start in range(0, len(inputs), BATCH_SIZE):
-            logits = form(to_tensor(inputs[start : start + BATCH_SIZE], device)).double()
+            images = torch.from_numpy(inputs[start : start + BATCH_SIZE]).to(device)
+            logits = compute(channels_first(images)).double()
             log_odds.append((logits[:, 1] - logits[:, 0]).cpu().numpy())
     return np.concatenate(log_odds), np.concatenate(features)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from uuid import UUID
 
 from leuknet.errors import ConflictError, DataError, LeukNetError
+from leuknet.explain.occlusion import draw_map, occlusion_map
 from leuknet.images.reading import read_pixels
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.room.archive import take_archive
 from leuknet.room.crops import ensure_crop, write_crop
 from leuknet.room.intake import Limits
 from leuknet.room.kinds import ARCHIVE, EXPLAIN, SCORE, TABLE, WEBHOOK
-from leuknet.room.occlusion import draw_map, occlusion_map
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.score_case import Report, score_images
 from leuknet.room.table import take_table

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,10 @@ from onnx import helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from sklearn.metrics import roc_auc_score
 
-from leuknet.data.split_file import read_split
 from leuknet.errors import ModelError, SettingError
 from leuknet.images.transform import load_inputs
-from leuknet.inference.model_folder import GOLDEN_TOLERANCE, GRAPH, read_golden
-from leuknet.inference.onnx_predictor import OnnxPredictor, load_onnx_model, open_graph
+from leuknet.inference.model_folder import GOLDEN_TOLERANCE, GRAPH, distance_from_golden, prove
+from leuknet.inference.onnx_predictor import OnnxPredictor, open_graph
 from leuknet.networks.leuknet import LeukNet
 from leuknet.networks.onnx_graph import build_graph, write_graph
 from leuknet.networks.predictor import TorchPredictor, load_model
@@ -92,7 +91,7 @@ def add_graph(folder: Path) -> Path:
     model = load_model(folder)
     write_graph(_network(model), model.card, folder)
     try:
-        load_onnx_model(folder)
+        prove(_computed_by(folder / GRAPH, model), folder)
     except ModelError:
         (folder / GRAPH).unlink()
         raise
@@ -156,14 +155,16 @@ def export_model(
     with tempfile.TemporaryDirectory(prefix="leuknet-export-") as name:
         exact = Path(name, "fp32.onnx")
         exact.write_bytes(graph.SerializeToString(deterministic=True))
-        difference = _check(exact, folder, model)
+        fp32 = _computed_by(exact, model)
+        difference = distance_from_golden(fp32, folder)
+        _refuse_other_answers(difference)
         if precision == "fp32" or dataset is None:
             write_whole(out, exact.read_bytes())
             return Exported(out, difference)
-        split = read_split(folder / "split.json", dataset)
+        split = model.manifest.find_in(dataset)
         small = Path(name, "int8.onnx")
         _quantize(exact, small, _read(split.train, dataset, model, limit=N_CALIBRATION))
-        found = _compare(exact, small, split.validation, dataset, model)
+        found = _compare({exact: fp32, small: _computed_by(small, model)}, split.validation, dataset, model)
         _refuse_loss(found, max_accuracy_loss)
         write_whole(out, small.read_bytes())
         return Exported(out, *found)
@@ -182,9 +183,10 @@ def _network(model: TorchPredictor) -> LeukNet:
 def _metadata(model: TorchPredictor) -> dict[str, str]:
     """What travels in the file; ONNX knows text only."""
     card = model.card
-    canvas = "" if card.canvas_px is None else f"on a black {card.canvas_px} px canvas at true scale, "
-    size, crop = card.recipe.image_size_px, card.recipe.crop_px
-    cut = "" if crop is None else f"its middle {crop} px, "
+    form = card.input_form
+    canvas = "" if form.canvas_px is None else f"on a black {form.canvas_px} px canvas at true scale, "
+    cut = "" if form.crop_px is None else f"its middle {form.crop_px} px, "
+    size = form.image_size_px
     return {
         "notice": "Research software, not a medical device."
         + (" Trained on SIMULATED cells: its scores mean nothing for real ones." if card.simulated else ""),
@@ -197,17 +199,18 @@ def _metadata(model: TorchPredictor) -> dict[str, str]:
     }
 
 
-def _check(graph: Path, folder: Path, model: TorchPredictor) -> float:
-    inputs, expected = read_golden(folder, model.card.recipe.image_size_px)
-    (found,) = open_graph(graph).run(["probability"], {"pixels": inputs})
-    difference = float(np.abs(found - expected).max())
+def _computed_by(graph: Path, model: TorchPredictor) -> OnnxPredictor:
+    """The model of an open folder, computed by a graph of it."""
+    return OnnxPredictor(open_graph(graph), model.card, model.model_id, model.reference)
+
+
+def _refuse_other_answers(difference: float) -> None:
     if not difference <= GOLDEN_TOLERANCE:  # also if it is nan
         raise ModelError(
             "the graph does not agree with PyTorch; nothing is written",
             why=f"golden images score {difference:.2g} away, over the tolerance of {GOLDEN_TOLERANCE:g}",
             fix="report it as a bug, with your version of onnxruntime",
         )
-    return difference
 
 
 def _read(
@@ -217,14 +220,7 @@ def _read(
     if limit is not None:
         order = np.random.default_rng(model.card.recipe.seed).permutation(len(cells))[:limit]
         cells = tuple(cells[index] for index in order)
-    recipe = model.card.recipe
-    loaded = load_inputs(
-        cells,
-        root=dataset.root,
-        canvas_px=model.card.canvas_px,
-        image_size_px=recipe.image_size_px,
-        crop_px=recipe.crop_px,
-    )
+    loaded = load_inputs(cells, model.card.input_form, root=dataset.root)
     if not loaded.cells:
         raise ModelError(
             "cannot export as int8",
@@ -269,13 +265,13 @@ def _without_advice() -> Iterator[None]:
 
 
 def _compare(
-    exact: Path, small: Path, cells: tuple[CellImage, ...], dataset: Dataset, model: TorchPredictor
+    forms: Mapping[Path, OnnxPredictor], cells: tuple[CellImage, ...], dataset: Dataset, model: TorchPredictor
 ) -> tuple[float, int, Side, Side]:
+    """Score cells with both forms of the model, each by its file."""
     inputs, read = _read(cells, dataset, model)
     labels = np.array([cell.label for cell in read], dtype=np.int64)
     sides, scores = [], []
-    for graph in (exact, small):
-        predictor = OnnxPredictor(open_graph(graph), model.card, model.model_id, model.reference)
+    for graph, predictor in forms.items():
         predictor.score(inputs[:4])  # the first call prepares its kernels
         started = time.perf_counter()
         probabilities = predictor.score(inputs)

@@ -31,15 +31,8 @@ def read_inputs(
     DatasetError
         If an image cannot be read: a training leaves none out in silence.
     """
-    loaded = cached_inputs(
-        cells,
-        pool=dataset.cells,
-        root=dataset.root,
-        canvas_px=dataset.canvas_px,
-        image_size_px=recipe.image_size_px,
-        crop_px=recipe.crop_px,
-        progress=progress,
-    )
+    form = recipe.input_form(dataset.canvas_px)
+    loaded = cached_inputs(cells, form, pool=dataset.cells, root=dataset.root, progress=progress)
     if loaded.unreadable:
         cell, error = loaded.unreadable[0]
         raise DatasetError(
@@ -110,11 +103,6 @@ def batches(side: LabelledInputs, recipe: Recipe, epoch: int) -> DataLoader[Item
         order = generator.choice(len(side), len(side), p=_shares(side, recipe))
     changed = Epoch(side, order, make_augmentation(recipe), (*chance, epoch))
     return DataLoader(changed, recipe.batch_size, drop_last=True)
-
-
-def as_float(inputs: Tensor) -> Tensor:
-    """(N, S, S, 3) uint8 to (N, 3, S, S) float32, laid out as convolutions want them; features stay."""
-    return inputs.permute(0, 3, 1, 2).float() if inputs.ndim == 4 else inputs
 
 
 def chance_of(recipe: Recipe) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from leuknet.networks.ensemble import join
 from leuknet.networks.predictor import load_model
 from leuknet.training.batches import read_inputs
 from leuknet.training.finish import finish
-from leuknet.types import Dataset, ModelCard
+from leuknet.types import Dataset, InputForm, ModelCard
 
 
 def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bool = False) -> Path:
@@ -83,14 +83,13 @@ def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bo
         train_inputs=train_inputs,
         validation_inputs=read_inputs(split.validation, dataset, recipe, progress=progress),
         statistics=((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-        surveyed=cached_survey(
-            [*split.train, *split.validation, *split.test],
-            dataset,
-            progress=progress,
-        ),
+        surveyed=cached_survey(split.cells, dataset, progress=progress),
         folder=out / "model",
     )
     return out / "model"
+
+
+_FORM = tuple(field.name for field in fields(InputForm))
 
 
 def _check_members(models: Sequence[Path], cards: Sequence[ModelCard]) -> None:
@@ -112,9 +111,7 @@ def _shared(cards: Sequence[ModelCard]) -> dict[str, list[Any]]:
     """What must be equal in all members, by a name that a user knows."""
     return {
         "split": [card.split_fingerprint[:12] for card in cards],
-        "image_size_px": [card.recipe.image_size_px for card in cards],
-        "crop_px": [card.recipe.crop_px for card in cards],
-        "canvas_px": [card.canvas_px for card in cards],
+        **{name: [getattr(card.input_form, name) for card in cards] for name in _FORM},
         "rotations": [card.recipe.rotations for card in cards],
         "class_names": [card.class_names for card in cards],
     }

@@ -26,8 +26,9 @@ from tqdm import tqdm
 
 from leuknet.errors import SettingError, StoppedError
 from leuknet.evaluation.calibrate import cell_losses, subject_loss
+from leuknet.networks.predictor import channels_first
 from leuknet.records.history import HistoryFiles
-from leuknet.training.batches import LabelledInputs, as_float, batches, chance_of, seed_of
+from leuknet.training.batches import LabelledInputs, batches, chance_of, seed_of
 from leuknet.training.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.training.checkpoint import read_checkpoint, stop_on_ctrl_c, write_checkpoint
 from leuknet.training.losses import Loss
@@ -48,18 +49,19 @@ class Fit:
     ----------
     network
         What is trained, and saved at the end.
-    form
-        Computes what `network` stands for: the same weights, on windows, on the devices of accelerate.
-    mean
+    training_module
+        The module used in training: it shares the weights of `network`, and computes on windows and on the
+        devices of accelerate.
+    averaged_weights
         A running mean of the weights, if the recipe asks for one.
-    judged
-        What is validated: the form of the network or of the mean.
+    validated_module
+        The module that is validated: with the network's own weights, or with the averaged ones.
     train, validation, validation_subjects
         The two sides, and whose the cells of the latter are.
     loss
-        What is made small.
+        The training loss.
     accumulate
-        Parts in which a batch goes through the network one after the other, to save memory.
+        Micro-batches into which each batch is split, to save memory; their gradients are accumulated.
     run
         What must be equal for a stopped run to go on.
     progress
@@ -71,9 +73,9 @@ class Fit:
     recipe: Recipe
     accelerator: Accelerator
     network: nn.Module
-    form: nn.Module
-    mean: AveragedModel | None
-    judged: nn.Module
+    training_module: nn.Module
+    averaged_weights: AveragedModel | None
+    validated_module: nn.Module
     optimizer: torch.optim.Optimizer
     train: LabelledInputs
     validation: LabelledInputs
@@ -170,14 +172,14 @@ def _step(fit: Fit, batch: list[Tensor], *, rate: float, iteration: int) -> tupl
     # Dropout's chance depends on seed, iteration and process, not on what ran before.
     seed = seed_of(*chance_of(fit.recipe), iteration, fit.accelerator.process_index)
     torch.manual_seed(seed)
-    fit.form.train()
+    fit.training_module.train()
     fit.optimizer.zero_grad()
     parts = list(zip(*(values.chunk(fit.accumulate) for values in batch), strict=True))
     sums = torch.zeros(2, device=fit.accelerator.device)
     for number, part in enumerate(parts, start=1):
         share = len(part[0]) / len(batch[0])
         # Processes exchange gradients once for a batch, with its last part.
-        with nullcontext() if number == len(parts) else fit.accelerator.no_sync(fit.form):
+        with nullcontext() if number == len(parts) else fit.accelerator.no_sync(fit.training_module):
             loss, right = _loss_of(fit, *part, chance=(seed, number))
             fit.accelerator.backward(loss * share)
         sums += share * torch.stack([loss.detach(), right])
@@ -189,8 +191,8 @@ def _step(fit: Fit, batch: list[Tensor], *, rate: float, iteration: int) -> tupl
             fix=f"use a lower rate than {fit.recipe.learning_rate:g}, with --set learning_rate=...",
         )
     fit.optimizer.step()
-    if fit.mean is not None:
-        fit.mean.update_parameters(fit.network)
+    if fit.averaged_weights is not None:
+        fit.averaged_weights.update_parameters(fit.network)
     return found, accuracy
 
 
@@ -198,12 +200,12 @@ def _loss_of(
     fit: Fit, inputs: Tensor, labels: Tensor, people: Tensor, *, chance: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Return the mean loss of some images, mixed if the recipe says so, and the share that is right."""
-    given = as_float(inputs)
+    given = channels_first(inputs)
     other, weight = _partners(len(labels), fit.recipe.mixup, chance)
     if other is not None:
         given = weight * given + (1 - weight) * given[other]
     with fit.accelerator.autocast():
-        logits = fit.form(given).float()
+        logits = fit.training_module(given).float()
     loss = fit.loss(logits, labels, people)
     if other is not None:
         loss = weight * loss + (1 - weight) * fit.loss(logits, labels[other], people[other])
@@ -221,11 +223,13 @@ def _partners(n: int, mixup: float, chance: tuple[int, int]) -> tuple[Tensor | N
 @torch.no_grad()
 def _validate(fit: Fit) -> tuple[float, float, float]:
     """Loss and accuracy over the validation side, without dropout, and the loss by subject."""
-    fit.judged.eval()
+    fit.validated_module.eval()
     logits = []
     for inputs, _, _ in DataLoader(fit.validation, VALIDATION_BATCH_SIZE):
         with fit.accelerator.autocast():
-            logits.append(fit.judged(as_float(inputs.to(fit.accelerator.device))).double().cpu())
+            logits.append(
+                fit.validated_module(channels_first(inputs.to(fit.accelerator.device))).double().cpu()
+            )
     found = torch.cat(logits).numpy()
     log_odds = found[:, 1] - found[:, 0]
     labels = np.array(fit.validation.labels, dtype=np.int64)
@@ -245,17 +249,19 @@ def _put_kept_weights(fit: Fit) -> None:
     """Give the network the weights that the recipe keeps."""
     if fit.recipe.keep == "best":
         fit.network.load_state_dict(fit.best["best"])
-    elif fit.mean is not None:
-        fit.network.load_state_dict(fit.mean.module.state_dict())
+    elif fit.averaged_weights is not None:
+        fit.network.load_state_dict(fit.averaged_weights.module.state_dict())
 
 
 def _current(fit: Fit) -> nn.Module:
-    return fit.network if fit.mean is None else fit.mean.module
+    return fit.network if fit.averaged_weights is None else fit.averaged_weights.module
 
 
 def _keep(fit: Fit, history: list[HistoryRow]) -> None:
     if fit.accelerator.is_main_process:
-        others = fit.best | ({} if fit.mean is None else {"mean": fit.mean.state_dict()})
+        others = fit.best | (
+            {} if fit.averaged_weights is None else {"mean": fit.averaged_weights.state_dict()}
+        )
         write_checkpoint(fit.out, fit.network, fit.optimizer, history=history, run=fit.run, others=others)
 
 
@@ -263,8 +269,8 @@ def _resume(fit: Fit) -> list[HistoryRow]:
     if not (fit.out / CHECKPOINT).exists():
         return []
     history, others = read_checkpoint(fit.out, fit.network, fit.optimizer, run=fit.run)
-    if fit.mean is not None:
-        fit.mean.load_state_dict(others.pop("mean"))
+    if fit.averaged_weights is not None:
+        fit.averaged_weights.load_state_dict(others.pop("mean"))
     fit.best.update(others)
     return history
 

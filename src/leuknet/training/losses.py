@@ -1,4 +1,4 @@
-"""What training makes small: five losses by name.
+"""Training losses, five by name.
 
     cross-entropy     each cell counts alike
     class-balanced    both classes count alike, however many cells each has

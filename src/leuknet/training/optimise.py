@@ -62,7 +62,7 @@ def learning_rate(recipe: Recipe, iteration: int, *, per_epoch: int) -> float:
     return recipe.learning_rate * recipe.rate_drop_factor**drops
 
 
-def make_mean(network: nn.Module, decay: float) -> AveragedModel | None:
+def average_weights(network: nn.Module, decay: float) -> AveragedModel | None:
     """Return a running mean of a network's weights, to be updated after each step; None for a decay of 0."""
     if not decay:
         return None

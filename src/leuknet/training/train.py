@@ -39,7 +39,7 @@ from leuknet.training.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.training.finish import finish
 from leuknet.training.loop import Fit, run_loop
 from leuknet.training.losses import make_loss
-from leuknet.training.optimise import make_mean, make_optimizer
+from leuknet.training.optimise import average_weights, make_optimizer
 from leuknet.types import CellImage, Dataset, HistoryRow, Recipe, Split
 
 Precision = Literal["no", "bf16"]
@@ -129,11 +129,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     train_inputs = read_inputs(split.train, dataset, recipe, progress=progress)
     validation_inputs = read_inputs(split.validation, dataset, recipe, progress=progress)
-    surveyed = surveyed or cached_survey(
-        [*split.train, *split.validation, *split.test],
-        dataset,
-        progress=progress,
-    )
+    surveyed = surveyed or cached_survey(split.cells, dataset, progress=progress)
     torch.manual_seed(recipe.seed if not recipe.draw else seed_of(*chance_of(recipe)))
     network = build(recipe.network, recipe.image_size_px, recipe.network_options)
     statistics = _input_statistics(network, recipe, train_inputs)
@@ -181,15 +177,17 @@ def _prepare(
     **others: Any,
 ) -> Fit:
     """Bring together what the loop works with."""
-    form, optimizer = accelerator.prepare(_form(network, recipe), make_optimizer(network, recipe))
-    mean = make_mean(network, recipe.ema)
+    training_module, optimizer = accelerator.prepare(
+        _module_for(network, recipe), make_optimizer(network, recipe)
+    )
+    averaged = average_weights(network, recipe.ema)
     return Fit(
         recipe=recipe,
         accelerator=accelerator,
         network=network,
-        form=form,
-        mean=mean,
-        judged=_form(network if mean is None else mean.module, recipe),
+        training_module=training_module,
+        averaged_weights=averaged,
+        validated_module=_module_for(network if averaged is None else averaged.module, recipe),
         optimizer=optimizer,
         train=train,
         validation=validation,
@@ -205,8 +203,8 @@ def _learns_from_features(network: nn.Module, recipe: Recipe) -> bool:
     return is_frozen and make_augmentation(recipe) is None and not recipe.mixup
 
 
-def _form(network: nn.Module, recipe: Recipe) -> nn.Module:
-    """Return what computes the network in the loop."""
+def _module_for(network: nn.Module, recipe: Recipe) -> nn.Module:
+    """Return the module that computes a network in the loop, with the same weights."""
     if _learns_from_features(network, recipe):
         return nn.Sequential(network.get_submodule("dropout"), network.get_submodule("head"))
     return windowed(network)

@@ -5,7 +5,7 @@ in `_px`, in micrometres in `_um`; times are seconds `_s` or UTC `_at`. A probab
 P(leukaemic), in [0, 1].
 
 Start at `CellImage`, then `Split`, `Recipe`, `ModelCard`, `Predictor`, `Evaluation`: that is the way
-from pixels to a score. `cells.py`, `models.py` and `judging.py` hold
+from pixels to a score. `cells.py`, `input_form.py`, `models.py` and `judging.py` hold
 them; `found.py` holds the cells of a smear. Nothing here reads a file.
 """
 
@@ -37,6 +37,7 @@ from leuknet.types.found import (
     Mask,
     ScaleSource,
 )
+from leuknet.types.input_form import InputForm
 from leuknet.types.judging import (
     Evaluation,
     Galleries,
@@ -76,6 +77,7 @@ __all__ = [
     "Galleries",
     "Gallery",
     "HistoryRow",
+    "InputForm",
     "Interval",
     "Label",
     "Labels",

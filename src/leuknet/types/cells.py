@@ -143,6 +143,11 @@ class Split:
     protocol: str = ""
     round: str = ""
 
+    @property
+    def cells(self) -> tuple[CellImage, ...]:
+        """The cells of all three sides."""
+        return (*self.train, *self.validation, *self.test)
+
 
 @dataclass(frozen=True)
 class TestSide:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.types.cells import Label, Pixels, SplitKind
+from leuknet.types.input_form import InputForm
 
 Probabilities = NDArray[np.float64]
 """(N,) P(leukaemic) of each cell, in [0, 1]."""
@@ -137,6 +138,10 @@ class Recipe:
     rotations: int = field(default=1, metadata={"since": 3})
     draw: int = field(default=0, metadata={"since": 3})
 
+    def input_form(self, canvas_px: int | None) -> InputForm:
+        """Return the form in which images of a data set with this canvas are trained on."""
+        return InputForm(canvas_px, self.image_size_px, self.crop_px)
+
 
 @dataclass(frozen=True)
 class HistoryRow:
@@ -238,6 +243,11 @@ class ModelCard:
     round: str = field(default="", metadata={"since": 2})
     calibration: Calibration | None = field(default=None, metadata={"since": 2})
     microns_per_pixel: float | None = field(default=None, metadata={"since": 4})
+
+    @property
+    def input_form(self) -> InputForm:
+        """What the model is shown of an image."""
+        return self.recipe.input_form(self.canvas_px)
 
 
 class Predictor(Protocol):

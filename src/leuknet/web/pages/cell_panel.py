@@ -14,9 +14,9 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from leuknet.errors import ConflictError
+from leuknet.explain.occlusion import MAP_LEGEND
 from leuknet.fields.surroundings import shown_square
 from leuknet.room.cards import meaning_of
-from leuknet.room.occlusion import MAP_LEGEND
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.similar import similar_cells
 from leuknet.room.swaying import may_see_others, reviews_to_show
