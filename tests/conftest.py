@@ -183,12 +183,11 @@ def run_cli(*arguments: str | float | Path) -> Ended:
 def without(*packages: str) -> str:
     """Python code after which these packages are not installed, as far as imports can tell."""
     return (
-        "import sys\n"
-        "class Hide:\n"
-        "    def find_spec(self, name, *_):\n"
-        f"        if name.partition('.')[0] in {packages!r}:\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
-        "sys.meta_path.insert(0, Hide())\n"
+        "from importlib.machinery import PathFinder\n"
+        "find = PathFinder.find_spec\n"
+        "PathFinder.find_spec = lambda name, *place: (\n"
+        f"    None if name.partition('.')[0] in {packages!r} else find(name, *place)\n"
+        ")\n"
     )
 
 

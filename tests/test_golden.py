@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 import leuknet
 from leuknet.batch.parts import JobFolder
-from leuknet.data.split_file import read_manifest, read_trained
+from leuknet.data.split_file import read_manifest
 from leuknet.experiments.scoreboard import summarise
 from leuknet.images.near_duplicates import HASH_NAME
 from leuknet.inference.model_folder import read_golden
@@ -81,14 +81,13 @@ def test_the_card_the_settings_and_the_history_say_what_they_said(run: RunRecord
 
 def test_the_split_holds_the_same_cells_with_their_hashes(run: RunRecord) -> None:
     path = GOLDEN / "run" / "model" / "split.json"
-    manifest, trained = read_manifest(path), read_trained(path)
+    manifest = read_manifest(path)
     content = json.loads(path.read_text())
 
     assert content["hash_name"] == HASH_NAME
     assert (manifest.kind, manifest.fingerprint) == ("subject-level", run.card.split_fingerprint)
-    assert manifest.sides["train"].hashed == trained.train
-    assert [cell.id for cell in trained.train] == [cell["id"] for cell in content["train"]]
-    assert all(cell.hash for cell in (*trained.train, *trained.validation))
+    assert [cell.id for cell in manifest.sides["train"].hashed] == [cell["id"] for cell in content["train"]]
+    assert all(cell.hash for cell in manifest.developed_on)
 
 
 def test_the_evaluation_and_what_lies_beside_it_say_what_they_said(run: RunRecord) -> None:

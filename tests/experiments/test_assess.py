@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from leuknet.data import open_dataset
-from leuknet.errors import DataError
+from leuknet.errors import DataError, ModelError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.looks import VARIABLE
 from leuknet.experiments import assess as module
 from leuknet.experiments.assess import assess, describe_data
+from leuknet.explain.methods import METHODS, methods_for
 from leuknet.images.survey import cached_survey
+from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.networks.predictor import load_model
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.records import read_record
@@ -28,6 +33,7 @@ TINY = replace(
     epochs=1,
     batch_size=16,
 )
+from tests.conftest import without
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +140,48 @@ def test_the_evaluation_is_written_last_so_that_it_stands_for_the_others(
         assess(load_model(model), dataset, out=tmp_path / "out")
     assert (tmp_path / "out" / "overlap.json").exists()
     assert not (tmp_path / "out" / "evaluation.json").exists()
+
+
+def test_a_base_install_evaluates_by_the_graph_and_says_which_maps_are_left_out(
+    model: Path, dataset: Dataset, judged: Path, tmp_path: Path
+) -> None:
+    code = without(
+        "torch", "torchvision", "captum", "accelerate", "timm", "onnx", "optuna", "huggingface_hub"
+    ) + (
+        "import sys\n"
+        "from leuknet.cli import main\n"
+        f"sys.argv = ['leuknet', 'evaluate', {str(model)!r}, '--data', {str(dataset.root)!r}, "
+        f"'--out', {str(tmp_path / 'out')!r}]\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=250)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "Grad-CAM maps are left out: they need PyTorch" in ended.stderr
+    assert "pip install 'leuknet[train]'" in ended.stderr
+    by_graph, by_torch = (
+        read_evaluation(folder / "evaluation.json") for folder in (tmp_path / "out", judged)
+    )
+    assert by_graph.paths == by_torch.paths
+    assert by_graph.probabilities == pytest.approx(by_torch.probabilities, abs=1e-4)
+    assert by_graph.metrics["auroc"] == by_torch.metrics["auroc"]
+    assert {path.name for path in (tmp_path / "out").rglob("*") if path.suffix != ".json"} == {
+        path.name for path in judged.rglob("*") if path.suffix != ".json"
+    }
+    galleries = read_record(Galleries, tmp_path / "out" / "galleries.json", error=DataError, fix="")
+    shown = [one for one in galleries.galleries if "each with its image" in one.alt]
+    assert shown
+    for gallery in shown:
+        assert "leuknet[train]" in gallery.caption
+        assert "maps of occlusion" in gallery.alt
+
+
+def test_a_graph_draws_no_grad_cam_where_pytorch_is_installed(model: Path) -> None:
+    by_graph, by_torch = load_onnx_model(model), load_model(model)
+
+    assert methods_for(by_torch) == (METHODS, "")
+    methods, left_out = methods_for(by_graph)
+    assert list(methods) == ["occlusion"]
+    assert "engine='torch'" in left_out
+    with pytest.raises(ModelError, match="ONNX Runtime computes none"):
+        METHODS["Grad-CAM"].explain(by_graph, np.zeros((1, *by_graph.card.input_form.shape), np.uint8))

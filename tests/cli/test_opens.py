@@ -1,0 +1,92 @@
+"""A command opens a model folder once: its card, its weights, its graph and its split."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+
+from leuknet.data import open_dataset
+from leuknet.inference.model_folder import model_id_of
+from tests.conftest import run_cli
+
+
+@pytest.fixture
+def model(mini_reproduction: Path, tmp_path: Path) -> Path:
+    """A model folder of its own, so that what others open is not counted."""
+    return Path(shutil.copytree(mini_reproduction / "run" / "model", tmp_path / "run" / "model"))
+
+
+@pytest.fixture
+def data(mini_reproduction: Path) -> Path:
+    """The cells that it was trained on. Read only."""
+    return mini_reproduction / "data"
+
+
+@pytest.fixture
+def opened(model: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each file of the folder was opened by Python, and how many graphs ONNX Runtime was given."""
+    counts: Counter[str] = Counter()
+    plain, session = io.open, onnxruntime.InferenceSession
+
+    def open_counted(file: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(file, str | os.PathLike) and Path(os.fspath(file)).parent == model:
+            counts[Path(os.fspath(file)).name] += 1
+        return plain(file, *arguments, **options)
+
+    def session_counted(*arguments: Any, **options: Any) -> Any:
+        counts["session"] += 1
+        return session(*arguments, **options)
+
+    monkeypatch.setattr(io, "open", open_counted)
+    monkeypatch.setattr(builtins, "open", open_counted)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session_counted)
+    return counts
+
+
+def test_files_are_counted(model: Path, opened: Counter[str]) -> None:
+    for _ in range(3):
+        model_id_of(model)
+
+    assert opened == {"weights.safetensors": 3}
+
+
+ONCE = {"model.json": 1, "weights.safetensors": 1, "golden.npz": 1, "reference.npz": 1}
+
+
+def test_predict_opens_a_model_once(model: Path, opened: Counter[str], data: Path, tmp_path: Path) -> None:
+    cell = open_dataset(data).cells[0].path
+
+    assert run_cli("predict", model, cell, "--out", tmp_path / "scores.csv").status == 0
+    assert opened == {**ONCE, "session": 1}
+
+
+def test_explain_opens_a_model_once(model: Path, opened: Counter[str], data: Path, tmp_path: Path) -> None:
+    cell = open_dataset(data).cells[0].path
+
+    assert run_cli("explain", model, cell, "--out", tmp_path / "why", "--method", "grad-cam").status == 0
+    assert opened == ONCE
+
+
+def test_evaluate_opens_a_model_once(model: Path, opened: Counter[str], data: Path) -> None:
+    ended = run_cli("evaluate", model, "--data", data)
+
+    assert ended.status == 0, ended.err
+    assert opened == {**ONCE, "split.json": 1}
+
+
+def test_export_opens_a_model_once(model: Path, opened: Counter[str], data: Path, tmp_path: Path) -> None:
+    options = ("--precision", "int8", "--data", data, "--max-accuracy-loss", 1)
+
+    ended = run_cli("export", model, "--out", tmp_path / "cells.onnx", *options)
+
+    assert ended.status == 0, ended.err
+    # The golden images prove the model, then its graph; a session for each of the two graphs.
+    assert opened == {**ONCE, "golden.npz": 2, "split.json": 1, "session": 2}
