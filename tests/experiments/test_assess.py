@@ -25,6 +25,7 @@ from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.records import read_record
 from leuknet.training.train import train
 from leuknet.types import DataCard, Dataset, Galleries, Overlap, TestSide
+from tests.conftest import without
 
 TINY = replace(
     LEUKNET_DEMO,
@@ -33,7 +34,6 @@ TINY = replace(
     epochs=1,
     batch_size=16,
 )
-from tests.conftest import without
 
 
 @pytest.fixture(scope="module")
