@@ -41,7 +41,7 @@ def find_files(source: str) -> Iterator[tuple[File, bool]]:
     for path in paths:
         empty = False
         if os.path.isdir(path):  # noqa: PTH112 - unlike Path.is_dir, never raises on a forbidden parent
-            yield from ((one, False) for one in _walk(path))
+            yield from ((file, False) for file in _walk(path))
         else:
             yield _local(path), True
     if empty:
@@ -73,7 +73,7 @@ def _match(base: str, parts: tuple[str, ...]) -> Iterator[str]:
             yield from _match(base, rest)
         parts_below = parts
     else:
-        names, parts_below = [one for one in names if fnmatch.fnmatchcase(one, head)], rest
+        names, parts_below = [name for name in names if fnmatch.fnmatchcase(name, head)], rest
     for name in names:
         path = os.path.join(base, name)  # noqa: PTH118
         if name.startswith(".") and not head.startswith("."):
@@ -92,7 +92,7 @@ def _walk(folder: str) -> Iterator[File]:
     closed: list[str] = []
     for place, subfolders, names in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
         subfolders.sort()
-        subfolders[:] = [one for one in subfolders if not _is_job(place, one)]
+        subfolders[:] = [subfolder for subfolder in subfolders if not _is_job(place, subfolder)]
         for name in sorted(names):
             if _is_wanted(name):
                 yield _local(str(Path(place, name)))
@@ -129,7 +129,7 @@ def _find_in_store(address: str) -> Iterator[tuple[File, bool]]:
         yield File(address, None), True
     for name, info in found:
         if info.get("type") == "directory":
-            yield from ((one, False) for one in _walk_store(store, name))
+            yield from ((file, False) for file in _walk_store(store, name))
         else:
             yield File(store.unstrip_protocol(name), _mark(info)), True
 
@@ -143,18 +143,18 @@ def _info(store: Any, path: str) -> dict[str, Any]:
 
 def _walk_store(store: Any, folder: str) -> Iterator[File]:
     try:
-        found = sorted(store.ls(folder, detail=True), key=lambda one: str(one["name"]))
+        found = sorted(store.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
     except Exception:  # see `_info`
         yield File(store.unstrip_protocol(folder), None)
         return
     below = []
-    for one in found:
-        name = str(one["name"])
-        if one["type"] == "directory":
+    for entry in found:
+        name = str(entry["name"])
+        if entry["type"] == "directory":
             if name.rstrip("/") != folder.rstrip("/"):
                 below.append(name)
         elif _is_wanted(name):
-            yield File(store.unstrip_protocol(name), _mark(one))
+            yield File(store.unstrip_protocol(name), _mark(entry))
     for name in below:
         yield from _walk_store(store, name)
 

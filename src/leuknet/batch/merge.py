@@ -129,7 +129,7 @@ class _CsvTable:
 class _ParquetTable:
     # As `leuknet predict` writes it: numbers are Float64, all else is String.
     schema = pa.schema(
-        [(one, pa.float64() if one in NUMBERS else pa.large_string()) for one in PART_SCHEMA.names]
+        [(column, pa.float64() if column in NUMBERS else pa.large_string()) for column in PART_SCHEMA.names]
     )
 
     def __init__(self, writer: pq.ParquetWriter) -> None:

@@ -178,10 +178,10 @@ def open_job(out: Path, job: Job) -> Iterator[JobFolder]:
 
 
 def as_line(
-    one: Prediction, sha256: str | None, *, class_names: tuple[str, str]
+    prediction: Prediction, sha256: str | None, *, class_names: tuple[str, str]
 ) -> tuple[str | float | None, ...]:
     r"""Return a prediction as the values of `TABLE_COLUMNS`; bytes that are no UTF-8 become `\udc..`."""
-    line = (*line_of(one, class_names), sha256)
+    line = (*line_of(prediction, class_names), sha256)
     return tuple(_plain(value) if isinstance(value, str) else value for value in line)
 
 
@@ -198,11 +198,11 @@ def _check_job(path: Path, job: Job) -> None:
         return
     error: type[LeukNetError] = SettingError
     found = read_record(Job, file, error=error, fix=fix)
-    for one in fields(Job):
-        then, now = getattr(found, one.name), getattr(job, one.name)
+    for setting in fields(Job):
+        then, now = getattr(found, setting.name), getattr(job, setting.name)
         if then != now:
             raise SettingError(
                 f"cannot go on with {path}",
-                why=f"its {one.name.replace('_', ' ')} is {then}, this run's is {now}",
+                why=f"its {setting.name.replace('_', ' ')} is {then}, this run's is {now}",
                 fix=fix,
             )

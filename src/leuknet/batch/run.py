@@ -122,7 +122,7 @@ def score_batch(
         try:
             folder.write_plan(list_chunks(sources, size=chunk_size))
             known, missing, total = _sort_out(folder, read_again=read_again)
-            kept = sum(one.images for one in known.values())
+            kept = sum(counts.images for counts in known.values())
             first: float | None = None
             scorer = (model, predictor.model_id, str(folder.path.resolve()), batch_size)
             with (
@@ -275,7 +275,7 @@ def _score(
         )
         try:
             for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
-                yield from (int(one) for one in batch["images"])
+                yield from (int(images) for images in batch["images"])
         except Exception as error:
             raise _explain(error) from error
 

@@ -64,7 +64,7 @@ class Chunk:
     def from_line(line: str | bytes) -> Chunk:
         """Return what `to_line` wrote."""
         kind, files, images, row_group, first_row = json.loads(line)
-        return Chunk(kind, tuple(File(*one) for one in files), images, row_group, first_row)
+        return Chunk(kind, tuple(File(*file) for file in files), images, row_group, first_row)
 
 
 def list_chunks(sources: Iterable[str], *, size: int = CHUNK_SIZE) -> Iterator[Chunk]:
@@ -114,7 +114,7 @@ class Columns(NamedTuple):
 
 def find_columns(schema: pa.Schema) -> Columns | None:
     """Return the first of `bytes` and `image` that holds bytes, or Hugging Face's `{bytes, path}`."""
-    name = next((one for one in ("path", "name", "id") if one in schema.names), None)
+    name = next((column for column in ("path", "name", "id") if column in schema.names), None)
     for column in ("bytes", "image"):
         if schema.names.count(column) == 1:
             kind = schema.field(column).type

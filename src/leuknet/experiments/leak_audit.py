@@ -173,7 +173,7 @@ def table_rows(result: Audit) -> list[tuple[str, ...]]:
         (
             row.learner,
             METRICS[row.metric].title,
-            *(score_text(row.metric, one) for one in (row.image_level, row.subject_level, row.optimism)),
+            *(score_text(row.metric, score) for score in (row.image_level, row.subject_level, row.optimism)),
         )
         for row in result.rows
     ]

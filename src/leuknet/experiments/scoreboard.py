@@ -105,7 +105,7 @@ def summarise(folder: Path, *, nested: bool = False, against: str | None = None)
     found = Summary(
         tuple(ordered),
         tuple(incomplete),
-        Counter(one.recipe for one in chosen),
+        Counter(evaluation.recipe for evaluation in chosen),
         ()
         if against is None
         else find_differences({row.name: behind[row.name] for row in ordered}, against=against),
@@ -157,7 +157,9 @@ def _complete_groups(
         if len(complete) < len(members):
             incomplete.append(f"{name}: {len(members) - len(complete)} runs of seeds that lack a round")
         if complete:
-            found.setdefault((name, frozenset(one.split_fingerprint for one in complete)), (place, complete))
+            found.setdefault(
+                (name, frozenset(evaluation.split_fingerprint for evaluation in complete)), (place, complete)
+            )
     often = Counter(name for name, _ in found)
     behind = {}
     for (name, _), (place, complete) in found.items():
@@ -174,8 +176,8 @@ def _markdown(summary: Summary) -> str:
         f"# Protocol {first.protocol}: {first.split_kind} split" + (", simulated cells" * first.simulated),
         PROTOCOLS[first.protocol].purpose,
         "\n".join(
-            f"| {' | '.join(one)} |"
-            for one in (heads, ("---",) * len(heads), *table_rows(summary.rows, SHOWN))
+            f"| {' | '.join(cells)} |"
+            for cells in (heads, ("---",) * len(heads), *table_rows(summary.rows, SHOWN))
         ),
         "Scores are means over seeds, each on the cells of all rounds together; in brackets "
         f"{_rests_on(first)}. Baselines should not work as well as they do: what they reach, a network "
@@ -196,26 +198,29 @@ def difference_rows(differences: Sequence[Difference], metrics: Sequence[str]) -
     """Return a row of texts for each difference: the name, then each metric with interval and verdict."""
     return [
         (
-            one.name,
-            *(f"{signed_text(metric, one.scores[metric])}: {one.verdict(metric)}" for metric in metrics),
+            difference.name,
+            *(
+                f"{signed_text(metric, difference.scores[metric])}: {difference.verdict(metric)}"
+                for metric in metrics
+            ),
         )
-        for one in differences
+        for difference in differences
     ]
 
 
 def _difference_lines(differences: Sequence[Difference]) -> list[str]:
     if not differences:
         return []
-    shown = [name for name in SHOWN if all(name in one.scores for one in differences)]
+    shown = [name for name in SHOWN if all(name in difference.scores for difference in differences)]
     heads = (f"minus {differences[0].against}", *(METRICS[name].title for name in shown))
     rows = [heads, ("---",) * len(heads), *difference_rows(differences, shown)]
-    return ["\n".join(f"| {' | '.join(one)} |" for one in rows)]
+    return ["\n".join(f"| {' | '.join(cells)} |" for cells in rows)]
 
 
 def _times(chosen: Mapping[str, int]) -> str:
     return ", ".join(
         f"{name} {'once' if n == 1 else f'{n} times'}"
-        for name, n in sorted(chosen.items(), key=lambda one: -one[1])
+        for name, n in sorted(chosen.items(), key=lambda entry: -entry[1])
     )
 
 
@@ -232,6 +237,6 @@ def _csv(rows: Sequence[Row]) -> str:
     for row in rows:
         about = (row.name, row.protocol, row.split_kind)
         rests_on = (len(row.seeds), row.cells, row.subjects)
-        for name, one in row.scores.items():
-            writer.writerow((*about, name, *rests_on, one.estimate, one.low, one.high, one.method))
+        for name, score in row.scores.items():
+            writer.writerow((*about, name, *rests_on, score.estimate, score.low, score.high, score.method))
     return text.getvalue()

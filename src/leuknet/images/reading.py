@@ -238,7 +238,7 @@ def _recorded_warnings() -> Iterator[list[str]]:
         warnings.simplefilter("always")
         yield notes
     # Another thread may have warned meanwhile; that is none of this image's business.
-    notes += [f"Pillow: {one.message}" for one in caught if "PIL" in Path(one.filename).parts]
+    notes += [f"Pillow: {warning.message}" for warning in caught if "PIL" in Path(warning.filename).parts]
 
 
 def _open(content: bytes, kind: str) -> ImageFile.ImageFile:

@@ -205,7 +205,7 @@ def fit_reference(
 
 def write_reference(reference: Reference, path: Path) -> None:
     """Write a reference as .npz, whole or not at all."""
-    arrays = {one.name: getattr(reference, one.name) for one in fields(Reference)}
+    arrays = {part.name: getattr(reference, part.name) for part in fields(Reference)}
     content = io.BytesIO()
     np.savez(content, measures=np.array(Measures._fields), **arrays)
     write_whole(path, content.getvalue())
@@ -223,7 +223,7 @@ def read_reference(path: Path) -> Reference:
         # Opened here: NumPy leaves a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             names = tuple(stored["measures"].tolist())
-            reference = Reference(**{one.name: stored[one.name] for one in fields(Reference)})
+            reference = Reference(**{part.name: stored[part.name] for part in fields(Reference)})
         _check_stored(reference, names)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(

@@ -144,7 +144,7 @@ def mean_over_turns(
     run: Callable[[Pixels], tuple[NDArray[np.float64], Features]], inputs: Pixels, rotations: int
 ) -> tuple[NDArray[np.float64], Features]:
     """Return the mean log odds (N,) and features (N, F) over turns of the images; see `Recipe.rotations`."""
-    log_odds, features = zip(*(run(one) for one in turned(inputs, rotations)), strict=True)
+    log_odds, features = zip(*(run(images) for images in turned(inputs, rotations)), strict=True)
     return np.mean(log_odds, axis=0), np.mean(features, axis=0, dtype=np.float32)
 
 

@@ -170,7 +170,7 @@ def _embed_inputs(predictor: Predictor, inputs: Pixels) -> tuple[Probabilities, 
 def _score_batch(
     predictor: Predictor, batch: list[_Input], reference: Reference | None
 ) -> Iterator[tuple[Prediction, Features | None]]:
-    readable = [(one.pixels, one.measures) for one in batch if one.pixels is not None]
+    readable = [(given.pixels, given.measures) for given in batch if given.pixels is not None]
     scores: Iterator[tuple[float, tuple[str, ...], Features]] = iter(())
     if readable:
         probabilities, features = _embed_inputs(predictor, np.stack([pixels for pixels, _ in readable]))
@@ -179,16 +179,16 @@ def _score_batch(
             reasons = reference.check(features, np.array([measures for _, measures in readable]))
         scores = zip(probabilities.tolist(), reasons, features, strict=True)
     calibration = predictor.card.calibration
-    for one in batch:
-        probability, unfamiliar, row = (None, (), None) if one.pixels is None else next(scores)
+    for given in batch:
+        probability, unfamiliar, row = (None, (), None) if given.pixels is None else next(scores)
         prediction = Prediction(
-            path=one.name,
+            path=given.name,
             probability=probability,
             threshold=predictor.card.threshold,
             model_id=predictor.model_id,
-            subject=subject_of(PurePath(one.name).name),
-            warnings=tuple(dict.fromkeys((*one.warnings, *unfamiliar))),
-            error=one.error,
+            subject=subject_of(PurePath(given.name).name),
+            warnings=tuple(dict.fromkeys((*given.warnings, *unfamiliar))),
+            error=given.error,
             undecided=None if calibration is None else calibration.undecided,
         )
         yield prediction, row
@@ -231,10 +231,12 @@ def _map_ahead(
     waiting = iter(sources)
     pool = ThreadPoolExecutor(readers, thread_name_prefix="leuknet-read")
     try:
-        running: deque[Future[_Input]] = deque(pool.submit(function, one) for one in islice(waiting, ahead))
+        running: deque[Future[_Input]] = deque(
+            pool.submit(function, source) for source in islice(waiting, ahead)
+        )
         while running:
             done = running.popleft().result()
-            running.extend(pool.submit(function, one) for one in islice(waiting, 1))
+            running.extend(pool.submit(function, source) for source in islice(waiting, 1))
             yield done
     finally:
         pool.shutdown(cancel_futures=True)

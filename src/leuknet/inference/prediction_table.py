@@ -87,12 +87,19 @@ def check_table(path: Path, *, suffixes: tuple[str, ...] = (".csv", ".parquet"))
         )
 
 
-def line_of(one: Prediction, class_names: tuple[str, str]) -> tuple[str | float | None, ...]:
+def line_of(prediction: Prediction, class_names: tuple[str, str]) -> tuple[str | float | None, ...]:
     """Return the values of `COLUMNS` for a prediction; None where nothing is known."""
-    label = None if one.label is None else class_names[one.label]
-    outcome = UNCERTAIN if one.is_uncertain else label
-    score = (one.path, one.probability, label, outcome, one.threshold, one.model_id)
-    return (*score, one.subject, "; ".join(one.warnings) or None, one.error)
+    label = None if prediction.label is None else class_names[prediction.label]
+    outcome = UNCERTAIN if prediction.is_uncertain else label
+    score = (
+        prediction.path,
+        prediction.probability,
+        label,
+        outcome,
+        prediction.threshold,
+        prediction.model_id,
+    )
+    return (*score, prediction.subject, "; ".join(prediction.warnings) or None, prediction.error)
 
 
 def _write_csv(
@@ -108,11 +115,11 @@ def _write_csv(
         with stream:
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
-            for one in predictions:
-                writer.writerow(line_of(one, class_names))
+            for prediction in predictions:
+                writer.writerow(line_of(prediction, class_names))
                 written += 1
-                failed += one.error is not None
-                failed_paths += [one.path] if one.error is not None and failed <= 20 else []
+                failed += prediction.error is not None
+                failed_paths += [prediction.path] if prediction.error is not None and failed <= 20 else []
     except KeyboardInterrupt as stop:
         kept = f"the lines so far are in {path}; predict the remaining files into another file"
         raise StoppedError("predicting was stopped", why=f"Ctrl-C after {written} images", fix=kept) from stop

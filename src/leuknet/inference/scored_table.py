@@ -126,7 +126,7 @@ def read_scored_images(path: Path) -> ScoredImages:
         paths=tuple(texts["path"].to_list()),
         probabilities=tuple(probabilities.to_list()),
         uncertain=tuple(_is_uncertain(texts).to_list()),
-        warnings=tuple(tuple(one.split("; ")) if one else () for one in texts["warnings"].to_list()),
+        warnings=tuple(tuple(text.split("; ")) if text else () for text in texts["warnings"].to_list()),
         errors=tuple(texts["error"].to_list()),
     )
 

@@ -59,18 +59,18 @@ def ensemble(image_size_px: int, *, members: Sequence[Mapping[str, Any]]) -> Ens
         `network` and `network_options` of each, as in its recipe.
     """
     return Ensemble(
-        [build(one["network"], image_size_px, one["network_options"], empty=True) for one in members]
+        [build(member["network"], image_size_px, member["network_options"], empty=True) for member in members]
     )
 
 
 @torch.no_grad()
 def join(predictors: Sequence[TorchPredictor]) -> Ensemble:
     """Return the ensemble of trained models; the predictors' own networks are used up."""
-    heads = [last_linear(one.network) for one in predictors]
-    together = Ensemble([one.network.cpu() for one in predictors])
+    heads = [last_linear(predictor.network) for predictor in predictors]
+    together = Ensemble([predictor.network.cpu() for predictor in predictors])
     weights, bias = [], torch.zeros(2)
-    for one, head in zip(predictors, heads, strict=True):
-        calibration = one.card.calibration
+    for predictor, head in zip(predictors, heads, strict=True):
+        calibration = predictor.card.calibration
         share = len(predictors) * (1.0 if calibration is None else calibration.temperature)
         weights.append(head.weight.cpu() / share)
         bias += head.bias.cpu() / share

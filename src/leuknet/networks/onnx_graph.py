@@ -146,17 +146,17 @@ def _plan_stage(graph: _Graph, window: _Corners, *, side: int) -> tuple[_Corners
 
     The first two are counted in the stage's input with its ring of zeros.
     """
-    one, two, n_pooled = graph.integers(1), graph.integers(2), (side - 3) // 2 + 1
-    reached = graph.add("Max", graph.add("Sub", window.first, one), graph.integers(0))
-    low = graph.add("Div", graph.add("Max", graph.add("Sub", reached, one), graph.integers(0)), two)
+    by_one, by_two, n_pooled = graph.integers(1), graph.integers(2), (side - 3) // 2 + 1
+    reached = graph.add("Max", graph.add("Sub", window.first, by_one), graph.integers(0))
+    low = graph.add("Div", graph.add("Max", graph.add("Sub", reached, by_one), graph.integers(0)), by_two)
     low = graph.add("Min", low, graph.integers(n_pooled - 1))
-    reached = graph.add("Min", graph.add("Add", window.end, one), graph.integers(side))
-    high = graph.add("Add", graph.add("Div", graph.add("Sub", reached, one), two), one)
-    high = graph.add("Max", graph.add("Min", high, graph.integers(n_pooled)), one)
+    reached = graph.add("Min", graph.add("Add", window.end, by_one), graph.integers(side))
+    high = graph.add("Add", graph.add("Div", graph.add("Sub", reached, by_one), by_two), by_one)
+    high = graph.add("Max", graph.add("Min", high, graph.integers(n_pooled)), by_one)
     read = _Corners(
-        graph.add("Mul", low, two), graph.add("Add", graph.add("Mul", high, two), graph.integers(3))
+        graph.add("Mul", low, by_two), graph.add("Add", graph.add("Mul", high, by_two), graph.integers(3))
     )
-    moved = _Corners(graph.add("Add", window.first, one), graph.add("Add", window.end, one))
+    moved = _Corners(graph.add("Add", window.first, by_one), graph.add("Add", window.end, by_one))
     return moved, read, _Corners(low, high)
 
 

@@ -128,7 +128,7 @@ def timm_network(
     try:
         config = timm.get_pretrained_cfg(name)
     except RuntimeError as error:  # the network is known, these weights are not
-        tags = [one.split(".", 1)[1] for one in timm.list_pretrained(f"{architecture}.*")]
+        tags = [tagged.split(".", 1)[1] for tagged in timm.list_pretrained(f"{architecture}.*")]
         raise SettingError(
             f"timm has no weights called {name!r}",
             why=f"for {architecture} it has {', '.join(tags) or 'none'}",

@@ -233,11 +233,11 @@ def _results(evaluation: Evaluation) -> list[hf.EvalResult]:
             dataset_name=evaluation.dataset + (" (SIMULATED CELLS)" if evaluation.simulated else ""),
             dataset_split=evaluation.part,
             metric_type=_METRICS[name],
-            metric_value=round(one.estimate, 4),
-            metric_name=f"{score_text(name, one)}, {evaluation.cells} cells of {people}, "
+            metric_value=round(interval.estimate, 4),
+            metric_name=f"{score_text(name, interval)}, {evaluation.cells} cells of {people}, "
             f"{evaluation.split_kind} split",
         )
-        for name, one in evaluation.metrics.items()
+        for name, interval in evaluation.metrics.items()
         if name in _METRICS
     ]
 
@@ -260,7 +260,7 @@ def _withhold_names(path: Path) -> None:
     """Replace ids by the hash of their image, and take names of people out of a split."""
     content = json.loads(path.read_text(encoding="ascii"))
     for side in SIDES:
-        content[side] = [{**one, "id": one["sha256"][:16], "subject": None} for one in content[side]]
+        content[side] = [{**cell, "id": cell["sha256"][:16], "subject": None} for cell in content[side]]
     content["excluded"] = ["withheld"] * len(content["excluded"])
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
 

@@ -315,7 +315,7 @@ def find_fields(inputs: Iterable[Path]) -> list[Path]:
     for path in inputs:
         if path.is_dir():
             suffixes = IMAGE_SUFFIXES | SLIDE_SUFFIXES
-            inside = (one for one in sorted(path.iterdir()) if one.suffix.lower() in suffixes)
+            inside = (file for file in sorted(path.iterdir()) if file.suffix.lower() in suffixes)
             found |= dict.fromkeys(inside)
         else:
             found[path] = None

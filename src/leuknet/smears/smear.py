@@ -186,7 +186,7 @@ def score_smear(
         subject=subject,
         batch_size=batch_size,
     )
-    return (one.cell for one in seen)
+    return (scored.cell for scored in seen)
 
 
 def see_smear(
@@ -217,7 +217,7 @@ def see_smear(
         batch_size=batch_size,
         reference=predictor.reference,
     )
-    return (_seen(*waiting.popleft(), *one, subject=subject) for one in predictions)
+    return (_seen(*waiting.popleft(), *scored, subject=subject) for scored in predictions)
 
 
 def outcome_of(prediction: Prediction) -> Outcome:

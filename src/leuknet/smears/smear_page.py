@@ -232,7 +232,9 @@ def _picture(content: SmearContent) -> tuple[Block, ...]:
         (flag, str(flags.count(flag)), meaning) for flag, meaning in FLAG_MEANINGS.items() if flag in flags
     )
     counts = count_outcomes(content.cells)
-    said = ", ".join(f"{_number(counts[one])} {outcome_name(one, content.card)}" for one in OUTCOMES)
+    said = ", ".join(
+        f"{_number(counts[outcome])} {outcome_name(outcome, content.card)}" for outcome in OUTCOMES
+    )
     blocks: list[Block] = [
         Picture(
             embedded_figure(draw_smear_overlay(content)),

@@ -57,7 +57,7 @@ def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bo
             fix="name another folder with --out, or remove this one",
         )
     predictors = [load_model(folder) for folder in models]
-    cards = [one.card for one in predictors]
+    cards = [predictor.card for predictor in predictors]
     _check_members(models, cards)
     split = read_split(models[0] / "split.json", dataset)
     members = [

@@ -45,8 +45,10 @@ def number_people(cells: Sequence[CellImage]) -> list[int]:
     A cell that names nobody has -1.
     """
     people = [None if cell.subject is None else (cell.subject, int(cell.label or 0)) for cell in cells]
-    numbers = {one: number for number, one in enumerate(sorted({one for one in people if one}))}
-    return [-1 if one is None else numbers[one] for one in people]
+    numbers = {
+        person: number for number, person in enumerate(sorted({person for person in people if person}))
+    }
+    return [-1 if person is None else numbers[person] for person in people]
 
 
 def require_people(people: Sequence[int], what: str, *, instead: str) -> None:

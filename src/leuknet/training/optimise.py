@@ -27,7 +27,7 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         If the start of a name in `rate_factors` fits no parameter.
     """
     names = [name for name, value in network.named_parameters() if value.requires_grad]
-    if lost := [start for start in recipe.rate_factors if not any(one.startswith(start) for one in names)]:
+    if lost := [start for start in recipe.rate_factors if not any(name.startswith(start) for name in names)]:
         tops = sorted({".".join(name.split(".")[:2]) for name in names})
         raise SettingError(
             f"no parameter that learns has a name that starts with {lost[0]!r}",

@@ -181,8 +181,8 @@ class _Search:
         study.sampler = optuna.samplers.TPESampler(seed=self.recipe.seed + finished)
         about = {
             "recipe": json.dumps(asdict(self.recipe), sort_keys=True),
-            "cells": [one.fingerprint for one in self.divisions],
-            "ranges": {name: asdict(one) for name, one in sorted(self.ranges.items())},
+            "cells": [split.fingerprint for split in self.divisions],
+            "ranges": {name: asdict(bounds) for name, bounds in sorted(self.ranges.items())},
         }
         known = json.loads(json.dumps(about))  # as the database gives it back: lists for tuples
         if not finished and not study.user_attrs:
@@ -219,7 +219,7 @@ class _Search:
         study.enqueue_trial(trial.params)
 
     def _try_once(self, study: optuna.Study) -> None:
-        trial = study.ask({name: _distribution(one) for name, one in self.ranges.items()})
+        trial = study.ask({name: _distribution(bounds) for name, bounds in self.ranges.items()})
         settings = [f"{name}={json.dumps(value)}" for name, value in sorted(trial.params.items())]
         chosen = changed(self.recipe, settings)
         # Named by its settings: a try that was stopped finds its own half-trained run again.
@@ -267,10 +267,10 @@ class _Search:
     def _write(self, study: optuna.Study) -> Tuned:
         """Write table, figure and the best settings."""
         ended = study.get_trials(deepcopy=False, states=_DONE)
-        complete = [one for one in ended if one.state is TrialState.COMPLETE]
-        best = min(complete, key=lambda one: one.value or 0.0)
+        complete = [trial for trial in ended if trial.state is TrialState.COMPLETE]
+        best = min(complete, key=lambda trial: trial.value or 0.0)
         own = self._own_values()
-        own_loss = next((one.value for one in complete if one.params == own), None)
+        own_loss = next((trial.value for trial in complete if trial.params == own), None)
         settings = (
             () if best.params == own else tuple(f"{name}={json.dumps(v)}" for name, v in best.params.items())
         )
@@ -280,7 +280,7 @@ class _Search:
         write_whole(self.out / "best.json", f"{text}\n".encode())
         write_whole(self.out / "trials.csv", _table(ended, list(self.ranges)).encode())
         figure = draw_tuning(
-            [one.value if one.state is TrialState.COMPLETE else None for one in ended],
+            [trial.value if trial.state is TrialState.COMPLETE else None for trial in ended],
             own=own_loss,
             recipe=self.recipe.name,
             simulated=self.dataset.simulated,
@@ -305,9 +305,9 @@ def _table(ended: Sequence[FrozenTrial], names: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("try", "state", "loss", "error", *names))
-    for one in ended:
-        loss = "" if one.value is None else one.value
-        state = "given up" if one.state is TrialState.PRUNED else "complete"
-        error = one.user_attrs.get("error", "")
-        writer.writerow((one.number, state, loss, error, *(one.params.get(name) for name in names)))
+    for trial in ended:
+        loss = "" if trial.value is None else trial.value
+        state = "given up" if trial.state is TrialState.PRUNED else "complete"
+        error = trial.user_attrs.get("error", "")
+        writer.writerow((trial.number, state, loss, error, *(trial.params.get(name) for name in names)))
     return text.getvalue()
