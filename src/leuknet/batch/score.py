@@ -12,7 +12,7 @@ from leuknet.batch.parts import Counts, JobFolder, as_line
 from leuknet.batch.sources import Chunk
 from leuknet.images.reading import MAX_FILE_BYTES, ReadImage, decode_pixels
 from leuknet.inference.model_folder import FolderPredictor
-from leuknet.inference.predict import ImageSource, predict_images
+from leuknet.inference.predict import ImageSource, predict_with_features
 
 READERS = 2
 """Threads of a worker that read ahead of its one core: a store or a disk is waited for, not computed."""
@@ -32,7 +32,7 @@ def _lines(predictor: FolderPredictor, chunk: Chunk, batch_size: int) -> Iterato
             waiting.append(_Hashed(image))
             yield ImageSource(image.name, waiting[-1].load)
 
-    for prediction in predict_images(
+    for prediction, _ in predict_with_features(
         predictor, sources(), batch_size=batch_size, reference=predictor.reference, readers=READERS
     ):
         yield as_line(prediction, waiting.popleft().sha256, class_names=predictor.card.class_names)

@@ -118,25 +118,8 @@ def predict_files(
         If the model's features are not those of the reference.
     """
     sources = (ImageSource(str(path), partial(read_pixels, path, root=root)) for path in paths)
-    return predict_images(predictor, sources, batch_size=batch_size, reference=reference)
-
-
-def predict_images(
-    predictor: Predictor,
-    sources: Iterable[ImageSource],
-    *,
-    batch_size: int = 32,
-    reference: Reference | None = None,
-    readers: int = N_READERS,
-) -> Iterator[Prediction]:
-    """Score images wherever they come from, as `predict_files` scores files.
-
-    `path` is a source's name; `readers` is the number of threads that load at once.
-    """
-    pairs = predict_with_features(
-        predictor, sources, batch_size=batch_size, reference=reference, readers=readers
-    )
-    return (prediction for prediction, _ in pairs)
+    scored = predict_with_features(predictor, sources, batch_size=batch_size, reference=reference)
+    return (prediction for prediction, _ in scored)
 
 
 def predict_with_features(
@@ -147,7 +130,11 @@ def predict_with_features(
     reference: Reference | None = None,
     readers: int = N_READERS,
 ) -> Iterator[tuple[Prediction, Features | None]]:
-    """Score images as `predict_images` does, each with its features (F,); None where it has an error."""
+    """Score images wherever they come from, as `predict_files` scores files.
+
+    Each comes with its features (F,), None where it has an error. `path` is a source's name; `readers` is the
+    number of threads that load at once.
+    """
     if batch_size < 1:
         raise SettingError("cannot score images", why=f"batch size {batch_size}", fix="use 1 or more")
     read = partial(_read_input, card=predictor.card)
