@@ -342,7 +342,7 @@ def test_a_confusion_chart_without_intervals_is_refused() -> None:
     with pytest.raises(ShapeError, match="confusion chart") as caught:
         draw_confusion(replace(EVALUATION, metrics={"accuracy": _interval(0.8)}), simulated=False)
 
-    assert caught.value.why == "the evaluation holds no sensitivity"
+    assert caught.value.why == f"the evaluation of {EVALUATION.model_id} holds no sensitivity"
 
 
 def test_the_training_curve_shows_validations_where_they_took_place() -> None:

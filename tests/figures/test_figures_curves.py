@@ -87,7 +87,7 @@ def drawn(figure: str, test: str) -> Figure:
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bands of the figures need no precision here."""
-    for module in ("curves", "reliability"):
+    for module in ("curves_plot", "reliability_plot"):
         monkeypatch.setattr(f"leuknet.figures.{module}.RESAMPLES", 20)
 
 

@@ -6,12 +6,23 @@ Start at `draw_samples` or `draw_classified`; `examples.py` chooses cells for th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
-from leuknet.figures.frame import GREEN, MUTED, ORANGE, check_lengths, framed, house_style, shortened
+from leuknet.figures.frame import (
+    GREEN,
+    MUTED,
+    ORANGE,
+    axes_at,
+    check_lengths,
+    framed,
+    house_style,
+    shortened,
+    write,
+)
 from leuknet.types import Label, Labels, Pixels, Probabilities
 
 _GAP_IN = 0.1
@@ -64,11 +75,10 @@ def draw_samples(
         bottom_in = 2 * pitch_in - line * pitch_in - side_in
         middle = (bottom_in + side_in / 2) / (2 * pitch_in)
         name = shortened(class_names[kind], 12)
-        body.text(0.2 / width_in, middle, name, ha="left", va="center", fontsize=12, fontweight="bold")
+        write(body, 0.2 / width_in, middle, name, 12, side="left", fontweight="bold")
         for column, place in enumerate(row):
-            axes = _cell(
-                body, images[place], left_in=_NAME_IN + column * side_in, bottom_in=bottom_in, side_in=side_in
-            )
+            axes = image_axes(body, _NAME_IN + column * side_in, bottom_in, side_in - _GAP_IN)
+            axes.imshow(images[place], interpolation="antialiased")
             axes.set_xlabel(shortened(titles[place], int(side_in / 0.068)), fontsize=7.5, labelpad=3)
     return figure
 
@@ -121,47 +131,37 @@ def draw_classified(
     for place, pixels in enumerate(images):
         row, column = divmod(place, n_columns)
         bottom_in = height_in - row * (side_in + text_in) - side_in
-        axes = _cell(body, pixels, left_in=0.2 + column * side_in, bottom_in=bottom_in, side_in=side_in)
-        called = Label(int(probabilities[place] >= threshold))
-        _mark_call(axes, Label(int(labels[place])), called, class_names=class_names)
-        probability = f"P({shortened(class_names[1], 10)}) {probabilities[place]:.1%}"
-        axes.text(0.5, -0.24, probability, transform=axes.transAxes, ha="center", va="center", fontsize=8.5)
+        axes = image_axes(body, 0.2 + column * side_in, bottom_in, side_in - _GAP_IN)
+        axes.imshow(pixels, interpolation="antialiased")
+        truth, called = Label(int(labels[place])), Label(int(probabilities[place] >= threshold))
+        colour, line, mark = (GREEN, "-", "✓") if truth == called else (ORANGE, (0, (3, 1.5)), "✗")
+        edge: dict[str, Any] = {"edgecolor": colour, "linestyle": line, "linewidth": 3}
+        axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, clip_on=False, **edge))
+        call = f"{mark} {shortened(class_names[called], 12)}"
+        write_call(axes, call, float(probabilities[place]), colour=colour, class_names=class_names)
+        if truth != called:
+            write_truth(axes, truth, class_names=class_names)
     return figure
 
 
-def _mark_call(axes: Axes, true: Label, called: Label, *, class_names: tuple[str, str]) -> None:
-    right = true == called
-    colour, line, mark = (GREEN, "-", "✓") if right else (ORANGE, (0, (3, 1.5)), "✗")
-    frame = Rectangle(
-        (0, 0),
-        1,
-        1,
-        transform=axes.transAxes,
-        fill=False,
-        edgecolor=colour,
-        linestyle=line,
-        linewidth=3,
-        clip_on=False,
-    )
-    axes.add_patch(frame)
-    text = f"{mark} {shortened(class_names[called], 12)}"
-    axes.text(
-        0.5, -0.11, text, transform=axes.transAxes,
-        ha="center", va="center", fontsize=10, fontweight="bold", color=colour,
-    )  # fmt: skip
-    if not right:
-        truth = f"truly {shortened(class_names[true], 14)}"
-        axes.text(
-            0.5, -0.36, truth, transform=axes.transAxes, ha="center", va="center", fontsize=8.5, color=MUTED
-        )
+def write_call(
+    axes: Axes, call: str, probability: float, *, colour: str, class_names: tuple[str, str]
+) -> None:
+    """Write below a cell what it was called, in a colour, and the probability of the leukaemic class."""
+    write(axes, 0.5, -0.11, call, 10, fontweight="bold", color=colour, transform=axes.transAxes)
+    stated = f"P({shortened(class_names[1], 10)}) {probability:.1%}"
+    write(axes, 0.5, -0.24, stated, 8.5, transform=axes.transAxes)
 
 
-def _cell(body: SubFigure, pixels: Pixels, *, left_in: float, bottom_in: float, side_in: float) -> Axes:
-    """Show one image in a square whose place is given in inches from the lower left of the drawing."""
-    width_in, height_in = body.bbox.width / body.dpi, body.bbox.height / body.dpi
-    side = side_in - _GAP_IN
-    axes: Axes = body.add_axes((left_in / width_in, bottom_in / height_in, side / width_in, side / height_in))
-    axes.imshow(pixels, interpolation="antialiased")
+def write_truth(axes: Axes, truth: Label, *, class_names: tuple[str, str]) -> None:
+    """Write below a cell and its call what it truly is."""
+    text = f"truly {shortened(class_names[truth], 14)}"
+    write(axes, 0.5, -0.36, text, 8.5, color=MUTED, transform=axes.transAxes)
+
+
+def image_axes(body: SubFigure, left_in: float, bottom_in: float, side_in: float) -> Axes:
+    """Return a square for an image, its place in inches from the lower left of the drawing."""
+    axes = axes_at(body, left_in, bottom_in, side_in, side_in)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return axes

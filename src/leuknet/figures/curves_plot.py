@@ -10,6 +10,8 @@ Start at `draw_discrimination`. What is drawn is computed in `leuknet.evaluation
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,12 +28,11 @@ from leuknet.evaluation.curves import (
     roc,
 )
 from leuknet.evaluation.reliability import Decided, decided
-from leuknet.figures.frame import HAIRLINE, framed, house_style, shortened
+from leuknet.figures.frame import axes_at, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,
     RESAMPLES,
     KeyRow,
-    axes_at,
     check_evaluations,
     draw_key,
     interval_words,
@@ -67,27 +68,26 @@ def draw_discrimination(evaluations: Mapping[str, Evaluation]) -> Figure:
     check_evaluations("the ROC curve", evaluations.values(), "auroc", "auprc")
     ordered = list(evaluations.values())
     side, notes = tested_on(ordered)
+    areas = [[evaluation.metrics[key] for key in ("auroc", "auprc")] for evaluation in ordered]
     rows = [
-        KeyRow(style_of(n), name, [number_text(one.metrics[key]) for key in ("auroc", "auprc")], notes[n])
-        for n, (name, one) in enumerate(evaluations.items())
+        KeyRow(style_of(n), name, [number_text(area) for area in areas[n]], notes[n])
+        for n, name in enumerate(evaluations)
     ]
-    rows.append(
-        KeyRow(REFERENCE, "a coin", ["0.5", f"share of {shortened(ordered[0].class_names[1], 12)} cells"])
-    )
-    words = interval_words(one.metrics[key] for one in ordered for key in ("auroc", "auprc"))
+    share = f"share of {shortened(ordered[0].class_names[1], 12)} cells"
+    rows.append(KeyRow(REFERENCE, "a coin", ["0.5", share]))
+    words = interval_words(chain.from_iterable(areas))
     subtitle = f"{side} {_band_words(ordered)}{words}. Markers: at the model's own threshold."
     figure, body, bottom_in = _framed("How well the classes are told apart", subtitle, ordered, rows)
     left = axes_at(body, 0.75, bottom_in + 0.55, 4.0, 4.0)
     right = axes_at(body, 5.7, bottom_in + 0.55, 4.0, 4.0)
     left.plot([0, 1], [0, 1], **REFERENCE)
-    for n, one in enumerate(ordered):
-        labels, probabilities = arrays_of(one)
-        resamples = RESAMPLES if len(ordered) <= _MOST_BANDS else 0
-        _draw_curve(left, n, roc(labels, probabilities, clusters_of(one), resamples=resamples))
-        curve = precision_recall(labels, probabilities, clusters_of(one), resamples=resamples)
-        _draw_curve(right, n, curve, is_stepped=True)
-        right.axhline(labels.mean(), **REFERENCE)
-        (kept, alarms), (missed, found) = one.confusion
+    resamples = RESAMPLES if len(ordered) <= _MOST_BANDS else 0
+    for n, evaluation in enumerate(ordered):
+        cells = *arrays_of(evaluation), clusters_of(evaluation)
+        _draw_curve(left, n, roc(*cells, resamples=resamples))
+        _draw_curve(right, n, precision_recall(*cells, resamples=resamples), is_stepped=True)
+        right.axhline(float(np.mean(evaluation.labels)), **REFERENCE)
+        (kept, alarms), (missed, found) = evaluation.confusion
         left.plot([alarms / (kept + alarms)], [found / (missed + found)], **mark_of(n))
         if found + alarms:
             right.plot([found / (missed + found)], [found / (found + alarms)], **mark_of(n))
@@ -96,7 +96,7 @@ def draw_discrimination(evaluations: Mapping[str, Evaluation]) -> Figure:
     right.set(xlabel="recall: sensitivity", ylabel=f"precision: {of_class} among cells called so")
     for axes in (left, right):
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        _grid(axes, "both")
+        axes.grid()
     draw_key(body, rows, heads=("AUROC", "AUPRC"), columns_in=(6.0, 7.95))
     return figure
 
@@ -110,10 +110,10 @@ def draw_decision(evaluations: Mapping[str, Evaluation]) -> Figure:
     check_evaluations("the decision curve", evaluations.values())
     ordered = list(evaluations.values())
     side, notes = tested_on(ordered)
-    shares = [float(np.mean(one.labels)) for one in ordered]
+    shares = [float(np.mean(evaluation.labels)) for evaluation in ordered]
     rows = [
-        KeyRow(style_of(n), name, [f"{one.threshold:.3g}", f"{shares[n]:.1%}"], notes[n])
-        for n, (name, one) in enumerate(evaluations.items())
+        KeyRow(style_of(n), name, [f"{ordered[n].threshold:.3g}", f"{shares[n]:.1%}"], notes[n])
+        for n, name in enumerate(evaluations)
     ]
     rows.append(KeyRow(REFERENCE, "act on every cell, or on none (0): needs no model"))
     subtitle = (
@@ -125,12 +125,13 @@ def draw_decision(evaluations: Mapping[str, Evaluation]) -> Figure:
     axes = axes_at(body, 0.85, bottom_in + 0.55, 8.85, 4.0)
     axes.axhline(0, **REFERENCE)
     top = max(shares)
-    for n, one in enumerate(ordered):
-        labels, probabilities = arrays_of(one)
-        resamples = RESAMPLES if len(ordered) <= _MOST_BANDS else 0
-        curve = net_benefit(labels, probabilities, clusters_of(one), resamples=resamples)
+    resamples = RESAMPLES if len(ordered) <= _MOST_BANDS else 0
+    for n, evaluation in enumerate(ordered):
+        labels, probabilities = arrays_of(evaluation)
+        curve = net_benefit(labels, probabilities, clusters_of(evaluation), resamples=resamples)
         _draw_curve(axes, n, curve)
-        axes.plot([one.threshold], [np.interp(one.threshold, curve.x, curve.y)], **mark_of(n))
+        threshold = evaluation.threshold
+        axes.plot([threshold], [np.interp(threshold, curve.x, curve.y)], **mark_of(n))
         if shares[n] not in shares[:n]:
             everyone = net_benefit(labels, np.ones(labels.size), resamples=0)
             axes.plot(everyone.x, everyone.y, **REFERENCE)
@@ -139,7 +140,7 @@ def draw_decision(evaluations: Mapping[str, Evaluation]) -> Figure:
     top *= 1.04
     axes.set(xlim=(0, 1), ylim=(-0.22 * top, top), ylabel="net benefit per cell")
     axes.set_xlabel("threshold t: act where the probability is t or more")
-    _grid(axes, "y")
+    axes.grid(axis="y")
     draw_key(body, rows, heads=("own threshold", "leukaemic cells"), columns_in=(6.6, 8.1))
     return figure
 
@@ -155,25 +156,29 @@ def draw_risk_coverage(evaluations: Mapping[str, Evaluation]) -> Figure:
     ordered = list(evaluations.values())
     side, notes = tested_on(ordered)
     found = [
-        risk_coverage(*arrays_of(one), clusters_of(one), threshold=one.threshold, resamples=RESAMPLES)
-        for one in ordered
+        risk_coverage(
+            *arrays_of(evaluation),
+            clusters_of(evaluation),
+            threshold=evaluation.threshold,
+            resamples=RESAMPLES,
+        )
+        for evaluation in ordered
     ]
-    own = [decided(one, resamples=RESAMPLES) for one in ordered]
+    own = [decided(evaluation, resamples=RESAMPLES) for evaluation in ordered]
     rows = [
         KeyRow(style_of(n), name, [number_text(found[n].area), *_decided_texts(own[n])], notes[n])
         for n, name in enumerate(evaluations)
     ]
-    words = interval_words(one.area for one in found)
+    words = interval_words(risk.area for risk in found)
     subtitle = (
         f"{side} {_band_words(ordered)}Cells are decided by certainty, the surest first. AURC: mean risk "
         f"over all coverages, less is better; {words}. Markers: what the model's own rule decides."
     )
-    figure, body, bottom_in = _framed(
-        "What leaving uncertain cells to a person gains", subtitle, ordered, rows
-    )
+    title = "What leaving uncertain cells to a person gains"
+    figure, body, bottom_in = _framed(title, subtitle, ordered, rows)
     axes = axes_at(body, 0.85, bottom_in + 0.55, 8.85, 4.0)
-    for n, (each, rule) in enumerate(zip(found, own, strict=True)):
-        curve = each.curve if len(ordered) <= _MOST_BANDS else Curve(each.curve.x, each.curve.y, None)
+    for n, (risk, rule) in enumerate(zip(found, own, strict=True)):
+        curve = risk.curve if len(ordered) <= _MOST_BANDS else Curve(risk.curve.x, risk.curve.y, None)
         _draw_curve(axes, n, curve, is_stepped=True)
         if rule is None:
             axes.plot([1.0], [curve.y[-1]], **mark_of(n))
@@ -183,7 +188,7 @@ def draw_risk_coverage(evaluations: Mapping[str, Evaluation]) -> Figure:
     axes.set_ylim(bottom=-0.005)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0))
-    _grid(axes, "y")
+    axes.grid(axis="y")
     draw_key(body, rows, heads=("AURC", "own rule decides", "wrong among these"), columns_in=(4.7, 6.4, 8.1))
     return figure
 
@@ -193,7 +198,7 @@ def _framed(
 ) -> tuple[Figure, SubFigure, float]:
     """Return figure, drawing space, and where the axes' part begins above the key, in inches."""
     key_in = key_height_in(rows)
-    simulated = any(one.simulated for one in evaluations)
+    simulated = any(evaluation.simulated for evaluation in evaluations)
     figure, body = framed(_WIDTH_IN, 4.7 + key_in, title=title, subtitle=subtitle, simulated=simulated)
     return figure, body, key_in
 
@@ -202,16 +207,15 @@ def _draw_curve(axes: Axes, place: int, curve: Curve, *, is_stepped: bool = Fals
     style = line_of(place)
     axes.plot(curve.x, curve.y, drawstyle="steps-pre" if is_stepped else "default", zorder=3, **style)
     if curve.band is not None:
-        axes.fill_between(
-            curve.band.x, curve.band.low, curve.band.high,
-            step="pre" if is_stepped else None, color=style["color"], alpha=0.16, linewidth=0, zorder=2,
-        )  # fmt: skip
+        look: dict[str, Any] = {"color": style["color"], "alpha": 0.16, "linewidth": 0, "zorder": 2}
+        look["step"] = "pre" if is_stepped else None
+        axes.fill_between(curve.band.x, curve.band.low, curve.band.high, **look)
 
 
 def _band_words(evaluations: Sequence[Evaluation]) -> str:
     if len(evaluations) > _MOST_BANDS:
         return ""
-    units = {"cells" if clusters_of(one) is None else "subjects" for one in evaluations}
+    units = {"cells" if clusters_of(evaluation) is None else "subjects" for evaluation in evaluations}
     return f"Shaded: 95% at each place, bootstrap over {' or '.join(sorted(units))}. "
 
 
@@ -219,8 +223,3 @@ def _decided_texts(rule: Decided | None) -> tuple[str, str]:
     if rule is None:
         return "all: it has no rule", ""
     return percent_text(rule.coverage), "none decided" if rule.risk is None else percent_text(rule.risk)
-
-
-def _grid(axes: Axes, which: str) -> None:
-    axes.grid(axis="both" if which == "both" else "y", color=HAIRLINE, linewidth=0.6)
-    axes.set_axisbelow(True)

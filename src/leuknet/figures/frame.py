@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from leuknet.errors import ShapeError
@@ -31,6 +32,7 @@ SKY = "#56b4e9"
 GREEN = "#007a5a"
 ORANGE = "#c24e00"
 AMBER = "#f0b429"
+_ON_AMBER = "#1a1200"
 
 # matplotlib lists the keys as a type in its newer versions only: hence Any.
 STYLE: Any = {
@@ -45,6 +47,11 @@ STYLE: Any = {
     "axes.labelcolor": MUTED,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": HAIRLINE,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "lines.linewidth": 1.6,
@@ -102,39 +109,41 @@ def framed(
     figure = Figure(figsize=(width_in, sum(heights)), facecolor="white")
     parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0)
     *bands, head, body, foot = parts
+    left = _MARGIN_IN / width_in
     for band in bands:
         band.set_facecolor(AMBER)
         # At both ends, so that half a picture on a small screen still says it.
-        for x, side in ((_MARGIN_IN / width_in, "left"), (1 - _MARGIN_IN / width_in, "right")):
-            band.text(
-                x,
-                0.47,
-                SIMULATED_NOTICE,
-                ha=side,
-                va="center",
-                fontsize=11,
-                fontweight="bold",
-                color="#1a1200",
-            )
-        band.text(
-            0.5, 0.47, "drawn by a program, not from any person",
-            ha="center", va="center", fontsize=8.5, color="#1a1200",
-        )  # fmt: skip
-    left = _MARGIN_IN / width_in
-    head.text(left, 1 - 0.25 / head_in, title, ha="left", va="center", fontsize=12.5, fontweight="bold")
-    head.text(
-        left,
-        1 - 0.42 / head_in,
-        "\n".join(lines),
-        ha="left",
-        va="top",
-        fontsize=9,
-        color=MUTED,
-        linespacing=1.3,
-    )
-    foot.text(left, 0.5, RESEARCH_NOTICE, ha="left", va="center", fontsize=7.5, color=MUTED)
-    foot.text(1 - left, 0.5, "LeukNet", ha="right", va="center", fontsize=7.5, color=MUTED)
+        for x, side in ((left, "left"), (1 - left, "right")):
+            write(band, x, 0.47, SIMULATED_NOTICE, 11, side=side, fontweight="bold", color=_ON_AMBER)
+        write(band, 0.5, 0.47, "drawn by a program, not from any person", 8.5, color=_ON_AMBER)
+    write(head, left, 1 - 0.25 / head_in, title, 12.5, side="left", fontweight="bold")
+    below_title: dict[str, Any] = {"va": "top", "color": MUTED, "linespacing": 1.3}
+    write(head, left, 1 - 0.42 / head_in, "\n".join(lines), side="left", **below_title)
+    write(foot, left, 0.5, RESEARCH_NOTICE, 7.5, side="left", color=MUTED)
+    write(foot, 1 - left, 0.5, "LeukNet", 7.5, side="right", color=MUTED)
     return figure, body
+
+
+def write(
+    on: Axes | SubFigure,
+    x: float,
+    y: float,
+    text: str,
+    size: float = 9,
+    *,
+    side: str = "center",
+    **style: Any,
+) -> None:
+    """Write text of this size in points at a place, which is its middle, or the middle of its `side`."""
+    on.text(x, y, text, ha=side, fontsize=size, **({"va": "center"} | style))
+
+
+def axes_at(body: SubFigure, left_in: float, bottom_in: float, width_in: float, height_in: float) -> Axes:
+    """Return new axes whose place is given in inches from the lower left of the drawing space."""
+    whole_w, whole_h = body.bbox.width / body.dpi, body.bbox.height / body.dpi
+    place = (left_in / whole_w, bottom_in / whole_h, width_in / whole_w, height_in / whole_h)
+    axes: Axes = body.add_axes(place)
+    return axes
 
 
 def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:

@@ -24,6 +24,7 @@ from leuknet.figures.frame import (
     framed,
     house_style,
     shortened,
+    write,
 )
 from leuknet.types import CellImage, Dataset, Label, Recipe, Split
 
@@ -87,9 +88,9 @@ def _draw_preparation(
     counted = "\n".join(f"{name} {before[label]:,}" for name, label in rows)
     kept = "\n".join(f"{name} {before[label]:,} → {after[label]:,}" for name, label in rows)
     size = f"{recipe.image_size_px} {TIMES} {recipe.image_size_px}"
-    canvas = (
-        f"from {dataset.canvas_px} {TIMES} {dataset.canvas_px}" if dataset.canvas_px else "each image whole"
-    )
+    canvas = "each image whole"
+    if dataset.canvas_px:
+        canvas = f"from {dataset.canvas_px} {TIMES} {dataset.canvas_px}"
     middle, height = _HEIGHT_IN / 2, 1.24
     texts = [
         ("Images", f"{len(read):,} cells\n{counted}"),
@@ -112,15 +113,11 @@ def _draw_sides(axes: Axes, columns: Sequence[float], split: Split) -> None:
         ("Test set", split.test, ORANGE),
     ]
     for (name, cells, colour), middle in zip(sides, _LANES, strict=True):
-        share = len(cells) / total
-        _box(
-            axes, columns[3], middle, 0.66, head=name, text=f"{len(cells):,} cells ({share:.0%})", edge=colour
-        )
+        text = f"{len(cells):,} cells ({len(cells) / total:.0%})"
+        _box(axes, columns[3], middle, 0.66, head=name, text=text, edge=colour)
         _arrow(axes, (columns[2] + _BOX_IN, _HEIGHT_IN / 2), (columns[3], middle))
-    axes.text(
-        columns[3] + _BOX_IN / 2, _HEIGHT_IN - 0.12, _SPLIT_NAMES[split.kind],
-        ha="center", va="center", fontsize=9, color=MUTED, fontstyle="italic",
-    )  # fmt: skip
+    middle, kind = columns[3] + _BOX_IN / 2, _SPLIT_NAMES[split.kind]
+    write(axes, middle, _HEIGHT_IN - 0.12, kind, color=MUTED, fontstyle="italic")
 
 
 _LANES = (2.62, 1.65, 0.68)
@@ -143,10 +140,8 @@ def _draw_scoring(
     names = f"{shortened(class_names[1], 9)} or {shortened(class_names[0], 9)}"
     result = f"{names}\nand probability\nof {shortened(class_names[1], 14)}"
     _box(axes, columns[5], test_y, 1.16, head="Result", text=result, edge=GREEN)
-    right = columns[3] + _BOX_IN
-    _arrow(axes, (right, _LANES[0]), (columns[4], train_y + 0.3))
-    _arrow(axes, (right, _LANES[1]), (columns[4], train_y - 0.3))
-    _arrow(axes, (right, _LANES[2]), (columns[4], test_y))
+    for lane, y in zip(_LANES, (train_y + 0.3, train_y - 0.3, test_y), strict=True):
+        _arrow(axes, (columns[3] + _BOX_IN, lane), (columns[4], y))
     _arrow(axes, (columns[4] + _BOX_IN / 2, train_y - 0.66), (columns[4] + _BOX_IN / 2, test_y + 0.43))
     _arrow(axes, (columns[4] + _BOX_IN, test_y), (columns[5], test_y))
 
@@ -159,12 +154,9 @@ def _box(
         boxstyle="round,pad=0,rounding_size=0.07", facecolor=PAPER, edgecolor=edge, linewidth=1.4,
     )  # fmt: skip
     axes.add_patch(shape)
-    top = middle + height / 2
-    axes.text(left + _BOX_IN / 2, top - 0.2, head, ha="center", va="center", fontsize=10, fontweight="bold")
-    axes.text(
-        left + _BOX_IN / 2, (top - 0.36 + middle - height / 2 + 0.06) / 2, text,
-        ha="center", va="center", fontsize=9, linespacing=1.35, color=INK,
-    )  # fmt: skip
+    centre = left + _BOX_IN / 2
+    write(axes, centre, middle + height / 2 - 0.2, head, 10, fontweight="bold")
+    write(axes, centre, middle - 0.15, text, linespacing=1.35, color=INK)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -10,7 +10,6 @@ Start at `choose_certain_wrong`, `choose_uncertain` or `choose_typical`, then `d
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,12 +21,24 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from PIL import Image
 
+from leuknet.figures.cells import image_axes, write_call, write_truth
 from leuknet.figures.evidence_plot import EVIDENCE, OPACITY
-from leuknet.figures.frame import GREEN, MUTED, ORANGE, check_lengths, framed, house_style, shortened
+from leuknet.figures.frame import (
+    GREEN,
+    MUTED,
+    ORANGE,
+    axes_at,
+    check_lengths,
+    framed,
+    house_style,
+    shortened,
+    write,
+)
 from leuknet.types import Evaluation, Features, Label, Labels, Pixels, Prediction, Probabilities
 
 _COLUMNS = 6
-_SIDE_IN, _GAP_IN = 1.5, 0.08
+_SIDE_IN, _IMAGE_IN = 1.5, 1.42
+"""From one image to the next, and side of an image."""
 _LEFT_IN, _RIGHT_IN = 0.5, 1.05
 """Space for the rows' names, and for the colour bars."""
 _NAME_IN, _CALL_IN = 0.22, 0.72
@@ -181,12 +192,12 @@ def draw_gallery(
     for place, pixels in enumerate(images):
         block, column = divmod(place, _COLUMNS)
         left_in, top_in = _LEFT_IN + column * _SIDE_IN, height_in - block * block_in - _NAME_IN
-        axes = _cell(body, left_in, top_in)
+        axes = image_axes(body, left_in, top_in - _IMAGE_IN, _IMAGE_IN)
         axes.imshow(pixels, interpolation="antialiased")
         if len(names):
             axes.set_title(shortened(names[place], 20), fontsize=7.5, pad=4, color=MUTED)
         for row, (name, maps) in enumerate(maps_by_method.items(), start=1):
-            axes = _cell(body, left_in, top_in - row * _SIDE_IN)
+            axes = image_axes(body, left_in, top_in - row * _SIDE_IN - _IMAGE_IN, _IMAGE_IN)
             _overlay(axes, pixels, maps[place], limit=limits[name])
         called = Prediction("", float(probabilities[place]), threshold, "", undecided=undecided)
         _mark_call(axes, called, None if labels is None else Label(int(labels[place])), names=class_names)
@@ -211,68 +222,42 @@ def _overlay(axes: Axes, pixels: Pixels, values: NDArray[np.float32], *, limit: 
     h, w = pixels.shape[:2]
     grey = np.asarray(Image.fromarray(pixels).convert("L"))
     axes.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
-    axes.imshow(
-        values,
-        cmap=EVIDENCE,
-        norm=Normalize(-limit, limit),
-        alpha=OPACITY * np.abs(values) / limit,
-        extent=(-0.5, w - 0.5, h - 0.5, -0.5),
-        interpolation="nearest",
-    )
+    opacity, extent = OPACITY * np.abs(values) / limit, (-0.5, w - 0.5, h - 0.5, -0.5)
+    norm = Normalize(-limit, limit)
+    axes.imshow(values, cmap=EVIDENCE, norm=norm, alpha=opacity, extent=extent, interpolation="nearest")
 
 
 def _mark_call(axes: Axes, called: Prediction, truth: Label | None, *, names: tuple[str, str]) -> None:
     """Frame the last image of a column, and write call, probability and truth below."""
-    assert called.label is not None  # noqa: S101  made with a probability
+    assert called.label is not None and called.probability is not None  # noqa: S101, PT018  it has a score
     call = shortened(names[called.label], 12)
     colour, line, mark = MUTED, "-", call
     if called.is_uncertain:
         line, mark = ":", "? uncertain"
     elif truth is not None:
-        colour, line, mark = (
-            (GREEN, "-", f"✓ {call}") if truth == called.label else (ORANGE, "--", f"✗ {call}")
-        )
+        is_right = truth == called.label
+        colour, line, mark = (GREEN, "-", f"✓ {call}") if is_right else (ORANGE, "--", f"✗ {call}")
     axes.spines[:].set(visible=True, color=colour, linestyle=line, linewidth=2.5)
-    below = functools.partial(axes.text, 0.5, transform=axes.transAxes, ha="center", va="center")
-    below(-0.11, mark, fontsize=10, fontweight="bold", color=colour)
-    below(-0.24, f"P({shortened(names[1], 10)}) {called.probability:.1%}", fontsize=8.5)
+    write_call(axes, mark, called.probability, colour=colour, class_names=names)
     if truth is not None:
-        below(-0.36, f"truly {shortened(names[truth], 14)}", fontsize=8.5, color=MUTED)
+        write_truth(axes, truth, class_names=names)
 
 
 def _frame_rows(
     body: SubFigure, top_in: float, right_in: float, *, limits: Mapping[str, float], names: tuple[str, str]
 ) -> None:
     """Write what each row shows on its left, and draw the colour bars of the maps on its right."""
-    side_in = _SIDE_IN - _GAP_IN
     for row, name in enumerate(["image", *limits]):
-        bottom_in = top_in - (row + 1) * _SIDE_IN + _GAP_IN
-        left = _axes(body, 0.0, bottom_in, _LEFT_IN, side_in)
+        bottom_in = top_in - row * _SIDE_IN - _IMAGE_IN
+        left = axes_at(body, 0.0, bottom_in, _LEFT_IN, _IMAGE_IN)
         left.set_axis_off()
-        left.text(
-            0.7, 0.5, shortened(name, 20), rotation=90, ha="center", va="center", fontsize=9, color=MUTED
-        )
+        write(left, 0.7, 0.5, shortened(name, 20), rotation=90, color=MUTED)
         if row == 0:
             continue
         limit = limits[name]
-        bar = _axes(body, right_in + 0.1, bottom_in + 0.3, 0.13, side_in - 0.6)
+        bar = axes_at(body, right_in + 0.1, bottom_in + 0.3, 0.13, _IMAGE_IN - 0.6)
         body.colorbar(ScalarMappable(Normalize(-limit, limit), EVIDENCE), cax=bar, ticks=[-limit, 0, limit])
         bar.set_yticklabels([f"\N{MINUS SIGN}{limit:.2g}", "0", f"+{limit:.2g}"], fontsize=7.5)
         for y, side, kind in ((1.1, "bottom", Label.LEUKAEMIC), (-0.1, "top", Label.NORMAL)):
             text = f"for {shortened(names[kind], 9)}"
             bar.text(0, y, text, transform=bar.transAxes, ha="left", va=side, fontsize=8)
-
-
-def _cell(body: SubFigure, left_in: float, top_in: float) -> Axes:
-    side_in = _SIDE_IN - _GAP_IN
-    axes = _axes(body, left_in, top_in - side_in, side_in, side_in)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    return axes
-
-
-def _axes(body: SubFigure, left_in: float, bottom_in: float, width_in: float, height_in: float) -> Axes:
-    """Return axes whose place is given in inches from the lower left of the drawing."""
-    w, h = body.bbox.width / body.dpi, body.bbox.height / body.dpi
-    axes: Axes = body.add_axes((left_in / w, bottom_in / h, width_in / w, height_in / h))
-    return axes

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from leuknet.errors import ShapeError
-from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style
+from leuknet.figures.frame import BLUE, INK, MUTED, ORANGE, framed, house_style
 from leuknet.types import HistoryRow
 
 _MARKED = 8
@@ -46,11 +46,8 @@ def draw_history(rows: Sequence[HistoryRow], *, simulated: bool) -> Figure:
         If there is no row.
     """
     if not rows:
-        raise ShapeError(
-            "cannot draw the training curve",
-            why="the history holds no iteration",
-            fix="train for at least one iteration",
-        )
+        why = "the history holds no iteration"
+        raise ShapeError("cannot draw the training curve", why=why, fix="train for at least one iteration")
     epochs, seconds = int(_column(rows, "epoch")[-1]), _column(rows, "elapsed_s")[-1]
     figure, body = framed(
         10.0,
@@ -68,9 +65,8 @@ def draw_history(rows: Sequence[HistoryRow], *, simulated: bool) -> Figure:
     _mark_rates(upper, lower, rows)
     upper.set(ylabel="accuracy", ylim=(0, 1.02))
     upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    upper.legend(
-        loc="lower right", frameon=True, facecolor="white", edgecolor="none", framealpha=0.9, fontsize=9
-    )
+    box = {"facecolor": "white", "edgecolor": "none", "framealpha": 0.9}
+    upper.legend(loc="lower right", frameon=True, fontsize=9, **box)
     lower.set(xlabel="iteration")
     _scale_loss(lower, _column(rows, "loss"))
     lower.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -102,8 +98,7 @@ def _draw_curves(axes: Axes, rows: Sequence[HistoryRow], *, name: str, percent: 
         iterations[measured], validation[measured],
         color=ORANGE, linestyle="--", linewidth=1.3, marker="o", markersize=3.4, label="validation",
     )  # fmt: skip
-    axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
-    axes.set_axisbelow(True)
+    axes.grid(axis="y")
     if measured.any():
         last = validation[measured][-1]
         text = f"validation\n{last:.1%}" if percent else f"validation\n{last:.3g}"
@@ -145,8 +140,9 @@ def _mark_rates(upper: Axes, lower: Axes, rows: Sequence[HistoryRow]) -> None:
     changes = np.flatnonzero(np.diff(rates))
     if len(changes) > _MARKED:
         text = f"learning rate {rates[0]:.2g} to {rates[-1]:.2g}, a little lower at each iteration"
-        lower.annotate(text, xy=(0.99, 0.96), xycoords="axes fraction", ha="right", va="top", fontsize=8.5,
-                       color=MUTED)  # fmt: skip
+        lower.text(
+            0.99, 0.96, text, transform=lower.transAxes, ha="right", va="top", fontsize=8.5, color=MUTED
+        )
         return
     for place in changes:
         for axes in (upper, lower):

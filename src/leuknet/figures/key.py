@@ -11,11 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from leuknet.errors import ShapeError
-from leuknet.figures.frame import BLUE, GREEN, HAIRLINE, INK, MUTED, ORANGE, SKY, shortened
+from leuknet.figures.frame import (
+    BLUE,
+    GREEN,
+    HAIRLINE,
+    INK,
+    MUTED,
+    ORANGE,
+    SKY,
+    axes_at,
+    shortened,
+    write,
+)
 from leuknet.types import Evaluation, Interval
 
 _PLUM = "#99407a"
@@ -63,29 +73,21 @@ def style_of(place: int) -> dict[str, Any]:
 
 def line_of(place: int) -> dict[str, Any]:
     """Return the style of the line alone: its marker is kept for one point, such as the own threshold."""
-    return {key: value for key, value in style_of(place).items() if key != "marker"}
+    return _without_marker(style_of(place))
 
 
 def mark_of(place: int) -> dict[str, Any]:
     """Return the style of one point of the evaluation's line."""
-    style = style_of(place)
-    return {
-        "color": style["color"],
-        "marker": style["marker"],
-        "markersize": 8,
-        "markeredgecolor": "white",
-        "markeredgewidth": 1.1,
-        "linestyle": "none",
-        "zorder": 5,
-    }
+    edge = {"markersize": 8, "markeredgecolor": "white", "markeredgewidth": 1.1}
+    return style_of(place) | edge | {"linestyle": "none", "zorder": 5}
 
 
 def check_evaluations(what: str, evaluations: Iterable[Evaluation], *metrics: str) -> None:
     """Raise `ShapeError` unless there is an evaluation, and each holds these metrics."""
-    all_of_them = list(evaluations)
-    if not all_of_them:
+    evaluations = list(evaluations)
+    if not evaluations:
         raise ShapeError(f"cannot draw {what}", why="no evaluation was given", fix="pass at least one")
-    for evaluation in all_of_them:
+    for evaluation in evaluations:
         missing = [name for name in metrics if name not in evaluation.metrics]
         if missing:
             raise ShapeError(
@@ -105,7 +107,9 @@ def tested_on(evaluations: Sequence[Evaluation]) -> tuple[str, list[str]]:
 
 def interval_words(intervals: Iterable[Interval]) -> str:
     """Return how these intervals were made, as the end of a sentence."""
-    methods = sorted({(one.level, one.method.replace("wilson", "Wilson")) for one in intervals})
+    methods = sorted(
+        {(interval.level, interval.method.replace("wilson", "Wilson")) for interval in intervals}
+    )
     words = " or ".join(method for _, method in methods)
     return f"{methods[0][0]:.0%} intervals: {words.replace(' or bootstrap over', ' or over')}"
 
@@ -139,31 +143,26 @@ def draw_key(
     axes.set_axis_off()
     axes.plot([0.2, width_in - 0.2], [0.27, 0.27], color=HAIRLINE, linewidth=0.8)
     for x, head in zip(columns_in, heads, strict=True):
-        axes.text(x, 0.14, head, ha="left", va="center", fontsize=8.5, color=MUTED)
-    room = int(((columns_in[0] if columns_in else width_in) - _NAME_AT_IN - 0.1) / _CHARACTER_IN)
+        write(axes, x, 0.14, head, 8.5, side="left", color=MUTED)
+    name_length = int(((columns_in[0] if columns_in else width_in) - _NAME_AT_IN - 0.1) / _CHARACTER_IN)
     y = _HEAD_IN + _PITCH_IN / 2
     for row in rows:
-        line = {key: value for key, value in row.style.items() if key != "marker"}
-        axes.plot([0.25, 0.85], [y, y], **line)
+        axes.plot([0.25, 0.85], [y, y], **_without_marker(row.style))
         if "marker" in row.style:
             mark = {"marker": row.style["marker"], "markersize": 7, "markeredgecolor": "white"}
             axes.plot([0.55], [y], color=row.style["color"], linestyle="none", **mark)
-        axes.text(_NAME_AT_IN, y, shortened(row.name, room), ha="left", va="center", fontsize=9)
+        write(axes, _NAME_AT_IN, y, shortened(row.name, name_length), side="left")
         for x, score in zip(columns_in, row.scores, strict=False):
-            axes.text(x, y, score, ha="left", va="center", fontsize=9)
+            write(axes, x, y, score, side="left")
         if row.note:
             y += _NOTE_IN
             note = shortened(row.note, int((width_in - _NAME_AT_IN - 0.2) / 0.066))
-            axes.text(_NAME_AT_IN, y, note, ha="left", va="center", fontsize=7.5, color=MUTED)
+            write(axes, _NAME_AT_IN, y, note, 7.5, side="left", color=MUTED)
         y += _PITCH_IN
 
 
-def axes_at(body: SubFigure, left_in: float, bottom_in: float, width_in: float, height_in: float) -> Axes:
-    """Return new axes whose place is given in inches from the lower left of the drawing space."""
-    whole_w, whole_h = body.bbox.width / body.dpi, body.bbox.height / body.dpi
-    place = (left_in / whole_w, bottom_in / whole_h, width_in / whole_w, height_in / whole_h)
-    axes: Axes = body.add_axes(place)
-    return axes
+def _without_marker(style: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in style.items() if key != "marker"}
 
 
 def _side(evaluation: Evaluation) -> str:

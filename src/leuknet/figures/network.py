@@ -13,7 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
 
 from leuknet.errors import ShapeError
-from leuknet.figures.frame import BLUE, GREEN, INK, MUTED, ORANGE, SKY, TIMES, framed, house_style, shortened
+from leuknet.figures.frame import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    SKY,
+    TIMES,
+    framed,
+    house_style,
+    shortened,
+    write,
+)
 from leuknet.types import LayerRow
 
 _COLOURS = ("#9aa5b1", BLUE, "#e6c229", "#cc79a7", SKY, GREEN, "#7b8794", ORANGE, "#5b4b8a", "#d9c8ae")
@@ -71,10 +83,12 @@ def draw_network(rows: Sequence[LayerRow], *, simulated: bool) -> Figure:
         middle = _TABLE_LEFT_IN + _PITCH_IN * (place + 0.5)
         _draw_block(axes, middle, _block_size(row, rows), colour=colours[row.kind])
         _write_column(axes, middle, row)
-    _write_heads(axes)
+    heads = {1.36: "number", 1.19: "layer", 1.01: "channels", 0.86: "map, px", 0.67: "trained"}
+    for y, text in heads.items():
+        write(axes, 0.2, y, text, 8, side="left", color=MUTED, fontstyle="italic")
     axes.legend(
         handles=[Patch(facecolor=colours[kind], edgecolor=INK, linewidth=0.5, label=kind) for kind in kinds],
-        loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=min(5, len(kinds)), frameon=False, fontsize=9,
+        loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=min(5, len(kinds)), fontsize=9,
         handlelength=1.1, handleheight=1.0, columnspacing=1.8,
     )  # fmt: skip
     return figure
@@ -96,51 +110,26 @@ def _draw_block(axes: Axes, middle: float, size: tuple[float, float], *, colour:
     slant_x, slant_y = 0.13 * height, 0.1 * height
     left, right = middle - (thickness + slant_x) / 2, middle + (thickness - slant_x) / 2
     bottom, top = _AXIS_Y_IN - height / 2, _AXIS_Y_IN + height / 2
-    faces = [
-        ([(left, bottom), (right, bottom), (right, top), (left, top)], 0.0),
-        (
-            [(left, top), (right, top), (right + slant_x, top + slant_y), (left + slant_x, top + slant_y)],
-            0.35,
-        ),
-        (
-            [
-                (right, bottom),
-                (right + slant_x, bottom + slant_y),
-                (right + slant_x, top + slant_y),
-                (right, top),
-            ],
-            0.18,
-        ),
-    ]
-    for corners, lightening in faces:
+    behind = right + slant_x, top + slant_y
+    front = [(left, bottom), (right, bottom), (right, top), (left, top)]
+    lid = [(left, top), (right, top), behind, (left + slant_x, behind[1])]
+    flank = [(right, bottom), (behind[0], bottom + slant_y), behind, (right, top)]
+    for corners, lightening in ((front, 0.0), (lid, 0.35), (flank, 0.18)):
         face = tuple(channel + (1 - channel) * lightening for channel in to_rgb(colour))
         axes.add_patch(Polygon(corners, facecolor=face, edgecolor=INK, linewidth=0.5, joinstyle="round"))
 
 
 def _write_column(axes: Axes, middle: float, row: LayerRow) -> None:
-    axes.text(middle, 1.36, str(row.number), ha="center", va="center", fontsize=8, color=MUTED)
-    axes.text(middle, 1.19, shortened(row.name, 8), ha="center", va="center", fontsize=8.5, fontweight="bold")
+    write(axes, middle, 1.36, str(row.number), 8, color=MUTED)
+    write(axes, middle, 1.19, shortened(row.name, 8), 8.5, fontweight="bold")
     first, *sides = row.output_shape
-    axes.text(middle, 1.01, f"{first:,}", ha="center", va="center", fontsize=8.5)
+    write(axes, middle, 1.01, f"{first:,}", 8.5)
     if sides:
-        axes.text(middle, 0.86, TIMES.join(map(str, sides)), ha="center", va="center", fontsize=8)
-    axes.text(middle, 0.67, _abbreviated(row.parameters), ha="center", va="center", fontsize=8, color=MUTED)
-
-
-def _write_heads(axes: Axes) -> None:
-    for y, text in (
-        (1.36, "number"),
-        (1.19, "layer"),
-        (1.01, "channels"),
-        (0.86, "map, px"),
-        (0.67, "trained"),
-    ):
-        axes.text(0.2, y, text, ha="left", va="center", fontsize=8, color=MUTED, fontstyle="italic")
+        write(axes, middle, 0.86, TIMES.join(map(str, sides)), 8)
+    write(axes, middle, 0.67, _abbreviated(row.parameters), 8, color=MUTED)
 
 
 def _abbreviated(count: int) -> str:
-    if count == 0:
-        return "0"
     if count < 1000:
         return str(count)
     return f"{count / 1000:.3g}k" if count < 999_500 else f"{count / 1_000_000:.3g}M"

@@ -21,6 +21,7 @@ from leuknet.figures.frame import (
     framed,
     house_style,
     shortened,
+    write,
 )
 from leuknet.types import Interval
 
@@ -58,23 +59,21 @@ def draw_optimism(
         If there are no learners.
     """
     check_lengths("the optimism of learners", len(scores))
-    one = next(iter(scores.values()))[2]
+    first = next(iter(scores.values()))[2]
+    height_in = 0.9 + 0.62 * len(scores)
     figure, body = framed(
         7.8,
-        0.9 + 0.62 * len(scores),
+        height_in,
         title="What an image-level split is worth",
-        subtitle=f"{metric} on {one.cells:,} test cells of {one.subjects} people, mean of {n_seeds} seeds; "
-        f"bars are {one.level:.0%} intervals ({one.method})",
+        subtitle=f"{metric} on {first.cells:,} test cells of {first.subjects} people, mean of {n_seeds} "
+        f"seeds; bars are {first.level:.0%} intervals ({first.method})",
         simulated=simulated,
     )
-    height_in = 0.9 + 0.62 * len(scores)
     axes = body.add_axes((0.16, 0.5 / height_in, 0.56, 1 - 0.86 / height_in))
     for place, (image, subject, optimism) in enumerate(scores.values()):
         _draw_learner(axes, place, image=image, subject=subject)
-        axes.text(
-            1.03, place, f"{optimism.estimate:+.3f} ({optimism.low:+.3f} to {optimism.high:+.3f})",
-            va="center", fontsize=8.5, transform=axes.get_yaxis_transform(),
-        )  # fmt: skip
+        text = f"{optimism.estimate:+.3f} ({optimism.low:+.3f} to {optimism.high:+.3f})"
+        write(axes, 1.03, place, text, 8.5, side="left", transform=axes.get_yaxis_transform())
     axes.text(1.03, -0.36, "optimism", fontsize=8.5, color=MUTED, transform=axes.get_yaxis_transform())
     _draw_references(axes, ceiling)
     axes.set_yticks(range(len(scores)), [shortened(name, 14) for name in scores], color=INK)
@@ -82,15 +81,7 @@ def draw_optimism(
     axes.set(ylim=(len(scores) - 0.5, -0.5), xlim=(min(0.45, lowest - 0.02), 1.01), xlabel=metric)
     axes.tick_params(axis="y", length=0)
     handles = [axes.plot([], [], **style)[0] for style in _STYLES.values()]
-    axes.legend(
-        handles,
-        list(_STYLES),
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-        ncols=2,
-        frameon=False,
-        fontsize=9,
-    )
+    axes.legend(handles, list(_STYLES), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=9)
     return figure
 
 
@@ -113,7 +104,6 @@ def _draw_references(axes: Axes, ceiling: float | None) -> None:
     axes.text(0.5, 0.01, " chance", fontsize=7.5, color=MUTED, transform=axes.get_xaxis_transform())
     if ceiling is not None:
         axes.axvline(ceiling, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), zorder=0)
-        axes.text(
-            ceiling, 0.01, f"best on unseen people, {ceiling:.3f} ", fontsize=7.5, color=MUTED, ha="right",
-            transform=axes.get_xaxis_transform(),
-        )  # fmt: skip
+        text = f"best on unseen people, {ceiling:.3f} "
+        below = axes.get_xaxis_transform()
+        axes.text(ceiling, 0.01, text, fontsize=7.5, color=MUTED, ha="right", transform=below)

@@ -17,12 +17,11 @@ from leuknet.evaluation.curves import arrays_of, clusters_of
 from leuknet.evaluation.formulas import ECE_BINS
 from leuknet.evaluation.metrics import bootstrap
 from leuknet.evaluation.reliability import ReliabilityBin, reliability, uncalibrated
-from leuknet.figures.frame import HAIRLINE, MUTED, ORANGE, framed, house_style, shortened
+from leuknet.figures.frame import MUTED, ORANGE, axes_at, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,
     RESAMPLES,
     KeyRow,
-    axes_at,
     check_evaluations,
     draw_key,
     interval_words,
@@ -69,7 +68,7 @@ def draw_reliability(evaluations: Mapping[str, Evaluation]) -> Figure:
     pitch_in = 0.85 + _COUNTS_IN + square_in + (_HEAD_IN if len(ordered) > 1 else 0)
     key_in = key_height_in(rows)
     n_lines = -(-len(ordered) // n_columns)
-    words = interval_words(one.metrics["ece"] for one in ordered)
+    words = interval_words(evaluation.metrics["ece"] for evaluation in ordered)
     figure, body = framed(
         10.0,
         n_lines * pitch_in + key_in,
@@ -77,36 +76,39 @@ def draw_reliability(evaluations: Mapping[str, Evaluation]) -> Figure:
         subtitle=f"{side} Points: cells in one of {ECE_BINS} bins; whiskers: 95%, {_whiskers(ordered)}. "
         f"ECE: mean distance from the diagonal over the cells, less is better; {words}. "
         "Grey: left undecided.",
-        simulated=any(one.simulated for one in ordered),
+        simulated=any(evaluation.simulated for evaluation in ordered),
     )
     left_in = (10.0 - n_columns * square_in - (n_columns - 1) * _GAP_IN) / 2 + 0.15
-    for n, (name, one) in enumerate(evaluations.items()):
+    for n, (name, evaluation) in enumerate(evaluations.items()):
         line, column = divmod(n, n_columns)
         x = left_in + column * (square_in + _GAP_IN)
         bottom = key_in + (n_lines - 1 - line) * pitch_in + 0.5
         diagram = axes_at(body, x, bottom + _COUNTS_IN + 0.15, square_in, square_in)
         counts = axes_at(body, x, bottom, square_in, _COUNTS_IN)
-        _draw_diagram(diagram, one, style=style_of(n))
-        if len(ordered) == 1 and one.calibration is not None:
-            bins = reliability(arrays_of(one)[0], uncalibrated(one))
-            _draw_points(diagram, bins, style=_BEFORE)
-        _draw_counts(counts, one, colour=style_of(n)["color"])
-        if column == 0:
-            diagram.set_ylabel(f"observed share of {shortened(one.class_names[1], 12)}")
-            counts.set_ylabel("cells")
-        counts.set_xlabel(f"stated P({shortened(one.class_names[1], 12)})")
+        _draw_diagram(diagram, evaluation, style=style_of(n))
+        _draw_counts(counts, evaluation, colour=style_of(n)["color"])
+        _name_axes(diagram, counts, shortened(evaluation.class_names[1], 12), is_first=column == 0)
         if len(ordered) > 1:
-            diagram.set_title(
-                shortened(name, int(square_in / 0.083)), fontsize=9.5, fontweight="bold", loc="left"
-            )
+            title = shortened(name, int(square_in / 0.083))
+            diagram.set_title(title, fontsize=9.5, fontweight="bold", loc="left")
+        elif evaluation.calibration is not None:
+            bins = reliability(arrays_of(evaluation)[0], uncalibrated(evaluation))
+            _draw_points(diagram, bins, style=_BEFORE)
     draw_key(body, rows, heads=(f"ECE ({ECE_BINS} bins)",), columns_in=(7.7,))
     return figure
 
 
+def _name_axes(diagram: Axes, counts: Axes, class_name: str, *, is_first: bool) -> None:
+    counts.set_xlabel(f"stated P({class_name})")
+    if is_first:
+        diagram.set_ylabel(f"observed share of {class_name}")
+        counts.set_ylabel("cells")
+
+
 def _rows(evaluations: Mapping[str, Evaluation], notes: list[str]) -> list[KeyRow]:
     rows = [
-        KeyRow(style_of(n), name, [number_text(one.metrics["ece"])], notes[n])
-        for n, (name, one) in enumerate(evaluations.items())
+        KeyRow(style_of(n), name, [number_text(evaluation.metrics["ece"])], notes[n])
+        for n, (name, evaluation) in enumerate(evaluations.items())
     ]
     first, *others = evaluations.values()
     if not others and first.calibration is not None:
@@ -126,36 +128,32 @@ def _rows(evaluations: Mapping[str, Evaluation], notes: list[str]) -> list[KeyRo
 
 
 def _whiskers(evaluations: list[Evaluation]) -> str:
-    methods = {"Wilson" if clusters_of(one) is None else "bootstrap over subjects" for one in evaluations}
-    return " or ".join(sorted(methods))
+    clusters = [clusters_of(evaluation) for evaluation in evaluations]
+    return " or ".join(sorted({"Wilson" if ids is None else "bootstrap over subjects" for ids in clusters}))
 
 
 def _draw_diagram(axes: Axes, evaluation: Evaluation, *, style: Mapping[str, Any]) -> None:
     bins = reliability(*arrays_of(evaluation), clusters_of(evaluation), resamples=RESAMPLES)
     axes.plot([0, 1], [0, 1], **REFERENCE)
-    low, high = [one.observed.low for one in bins], [one.observed.high for one in bins]
-    axes.vlines([one.stated for one in bins], low, high, color=style["color"], linewidth=1.2, alpha=0.6)
+    for place in bins:
+        low, high = place.observed.low, place.observed.high
+        axes.vlines(place.stated, low, high, color=style["color"], linewidth=1.2, alpha=0.6)
     _draw_points(axes, bins, style=style)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
     axes.tick_params(labelbottom=False)
-    axes.grid(color=HAIRLINE, linewidth=0.6)
-    axes.set_axisbelow(True)
+    axes.grid()
 
 
 def _draw_points(axes: Axes, bins: Sequence[ReliabilityBin], *, style: Mapping[str, Any]) -> None:
-    observed = [one.observed.estimate for one in bins]
-    axes.plot(
-        [one.stated for one in bins], observed, markersize=6.5, markeredgecolor="white", zorder=3, **style
-    )
+    stated, observed = [place.stated for place in bins], [place.observed.estimate for place in bins]
+    axes.plot(stated, observed, markersize=6.5, markeredgecolor="white", zorder=3, **style)
 
 
 def _draw_counts(axes: Axes, evaluation: Evaluation, *, colour: str) -> None:
     _, probabilities = arrays_of(evaluation)
-    axes.hist(
-        probabilities, bins=np.linspace(0, 1, 2 * ECE_BINS + 1).tolist(), color=colour, alpha=0.75, rwidth=0.9
-    )
-    low_high = None if evaluation.calibration is None else evaluation.calibration.undecided
-    if low_high is not None:
-        axes.axvspan(*low_high, color=MUTED, alpha=0.13, linewidth=0, zorder=0)
+    bins = np.linspace(0, 1, 2 * ECE_BINS + 1).tolist()
+    axes.hist(probabilities, bins=bins, color=colour, alpha=0.75, rwidth=0.9)
+    if evaluation.calibration is not None:
+        axes.axvspan(*evaluation.calibration.undecided, color=MUTED, alpha=0.13, linewidth=0, zorder=0)
     axes.set(xlim=(-0.02, 1.02), xticks=np.linspace(0, 1, 6))
     axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))

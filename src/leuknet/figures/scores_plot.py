@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from leuknet.errors import ShapeError
 from leuknet.evaluation.metrics import METRICS
-from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, framed, house_style, shortened
+from leuknet.figures.frame import BLUE, INK, MUTED, axes_at, framed, house_style, shortened
 from leuknet.types import Interval
 
 SHOWN = ("auroc", "balanced_accuracy", "subject_accuracy", "ece")
@@ -78,15 +78,7 @@ def draw_scores(rows: Sequence[ScoreRow], *, subtitle: str, simulated: bool) -> 
     )
     width = (_WIDTH_IN - _NAME_IN) / len(metrics)
     for column, metric in enumerate(metrics):
-        left_in = _NAME_IN + column * width
-        axes = body.add_axes(
-            (
-                left_in / _WIDTH_IN,
-                0.42 / height_in,
-                (width - 0.25) / _WIDTH_IN,
-                _ROW_IN * len(rows) / height_in,
-            )
-        )
+        axes = axes_at(body, _NAME_IN + column * width, 0.42, width - 0.25, _ROW_IN * len(rows))
         _draw_panel(axes, rows, metric, names=column == 0)
     return figure
 
@@ -95,11 +87,11 @@ def _draw_panel(axes: Axes, rows: Sequence[ScoreRow], metric: str, *, names: boo
     factor = 100 if METRICS[metric].is_percent else 1
     for place, row in enumerate(rows):
         score = row.scores[metric]
-        low, high, estimate = (factor * one for one in (score.low, score.high, score.estimate))
+        low, high, estimate = (factor * value for value in (score.low, score.high, score.estimate))
         colour = MUTED if row.is_baseline else BLUE
         axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
         axes.plot(
-            [factor * one for one in row.by_seed[metric]],
+            [factor * value for value in row.by_seed[metric]],
             [place] * len(row.by_seed[metric]),
             linestyle="none", marker="|", markersize=9, color=INK, markeredgewidth=0.8,
         )  # fmt: skip
@@ -117,8 +109,7 @@ def _draw_panel(axes: Axes, rows: Sequence[ScoreRow], metric: str, *, names: boo
     axes.set_yticklabels(_shown_names(rows) if names else [], color=INK, fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
-    axes.grid(axis="x", color=HAIRLINE, linewidth=0.7)
-    axes.set_axisbelow(True)
+    axes.grid(axis="x", linewidth=0.7)
     axes.spines["left"].set_visible(False)
 
 

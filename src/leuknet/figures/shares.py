@@ -7,29 +7,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from leuknet.errors import ShapeError
 from leuknet.evaluation.share import Outcome, SubjectShare, SubjectShares
-from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style, shortened
-from leuknet.figures.key import axes_at, percent_text
+from leuknet.figures.frame import BLUE, INK, MUTED, ORANGE, framed, house_style, shortened
+from leuknet.figures.key import percent_text
+from leuknet.figures.row_table import MARK, RowTable, row_table
 from leuknet.types import Interval
 
 MOST_ROWS = 80
 """Lines that still can be read on one tall page."""
 
 _PITCH_IN = 0.235
-_LEFT_IN = 2.45
-_BARS_IN = 5.4
-_COLUMNS_IN = (-2.25, -0.2, 5.65)
-"""Where the texts of a line are, from the left end of the scale; the second ends there."""
+_COLUMNS_IN = ((-2.25, "left"), (-0.2, "right"), (5.65, "left"))
 _LOOKS: dict[Outcome, dict[str, Any]] = {
     "above": {"color": ORANGE, "marker": "^", "markerfacecolor": ORANGE},
     "undecided": {"color": INK, "marker": "o", "markerfacecolor": "white"},
     "below": {"color": BLUE, "marker": "v", "markerfacecolor": BLUE},
+}
+_OUTCOMES: dict[Outcome, str] = {
+    "above": "above the cut-off",
+    "undecided": "undecided: interval holds it",
+    "below": "below it",
 }
 _CUT_OFF: dict[str, Any] = {"color": MUTED, "linestyle": (0, (4, 2)), "linewidth": 1.2}
 
@@ -63,22 +65,25 @@ def draw_shares(shares: SubjectShares) -> Figure:
         subtitle=_subtitle(shares, known=len(known), hidden=len(ordered) - len(shown)),
         simulated=shares.spread is not None and shares.spread.simulated,
     )
-    axes = axes_at(body, _LEFT_IN, 0.95, _BARS_IN, height_in)
-    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), yticks=[])
-    if len(shown) == 1:
-        axes.set_ylim(1.0, -1.0)
-    top = axes.get_ylim()[1]
+    table = row_table(
+        body, left_in=2.45, bottom_in=0.95, width_in=5.4, height_in=height_in, columns_in=_COLUMNS_IN
+    )
+    bottom, top = (1.0, -1.0) if len(shown) == 1 else (len(shown) - 0.5, -0.5)
+    table.axes.set(xlim=(0, 1), ylim=(bottom, top))
     for place, (row, share) in enumerate(shown):
-        _draw_row(axes, place, row, share)
-    axes.axvline(shares.cut_off, zorder=1, **_CUT_OFF)
-    axes.set_xlabel("expected share of leukaemic cells: mean calibrated probability")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x", color=HAIRLINE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    pitch = abs(axes.get_ylim()[0] - top) / height_in
-    _write_row(axes, top - 0.16 * pitch, ("subject", "cells", "share (95% interval)"), color=MUTED)
-    _draw_key(axes, shares, height_in=height_in)
+        _draw_row(table, place, row, share)
+    table.axes.axvline(shares.cut_off, zorder=1, **_CUT_OFF)
+    table.axes.set_xlabel("expected share of leukaemic cells: mean calibrated probability")
+    table.axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    pitch = (bottom - top) / height_in
+    table.write(top - 0.16 * pitch, ("subject", "cells", "share (95% interval)"), color=MUTED)
+    handles = [
+        Line2D([], [], markersize=6, linewidth=1.6, label=text, **_LOOKS[outcome])
+        for outcome, text in _OUTCOMES.items()
+    ]
+    example = f"cut-off {shares.cut_off:.0%}: an example, no clinical meaning"
+    handles.append(Line2D([], [], label=example, **_CUT_OFF))
+    table.draw_key(handles, below_in=0.75, ncols=4, columnspacing=1.6)
     return figure
 
 
@@ -86,8 +91,8 @@ def _subtitle(shares: SubjectShares, *, known: int, hidden: int) -> str:
     if shares.spread is None:
         holds = (
             "Intervals are TOO NARROW: they hold the number of cells alone, not how far the model is off in "
+            "each person."
         )
-        holds += "each person."
     else:
         tau = shares.spread.tau
         holds = (
@@ -101,34 +106,8 @@ def _subtitle(shares: SubjectShares, *, known: int, hidden: int) -> str:
     return f"Model {shares.model_id}. {holds}{notes}"
 
 
-def _draw_row(axes: Axes, place: int, row: SubjectShare, share: Interval) -> None:
+def _draw_row(table: RowTable, place: int, row: SubjectShare, share: Interval) -> None:
     look = _LOOKS[row.outcome]
-    axes.hlines(place, share.low, share.high, color=look["color"], linewidth=1.6, zorder=3)
-    axes.plot([share.estimate], [place], markersize=6, markeredgewidth=1.2, zorder=4, clip_on=False, **look)
-    _write_row(axes, place, (shortened(row.subject, 20), f"{row.cells:,}", percent_text(share)))
-
-
-def _write_row(axes: Axes, place: float, texts: tuple[str, str, str], **style: Any) -> None:
-    transform = axes.get_yaxis_transform()
-    for x_in, text, side in zip(_COLUMNS_IN, texts, ("left", "right", "left"), strict=True):
-        axes.text(
-            x_in / _BARS_IN, place, text, transform=transform, ha=side, va="center", fontsize=8.5, **style
-        )
-
-
-def _draw_key(axes: Axes, shares: SubjectShares, *, height_in: float) -> None:
-    words: dict[Outcome, str] = {
-        "above": "above the cut-off",
-        "undecided": "undecided: interval holds it",
-        "below": "below it",
-    }
-    handles = [
-        Line2D([], [], markersize=6, linewidth=1.6, label=text, **_LOOKS[outcome])
-        for outcome, text in words.items()
-    ]
-    example = f"cut-off {shares.cut_off:.0%}: an example, no clinical meaning"
-    axes.legend(
-        handles=[*handles, Line2D([], [], label=example, **_CUT_OFF)],
-        loc="center", bbox_to_anchor=((5.0 - _LEFT_IN) / _BARS_IN, -0.75 / height_in),
-        ncols=4, frameon=False, fontsize=8.5, handlelength=2.2, columnspacing=1.6,
-    )  # fmt: skip
+    table.axes.hlines(place, share.low, share.high, color=look["color"], linewidth=1.6, zorder=3)
+    table.axes.plot([share.estimate], [place], **MARK, **look)
+    table.write(place, (shortened(row.subject, 20), f"{row.cells:,}", percent_text(share)))

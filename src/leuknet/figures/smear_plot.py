@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from leuknet.errors import ShapeError
 from leuknet.fields.outline import Outline
-from leuknet.figures.frame import BLUE, INK, MUTED, ORANGE, framed, house_style
+from leuknet.figures.frame import BLUE, GREEN, INK, MUTED, ORANGE, framed, house_style, write
 from leuknet.types import Pixels
 
 _WIDTH_IN = 9.0
@@ -37,7 +37,7 @@ LOOKS: Mapping[str, Look] = {
     "negative": Look(BLUE, "-", "\N{MINUS SIGN}"),
     "uncertain": Look("#6a3d9a", (0, (4, 1.5)), "?"),
     "unfamiliar": Look(INK, (0, (1, 1)), "x"),
-    "found": Look("#007a5a", "-", ""),
+    "found": Look(GREEN, "-", ""),
 }
 """The outcomes of `leuknet.smears.smear`, and a cell that was found and not scored."""
 
@@ -104,54 +104,31 @@ def draw_overlay(
     axes.imshow(overview, interpolation="antialiased")
     axes.set_axis_off()
     shrunk = width_px / w
-    shown = [kind for kind in LOOKS if any(cell.kind == kind for cell in cells)]
-    for kind in shown:
-        look = LOOKS[kind]
+    handles = []
+    for kind, look in LOOKS.items():
         lines = [(cell.outline - shrunk / 2) / shrunk for cell in cells if cell.kind == kind]
+        if not lines:
+            continue
         # White beneath, for a dark cytoplasm.
         axes.add_collection(LineCollection(lines, colors="white", linewidths=3.2))
         axes.add_collection(LineCollection(lines, colors=look.colour, linewidths=1.6, linestyles=[look.line]))
+        label = f"{look.letter} {names[kind]}: {len(lines)}".strip()
+        handles.append(Line2D([], [], color=look.colour, linestyle=look.line, label=label))
     if len(cells) <= _NUMBERED:
         for cell in cells:
             _number(axes, cell, shrunk)
     _scale_bar(axes, w, h, shrunk * microns_per_pixel)
-    counts = {kind: sum(cell.kind == kind for cell in cells) for kind in shown}
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=LOOKS[kind].colour,
-            linestyle=LOOKS[kind].line,
-            label=f"{LOOKS[kind].letter} {names[kind]}: {counts[kind]}".strip(),
-        )
-        for kind in shown
-    ]
     if handles:
-        body.legend(
-            handles=handles,
-            loc="lower center",
-            ncol=len(handles),
-            frameon=False,
-            handlelength=3.2,
-            fontsize=10,
-        )
+        body.legend(handles=handles, loc="lower center", ncol=len(handles), handlelength=3.2, fontsize=10)
     return figure
 
 
 def _number(axes: Axes, cell: Outlined, shrunk: float) -> None:
     look = LOOKS[cell.kind]
     x, y = cell.outline.min(axis=0) / shrunk
-    axes.text(
-        x,
-        y,
-        f"{cell.number}{look.letter}",
-        color="white",
-        fontsize=8,
-        ha="right",
-        va="bottom",
-        clip_on=True,
-        bbox={"facecolor": look.colour, "edgecolor": "none", "boxstyle": "round,pad=0.15"},
-    )
+    box = {"facecolor": look.colour, "edgecolor": "none", "boxstyle": "round,pad=0.15"}
+    text = f"{cell.number}{look.letter}"
+    axes.text(x, y, text, color="white", fontsize=8, ha="right", va="bottom", clip_on=True, bbox=box)
 
 
 def _scale_bar(axes: Axes, w: int, h: int, microns_per_pixel: float) -> None:
@@ -162,12 +139,5 @@ def _scale_bar(axes: Axes, w: int, h: int, microns_per_pixel: float) -> None:
     x, y = w - 0.02 * w - length_px, h - 0.03 * h
     axes.plot([x, x + length_px], [y, y], color="white", linewidth=6, solid_capstyle="butt")
     axes.plot([x, x + length_px], [y, y], color=MUTED, linewidth=3.5, solid_capstyle="butt")
-    axes.text(
-        x + length_px / 2,
-        y - 0.012 * h,
-        f"{length_um:,} µm",
-        ha="center",
-        va="bottom",
-        fontsize=9,
-        bbox={"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.1", "alpha": 0.8},
-    )
+    box = {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.1", "alpha": 0.8}
+    write(axes, x + length_px / 2, y - 0.012 * h, f"{length_um:,} µm", va="bottom", bbox=box)

@@ -8,25 +8,22 @@ from __future__ import annotations
 from typing import Any
 
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from leuknet.evaluation.by_subject import SubjectRow, subject_rows
-from leuknet.figures.frame import BLUE, HAIRLINE, INK, MUTED, ORANGE, framed, house_style, shortened
-from leuknet.figures.key import axes_at, percent_text, tested_on
+from leuknet.figures.frame import BLUE, INK, MUTED, ORANGE, framed, house_style, shortened
+from leuknet.figures.key import percent_text, tested_on
+from leuknet.figures.row_table import RowTable, row_table
 from leuknet.types import Evaluation, Label
 
 MOST_ROWS = 40
 """Lines that still can be read on one page."""
 
 _PITCH_IN = 0.235
-_LEFT_IN = 2.6
-_BARS_IN = 4.2
-_COLUMNS_IN = (-2.4, -0.95, 4.4, 5.5)
-"""Where the texts of a line begin, from the left end of its bar."""
+_COLUMNS_IN = ((-2.4, "left"), (-0.95, "left"), (4.4, "left"), (5.5, "left"))
 _LOOKS: dict[Label, dict[str, Any]] = {
     Label.LEUKAEMIC: {"facecolor": "#cfe4f2", "edgecolor": BLUE, "hatch": ""},
     Label.NORMAL: {"facecolor": "#fdf0e6", "edgecolor": ORANGE, "hatch": "/////"},
@@ -66,42 +63,31 @@ def draw_subjects(evaluation: Evaluation) -> Figure:
         "are Wilson's 95% intervals for more cells of this subject; they say nothing of other subjects.",
         simulated=evaluation.simulated,
     )
-    axes = axes_at(body, _LEFT_IN, 0.9, _BARS_IN, height_in)
+    table = row_table(
+        body, left_in=2.6, bottom_in=0.9, width_in=4.2, height_in=height_in, columns_in=_COLUMNS_IN
+    )
     for place, row in enumerate(shown):
-        _draw_row(axes, place, row, class_names=evaluation.class_names)
-    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), yticks=[])
-    axes.set_xlabel("share of the subject's cells called right")
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x", color=HAIRLINE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    for x_in, head in zip(
-        _COLUMNS_IN, ("subject", "class", "called right", "share (95% interval)"), strict=True
-    ):
-        _write(axes, x_in, -0.5 - 0.16 / _PITCH_IN, head, fontsize=8.5, color=MUTED)
-    _draw_key(axes, evaluation, height_in=height_in)
+        _draw_row(table, place, row, class_names=evaluation.class_names)
+    table.axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5))
+    table.axes.set_xlabel("share of the subject's cells called right")
+    table.axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    heads = ("subject", "class", "called right", "share (95% interval)")
+    table.write(-0.5 - 0.16 / _PITCH_IN, heads, color=MUTED)
+    _draw_key(table, evaluation)
     return figure
 
 
-def _draw_row(axes: Axes, place: int, row: SubjectRow, *, class_names: tuple[str, str]) -> None:
+def _draw_row(table: RowTable, place: int, row: SubjectRow, *, class_names: tuple[str, str]) -> None:
     share, look = row.accuracy, _LOOKS[row.label]
-    axes.barh(place, share.estimate, height=0.68, linewidth=0.6, zorder=2, **look)
-    axes.hlines(place, share.low, share.high, color=INK, linewidth=1.3, zorder=3)
-    axes.plot(
-        [share.estimate], [place], marker=_MARKERS[row.label], color=look["edgecolor"],
-        markersize=6.5, markeredgecolor="white", zorder=4, clip_on=False,
-    )  # fmt: skip
-    texts = (
-        shortened(row.subject, 19),
-        shortened(class_names[row.label], 12),
-        f"{row.right:,} of {row.cells:,}",
-        percent_text(share),
-    )
-    for x_in, text in zip(_COLUMNS_IN, texts, strict=True):
-        _write(axes, x_in, place, text, fontsize=8.5)
+    table.axes.barh(place, share.estimate, height=0.68, linewidth=0.6, zorder=2, **look)
+    table.axes.hlines(place, share.low, share.high, color=INK, linewidth=1.3, zorder=3)
+    mark = {"color": look["edgecolor"], "markersize": 6.5, "markeredgecolor": "white", "clip_on": False}
+    table.axes.plot([share.estimate], [place], marker=_MARKERS[row.label], zorder=4, **mark)
+    name, class_name = shortened(row.subject, 19), shortened(class_names[row.label], 12)
+    table.write(place, (name, class_name, f"{row.right:,} of {row.cells:,}", percent_text(share)))
 
 
-def _draw_key(axes: Axes, evaluation: Evaluation, *, height_in: float) -> None:
+def _draw_key(table: RowTable, evaluation: Evaluation) -> None:
     handles: list[Artist] = [
         Patch(
             linewidth=0.6, label=f"{shortened(evaluation.class_names[label], 24)} subjects", **_LOOKS[label]
@@ -110,17 +96,7 @@ def _draw_key(axes: Axes, evaluation: Evaluation, *, height_in: float) -> None:
     ]
     mean = evaluation.metrics.get("subject_accuracy")
     if mean is not None:
-        axes.axvline(mean.estimate, zorder=5, **_MEAN)
-        handles.append(
-            Line2D([], [], label=f"mean over subjects: {percent_text(mean)}, {mean.method}", **_MEAN)
-        )
-    axes.legend(
-        handles=handles, loc="center", bbox_to_anchor=((5.0 - _LEFT_IN) / _BARS_IN, -0.72 / height_in),
-        ncols=3, frameon=False, fontsize=8.5, handlelength=2.2, columnspacing=1.8,
-    )  # fmt: skip
-
-
-def _write(axes: Axes, x_in: float, place: float, text: str, **style: Any) -> None:
-    """Write text that begins so many inches right of the bars' origin, at the height of a line."""
-    transform = axes.get_yaxis_transform()
-    axes.text(x_in / _BARS_IN, place, text, transform=transform, ha="left", va="center", **style)
+        table.axes.axvline(mean.estimate, zorder=5, **_MEAN)
+        label = f"mean over subjects: {percent_text(mean)}, {mean.method}"
+        handles.append(Line2D([], [], label=label, **_MEAN))
+    table.draw_key(handles, below_in=0.72, ncols=3, columnspacing=1.8)

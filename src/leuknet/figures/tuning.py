@@ -35,7 +35,7 @@ def draw_tuning(losses: Sequence[float | None], *, own: float | None, recipe: st
         If there is no try.
     """
     check_lengths("a search", len(losses))
-    values = np.array([np.nan if one is None else one for one in losses])
+    values = np.array([np.nan if loss is None else loss for loss in losses])
     numbers = np.arange(1, len(values) + 1)
     given_up = numbers[np.isnan(values)]
     figure, body = framed(
@@ -57,5 +57,5 @@ def draw_tuning(losses: Sequence[float | None], *, own: float | None, recipe: st
         axes.axhline(own, color=ORANGE, linestyle="--", linewidth=1.2, label="the recipe's own settings")
     axes.set(xlabel="try", ylabel="loss by subject (nats)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=8.5)
+    axes.legend()
     return figure
