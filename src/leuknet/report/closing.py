@@ -30,23 +30,23 @@ def limit_texts(runs: Runs) -> tuple[str, ...]:
         "For research only. It has not been tested for any use in the care of people, and no authority has "
         "approved it."
     ]
-    if any(one.simulated for one in evaluations):
+    if any(evaluation.simulated for evaluation in evaluations):
         texts.append("The cells are simulated: no statement about real cells follows from these scores.")
-    if any(one.split_kind == "image-level" for one in evaluations):
+    if any(evaluation.split_kind == "image-level" for evaluation in evaluations):
         texts.append(
             "Where the split is image-level, scores hold for new cells of people whose cells were trained "
             "on, not for new people."
         )
-    if not any(one.split_kind == "external" for one in evaluations):
+    if not any(evaluation.split_kind == "external" for evaluation in evaluations):
         texts.append("No cells of another source were tested: how the model does elsewhere is not known.")
-    if any(one.subjects is None for one in evaluations):
+    known = [evaluation.subjects for evaluation in evaluations if evaluation.subjects is not None]
+    if len(known) < len(evaluations):
         texts.append(
             "Where subjects are not published, intervals take cells as independent: they are too narrow."
         )
-    few = min((one.subjects for one in evaluations if one.subjects is not None), default=None)
-    if few is not None and few < 30:
+    if known and min(known) < 30:
         texts.append(
-            f"There are as few as {few} subjects on a test side. Intervals over so few people are "
+            f"There are as few as {min(known)} subjects on a test side. Intervals over so few people are "
             "themselves rough, and small differences between models cannot be told from chance."
         )
     texts += [
@@ -125,6 +125,10 @@ def _changed_settings(recipe: Recipe, known: Recipe | None) -> list[str]:
     """Return FIELD=VALUE for each setting that differs from those of the recipe that LeukNet knows."""
     if known is None:
         return []
-    names = [one.name for one in fields(Recipe) if one.name not in ("name", "source", "claim", "seed")]
+    names = [field.name for field in fields(Recipe)]
     values = {name: getattr(recipe, name) for name in names if getattr(recipe, name) != getattr(known, name)}
-    return [f"{name}={one if isinstance(one, str) else json.dumps(one)}" for name, one in values.items()]
+    return [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in values.items()
+        if name not in ("name", "source", "claim", "seed")
+    ]

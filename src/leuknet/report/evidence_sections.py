@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 
 from leuknet.evaluation.by_subject import SubjectRow, coverage, subject_rows
 from leuknet.evaluation.curves import arrays_of, clusters_of, net_benefit
-from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.metrics import bootstrap
 from leuknet.evaluation.reliability import decided, uncalibrated
-from leuknet.evaluation.summary import score_text
 from leuknet.figures.curves_plot import draw_decision, draw_discrimination, draw_risk_coverage
 from leuknet.figures.reliability_plot import draw_reliability
 from leuknet.figures.subjects import draw_subjects
@@ -22,7 +21,7 @@ from leuknet.report.blocks import Block, Cell, Facts, Heading, Picture, Table, T
 from leuknet.report.facts import Runs, each, threshold_text, undecided_text
 from leuknet.report.render import embedded_figure, embedded_file
 from leuknet.report.run_record import RunRecord
-from leuknet.report.score_sections import baseline_title
+from leuknet.report.score_sections import baseline_title, scores_text, value_bounds
 from leuknet.types import Evaluation, Interval
 
 _CURVES = 6
@@ -40,26 +39,14 @@ def curves(runs: Runs) -> tuple[Block, ...]:
     """Return ROC and precision-recall, decision and risk-coverage curves, and the confusion matrices."""
     shown = {run.name: run.evaluation for run in runs[:_CURVES]}
     if len(runs) == 1:
-        shown |= {baseline_title(name): one for name, one in runs[0].baselines.items()}
+        shown |= {baseline_title(name): baseline for name, baseline in runs[0].baselines.items()}
+    areas = "ROC curve and precision-recall curve."
+    benefit = "Decision curve: net benefit of acting on the probabilities, over the threshold for acting."
+    risk = "Risk-coverage curve: wrong calls among the most certain cells, over the share of cells decided."
     blocks: list[Block] = [
-        _drawn(
-            draw_discrimination,
-            shown,
-            "ROC curve and precision-recall curve.",
-            lambda one: _told(one, "auroc", "auprc"),
-        ),
-        _drawn(
-            draw_decision,
-            shown,
-            "Decision curve: net benefit of acting on the probabilities, over the threshold for acting.",
-            _benefit_told,
-        ),
-        _drawn(
-            draw_risk_coverage,
-            shown,
-            "Risk-coverage curve: wrong calls among the most certain cells, over the share of cells decided.",
-            _risk_told,
-        ),
+        _drawn(draw_discrimination, shown, areas, lambda scored: scores_text(scored, ("auroc", "auprc"))),
+        _drawn(draw_decision, shown, benefit, _benefit_told),
+        _drawn(draw_risk_coverage, shown, risk, _risk_told),
     ]
     if len(runs) > _CURVES:
         blocks.insert(0, Text(f"The first {_CURVES} of {len(runs)} runs; more cannot be told apart."))
@@ -71,12 +58,9 @@ def curves(runs: Runs) -> tuple[Block, ...]:
 def calibration(runs: Runs) -> tuple[Block, ...]:
     """Return how far probabilities can be taken at their word, the threshold, and who is left undecided."""
     shown = {run.name: run.evaluation for run in runs[:_CURVES]}
-    reliability = _drawn(
-        draw_reliability,
-        shown,
-        "Reliability diagram: observed share of leukaemic cells over the stated probability.",
-        lambda one: _told(one, "ece", "brier"),
-    )
+    caption = "Reliability diagram: observed share of leukaemic cells over the stated probability."
+    errors = ("Temperature", "Validation ECE, before → after", "Test ECE before", "Test ECE after", "Brier")
+    decisions = ("Cells decided", "Wrong among them", "Covered", "Subjects that reach it", "Lowest subject")
     return (
         Text(
             "One number, the temperature, is fitted on the validation side; the network's logits are "
@@ -85,30 +69,16 @@ def calibration(runs: Runs) -> tuple[Block, ...]:
         ),
         Table(
             "Expected calibration error (ECE) and Brier score; less is better",
-            (
-                "Run",
-                "Temperature",
-                "Validation ECE, before → after",
-                "Test ECE before",
-                "Test ECE after",
-                "Brier",
-            ),
+            ("Run", *errors),
             tuple(_calibration_row(run) for run in runs),
         ),
-        reliability,
+        _drawn(draw_reliability, shown, caption, lambda scored: scores_text(scored, ("ece", "brier"))),
         Heading("Threshold and undecided cells"),
         Facts((("Threshold", each(runs, threshold_text)), ("Undecided", each(runs, undecided_text)))),
         Table(
             "What the rule for undecided cells does on the test side. A cell is covered if it is called "
             "right or left undecided",
-            (
-                "Run",
-                "Cells decided",
-                "Wrong among them",
-                "Covered",
-                "Subjects that reach it",
-                "Lowest subject",
-            ),
+            ("Run", *decisions),
             tuple(_undecided_row(run) for run in runs),
         ),
     )
@@ -147,15 +117,8 @@ def _drawn(
     draw: Callable[[Evaluations], Figure], shown: Evaluations, caption: str, tell: Callable[[Evaluation], str]
 ) -> Picture:
     """Return a figure whose alternative text gives the numbers that it shows."""
-    told = "; ".join(f"{name}: {tell(one)}" for name, one in shown.items())
+    told = "; ".join(f"{name}: {tell(evaluation)}" for name, evaluation in shown.items())
     return Picture(embedded_figure(draw(shown)), caption, f"{caption} {told}.")
-
-
-def _told(evaluation: Evaluation, *names: str) -> str:
-    metrics = evaluation.metrics
-    return ", ".join(
-        f"{METRICS[name].title} {score_text(name, metrics[name])}" for name in names if name in metrics
-    )
 
 
 def _benefit_told(evaluation: Evaluation) -> str:
@@ -202,8 +165,8 @@ def _files_of(run: RunRecord) -> list[Block]:
 
 def _calibration_row(run: RunRecord) -> tuple[Cell, ...]:
     evaluation, fit = run.evaluation, run.evaluation.calibration
-    after = _bounds("ece", evaluation.metrics["ece"])
-    brier = _bounds("brier", evaluation.metrics["brier"])
+    after = value_bounds("ece", evaluation.metrics["ece"])
+    brier = value_bounds("brier", evaluation.metrics["brier"])
     if fit is None:
         return run.name, "none", "not calibrated", after, after, brier
     labels, _ = arrays_of(evaluation)
@@ -217,7 +180,7 @@ def _calibration_row(run: RunRecord) -> tuple[Cell, ...]:
     subjects = "subjects not known" if fit.subjects is None else counted(fit.subjects, "subject")
     basis = f"a fit on {counted(fit.cells, 'cell')}, {subjects}"
     validation = (f"{fit.ece_before:.3f} → {fit.ece_after:.3f}", basis)
-    return run.name, f"{fit.temperature:.3f}", validation, _bounds("ece", before["ece"]), after, brier
+    return run.name, f"{fit.temperature:.3f}", validation, value_bounds("ece", before["ece"]), after, brier
 
 
 def _undecided_row(run: RunRecord) -> tuple[Cell, ...]:
@@ -240,13 +203,13 @@ def _undecided_row(run: RunRecord) -> tuple[Cell, ...]:
 
 
 def _subject_picture(run: RunRecord, rows: tuple[SubjectRow, ...]) -> Picture:
-    normal, leukaemic = run.evaluation.class_names
     caption = f"Accuracy of each subject's cells, {run.name}."
     worst = rows[0]
+    class_name = run.evaluation.class_names[worst.label]
+    by_vote = sum(row.vote_is_right is True for row in rows)
     told = (
-        f"{counted(len(rows), 'subject')}; lowest {worst.subject} ({(normal, leukaemic)[worst.label]}) with "
-        f"{worst.right} of {worst.cells} cells right; {sum(row.vote_is_right is True for row in rows)} "
-        "called right by the majority of their cells"
+        f"{counted(len(rows), 'subject')}; lowest {worst.subject} ({class_name}) with {worst.right} of "
+        f"{worst.cells} cells right; {by_vote} called right by the majority of their cells"
     )
     return Picture(embedded_figure(draw_subjects(run.evaluation)), caption, f"{caption} {told}.")
 
@@ -282,8 +245,3 @@ def _left_out(runs: Runs) -> tuple[Block, ...]:
 
 def _share(interval: Interval) -> tuple[str, ...]:
     return f"{interval.estimate:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"
-
-
-def _bounds(name: str, interval: Interval) -> tuple[str, ...]:
-    value, bounds = score_text(name, interval).split(" (")
-    return value, bounds.removesuffix(")")

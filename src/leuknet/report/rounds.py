@@ -27,9 +27,10 @@ def pooled_rounds(runs: Runs) -> list[tuple[str, str, Mapping[str, Interval]]]:
     """
     groups: dict[tuple[str, int, str, str], list[Evaluation]] = {}
     for run in runs:
-        one = run.evaluation
-        if one.protocol and one.round:
-            groups.setdefault((one.recipe, one.seed, one.protocol, one.dataset), []).append(one)
+        tested = run.evaluation
+        if tested.protocol and tested.round:
+            key = (tested.recipe, tested.seed, tested.protocol, tested.dataset)
+            groups.setdefault(key, []).append(tested)
     return [
         (f"{recipe} (seed {seed}, all {len(rounds)} rounds)", _basis(rounds), _scores(rounds))
         for (recipe, seed, *_), rounds in groups.items()
@@ -38,24 +39,24 @@ def pooled_rounds(runs: Runs) -> list[tuple[str, str, Mapping[str, Interval]]]:
 
 
 def _is_disjoint(rounds: list[Evaluation]) -> bool:
-    paths = [path for one in rounds for path in one.paths]
+    paths = [path for tested in rounds for path in tested.paths]
     return len(set(paths)) == len(paths)
 
 
 def _basis(rounds: list[Evaluation]) -> str:
-    cells = counted(sum(one.cells for one in rounds), "cell")
-    return f"the answers of rounds {', '.join(one.round for one in rounds)} taken together: {cells}"
+    cells = counted(sum(tested.cells for tested in rounds), "cell")
+    return f"the answers of rounds {', '.join(tested.round for tested in rounds)} taken together: {cells}"
 
 
 def _scores(rounds: list[Evaluation]) -> Mapping[str, Interval]:
-    subjects = [subject for one in rounds for subject in one.subject_ids]
-    is_held_out = None not in subjects and all(one.split_kind != "image-level" for one in rounds)
+    subjects = [subject for tested in rounds for subject in tested.subject_ids]
+    is_held_out = None not in subjects and all(tested.split_kind != "image-level" for tested in rounds)
     clusters = np.array(subjects) if is_held_out and len(set(subjects)) > 1 else None
-    metrics = [name for name, one in METRICS.items() if clusters is not None or one.unit == "cell"]
+    metrics = [name for name, metric in METRICS.items() if clusters is not None or metric.unit == "cell"]
     return bootstrap(
-        np.array([label for one in rounds for label in one.labels], dtype=np.int64),
-        np.array([probability for one in rounds for probability in one.probabilities]),
-        threshold=np.repeat([one.threshold for one in rounds], [one.cells for one in rounds]),
+        np.concatenate([tested.labels for tested in rounds], dtype=np.int64),
+        np.concatenate([tested.probabilities for tested in rounds]),
+        threshold=np.concatenate([np.full(tested.cells, tested.threshold) for tested in rounds]),
         clusters=clusters,
         metrics=metrics,
     )

@@ -57,14 +57,16 @@ def comparison(runs: Runs) -> tuple[Block, ...]:
         (run.name, tested_text(run), run.evaluation.metrics) for run in runs
     ]
     judged += pooled_rounds(runs)
-    judged += [(name, "a baseline: a network must beat it", one.metrics) for name, one in _baselines(runs)]
+    judged += [
+        (name, "a baseline: a network must beat it", baseline.metrics) for name, baseline in _baselines(runs)
+    ]
     shown, more = shortened(judged, _ROWS)
     others = [name for name in METRICS if name not in _CALLS]
     blocks: list[Block] = [
         Table(
             f"{caption}: estimate, interval, and what it rests on",
             ("Model", *_titles(names)),
-            tuple(_row(*one, names) for one in shown),
+            tuple(_row(*model, names) for model in shown),
             more,
         )
         for caption, names in (
@@ -83,7 +85,7 @@ def literature(runs: Runs) -> tuple[Block, ...]:
     ours: list[tuple[Cell, ...]] = [
         (
             (run.name, "this report"),
-            ", ".join(_named_score(run.evaluation, name) for name in HEADLINE[:3]),
+            scores_text(run.evaluation, HEADLINE[:3]),
             tested_text(run),
             run.evaluation.split_kind,
             "this report" + (", SIMULATED CELLS: not comparable" if run.evaluation.simulated else ""),
@@ -122,15 +124,9 @@ def _tiles(evaluation: Evaluation) -> Tiles:
     for name in HEADLINE:
         if name in evaluation.metrics:
             interval = evaluation.metrics[name]
-            value, bounds = _value_bounds(name, interval)
-            tiles.append(
-                (
-                    METRICS[name].title,
-                    value,
-                    f"{interval.level:.0%} interval {bounds}",
-                    f"{basis_text(interval)}; {interval.method}",
-                )
-            )
+            value, bounds = value_bounds(name, interval)
+            basis = f"{basis_text(interval)}; {interval.method}"
+            tiles.append((METRICS[name].title, value, f"{interval.level:.0%} interval {bounds}", basis))
     return Tiles(tuple(tiles))
 
 
@@ -139,26 +135,18 @@ def _warnings(runs: Runs) -> list[Block]:
     boxes: list[Block] = []
     by_image = [run for run in runs if run.evaluation.split_kind == "image-level"]
     if by_image:
-        boxes.append(
-            Notice(
-                "These scores are optimistic" if len(by_image) == len(runs) else "Some scores are optimistic",
-                (
-                    f"Image-level split: {_names(by_image)}. Cells of one person sit on both sides, and "
-                    "cells of one person look alike: part of the score is memory of the person. One public "
-                    "ResNet18 scored 96.1 to 97.5% on such a split of C-NMC 2019, and 79 to 83% on new "
-                    "people.",
-                ),
-            )
+        text = (
+            f"Image-level split: {_names(by_image)}. Cells of one person sit on both sides, and cells of one "
+            "person look alike: part of the score is memory of the person. One public ResNet18 scored 96.1 "
+            "to 97.5% on such a split of C-NMC 2019, and 79 to 83% on new people."
         )
-    unproven = [run for run in runs if run.overlap is None or not run.overlap.is_disjoint]
-    unproven = [run for run in unproven if run not in by_image]
+        which = "These" if len(by_image) == len(runs) else "Some"
+        boxes.append(Notice(f"{which} scores are optimistic", (text,)))
+    proven = [run for run in runs if run.overlap is not None and run.overlap.is_disjoint]
+    unproven = [run for run in runs if run not in proven and run not in by_image]
     if unproven:
-        boxes.append(
-            Notice(
-                "That trained and tested cells have nothing in common is not proven",
-                (f"{_names(unproven)}: see the section on the split.",),
-            )
-        )
+        title = "That trained and tested cells have nothing in common is not proven"
+        boxes.append(Notice(title, (f"{_names(unproven)}: see the section on the split.",)))
     for run in runs:
         evaluation = run.evaluation
         lines = []
@@ -168,10 +156,8 @@ def _warnings(runs: Runs) -> list[Block]:
                 "the model was trained on. They count in each score."
             )
         if evaluation.unreadable:
-            lines.append(
-                f"{counted(len(evaluation.unreadable), 'test cell')} could not be read, and count in no "
-                "score."
-            )
+            unreadable = counted(len(evaluation.unreadable), "test cell")
+            lines.append(f"{unreadable} could not be read, and count in no score.")
         if lines:
             boxes.append(Notice(f"{run.name}: look at the cells", tuple(lines)))
     return boxes[:_PAIRS]
@@ -188,9 +174,9 @@ def _pairs(runs: Runs) -> tuple[Block, ...]:
         for first, second in combinations(runs, 2)
     ]
     candidates += [
-        (baseline_title(name), one, run.name, run.evaluation)
+        (baseline_title(name), baseline, run.name, run.evaluation)
         for run in runs
-        for name, one in run.baselines.items()
+        for name, baseline in run.baselines.items()
     ]
     if not candidates:
         return ()
@@ -233,15 +219,15 @@ def _pair(first_name: str, first: Evaluation, second_name: str, second: Evaluati
 
 def _baselines(runs: Runs) -> list[tuple[str, Evaluation]]:
     """Return each baseline once, though runs on one split share it; others carry the run's name."""
-    found: list[tuple[str, str, Evaluation]] = []
+    found: dict[object, tuple[str, str, Evaluation]] = {}
     for run in runs:
-        for name, one in run.baselines.items():
-            if not any((one.paths, one.probabilities) == (old.paths, old.probabilities) for *_, old in found):
-                found.append((baseline_title(name), run.name, one))
-    titles = [title for title, *_ in found]
+        for name, baseline in run.baselines.items():
+            answers = baseline.paths, baseline.probabilities
+            found.setdefault(answers, (baseline_title(name), run.name, baseline))
+    titles = [title for title, *_ in found.values()]
     return [
-        (title if titles.count(title) == 1 else f"{title}, beside {run_name}", one)
-        for title, run_name, one in found
+        (title if titles.count(title) == 1 else f"{title}, beside {run_name}", baseline)
+        for title, run_name, baseline in found.values()
     ]
 
 
@@ -257,15 +243,18 @@ def _row(name: str, basis: str, metrics: Mapping[str, Interval], names: Sequence
 def _score(name: str, interval: Interval | None) -> Cell:
     if interval is None:
         return "not known"
-    value, bounds = _value_bounds(name, interval)
-    return value, bounds, basis_text(interval)
+    return *value_bounds(name, interval), basis_text(interval)
 
 
-def _named_score(evaluation: Evaluation, name: str) -> str:
-    return f"{METRICS[name].title} {score_text(name, evaluation.metrics[name])}"
+def scores_text(evaluation: Evaluation, names: Sequence[str]) -> str:
+    """Return those of these metrics that are known, in words: `AUROC 0.912 (0.870 to 0.945), ...`."""
+    metrics = evaluation.metrics
+    return ", ".join(
+        f"{METRICS[name].title} {score_text(name, metrics[name])}" for name in names if name in metrics
+    )
 
 
-def _value_bounds(name: str, interval: Interval) -> tuple[str, str]:
+def value_bounds(name: str, interval: Interval) -> tuple[str, str]:
     """Return `80.4%` and `68.2 to 88.7`."""
     value, bounds = score_text(name, interval).split(" (")
     return value, bounds.removesuffix(")")
