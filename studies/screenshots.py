@@ -24,22 +24,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user, list_users
 from leuknet.store.cases import cases_of
+from leuknet.store.cell_nouns import CaseCell, NewReview, Verdict
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import (
-    SYSTEM,
-    Case,
-    CaseCell,
-    NewReview,
-    NewStudy,
-    NewStudyRead,
-    Study,
-    User,
-    Verdict,
-)
+from leuknet.store.nouns import SYSTEM, Case, User
 from leuknet.store.reviews import current_review, save_review
 from leuknet.store.scorings import count_scored
 from leuknet.store.studies import create_study, open_study, set_study_cases, set_study_readers
+from leuknet.store.study_nouns import NewStudy, NewStudyRead, Study
 from leuknet.store.study_reads import next_item, save_read
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"

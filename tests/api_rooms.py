@@ -10,8 +10,9 @@ from PIL import Image
 
 from leuknet.room.room_files import RoomFiles, image_path
 from leuknet.store.cases import create_case
+from leuknet.store.cell_nouns import NewCell
 from leuknet.store.database import Store
-from leuknet.store.nouns import Case, NewCell, NewImage, User
+from leuknet.store.nouns import Case, NewImage, User
 from leuknet.store.scorings import ScoredCell, record_scorings, save_scored_images
 from leuknet.store.sign_in import create_api_token
 from leuknet.types import CellBox
@@ -63,7 +64,7 @@ def crop_png(number: int, side_px: int = 64) -> bytes:
 
 def _image(path: str, content: bytes, number: int, side_px: int) -> NewImage:
     sha256 = path.rpartition("/")[2].removesuffix(".png")
-    return NewImage(sha256, f"cell-{number}.png", "crop", side_px, side_px, len(content), path, None)
+    return NewImage(sha256, f"cell-{number}.png", "crop", side_px, side_px, len(content), None, path)
 
 
 def _cell(number: int, n_cells: int, side_px: int) -> NewCell:
@@ -79,4 +80,4 @@ def _cell(number: int, n_cells: int, side_px: int) -> NewCell:
         else "uncertain"
     )
     box = CellBox(0, 0, side_px, side_px)
-    return NewCell(f"cell-{number}", box, (), probability, outcome, (), (), MODEL_ID)
+    return NewCell(f"cell-{number}", box, probability, outcome, (), (), MODEL_ID, ())

@@ -16,19 +16,10 @@ from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.room.room_files import RoomFiles, image_path
 from leuknet.simulation.draw_fields import TrueCell, draw_field
 from leuknet.store.cases import add_image, create_case
+from leuknet.store.cell_nouns import NewCell, NewReview, Verdict
 from leuknet.store.cells import add_cells, cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import (
-    SYSTEM,
-    Case,
-    CaseImage,
-    ImageKind,
-    NewCell,
-    NewImage,
-    NewReview,
-    User,
-    Verdict,
-)
+from leuknet.store.nouns import SYSTEM, Case, CaseImage, ImageKind, NewImage, User
 from leuknet.store.reviews import save_review
 from leuknet.types import Calibration, CellBox, ModelCard, Pixels
 
@@ -51,7 +42,7 @@ CARD = ModelCard(
     calibration=Calibration(1.25, (0.4, 0.6), 0.9, 100, 10, 0.08, 0.02),
 )
 
-CELL = NewCell("cell", CellBox(0, 0, 1, 1), (), 0.5, "uncertain", (), (), MODEL_ID)
+CELL = NewCell("cell", CellBox(0, 0, 1, 1), 0.5, "uncertain", (), (), MODEL_ID, ())
 
 
 def read_case(
@@ -117,7 +108,7 @@ def keep(
     files.image(relative).write_bytes(content)
     with Image.open(io.BytesIO(content)) as opened:
         width, height = opened.size
-    new = NewImage(digest, name, kind, height, width, len(content), relative, um)
+    new = NewImage(digest, name, kind, height, width, len(content), um, relative)
     return add_image(store, case.id, new, actor=SYSTEM)
 
 

@@ -14,10 +14,12 @@ from PIL.PngImagePlugin import PngInfo
 from leuknet.room.room_files import RoomFiles
 from leuknet.store import tables
 from leuknet.store.cases import add_image, create_case
+from leuknet.store.cell_nouns import NewCell
 from leuknet.store.cells import add_cells, cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import SYSTEM, Case, NewCell, NewImage, NewStudy, Study, User
+from leuknet.store.nouns import SYSTEM, Case, NewImage, User
 from leuknet.store.studies import create_study, open_study, set_study_cases, set_study_readers
+from leuknet.store.study_nouns import NewStudy, Study
 from leuknet.types import CellBox
 
 FILE_NAME, CASE_TITLE, OUTCOME, WARNING = "Smith_John_1961.png", "Case of Q17", "positive", "strange staining"
@@ -30,9 +32,9 @@ def add_scored_case(
     """Make a case with one scored image and a picture of each of its cells."""
     case = create_case(store, title, user=owner)
     sha256 = hashlib.sha256(case.id.bytes).hexdigest()
-    image = NewImage(sha256, FILE_NAME, "field", 400, 400, 9_000, f"images/{sha256[:2]}/{sha256}.png", 0.11)
+    image = NewImage(sha256, FILE_NAME, "field", 400, 400, 9_000, 0.11, f"images/{sha256[:2]}/{sha256}.png")
     image_id = add_image(store, case.id, image, actor=SYSTEM).id
-    cell = NewCell("c", CellBox(0, 0, 80, 80), (), PROBABILITY, OUTCOME, (), (WARNING,), "m" * 12)
+    cell = NewCell("c", CellBox(0, 0, 80, 80), PROBABILITY, OUTCOME, (), (WARNING,), "m" * 12, ())
     new = [NewCell(**{**vars(cell), "name": f"secret-{n}"}) for n in range(n_cells)]
     add_cells(store, image_id, new, actor=SYSTEM)
     scoring = {"image_id": image_id, "state": "scored", "model_id": "m", "scored_at": datetime.now(UTC)}

@@ -17,8 +17,7 @@ from PIL import Image
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'leuknet[web]'")
 pytest.importorskip("httpx2", reason="httpx2 is not installed: pip install 'leuknet[client]'")
 
-from leuknet.client import Client, link
-from leuknet.client import room as client_room
+from leuknet.client import Client, link, sending
 from leuknet.errors import AccountError, ConflictError, DataError, NotFoundError, SettingError, StoreError
 from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store
@@ -128,7 +127,7 @@ def test_the_data_set_is_saved_as_a_whole(room: Client, tmp_path: Path) -> None:
 def test_an_upload_outlives_the_death_of_the_server(
     folder: Path, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_room, "PART_BYTES", 2**16)
+    monkeypatch.setattr(sending, "PART_BYTES", 2**16)
     path, port = noise_png(tmp_path / "field.png", 1200), free_port()
     uploads: list[str] = []
 
@@ -225,3 +224,21 @@ def test_without_its_library_it_names_the_extra() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert "pip install 'leuknet[client]'" in ended.stderr
     assert "MissingExtraError" in ended.stderr
+
+
+def test_it_needs_no_library_of_the_server() -> None:
+    code = without("sqlalchemy", "fastapi", "pydantic") + "\n".join(
+        [
+            "from leuknet.client import Client",
+            "from leuknet.client.nouns import Cell, read",
+            "cell = dict(id=1, image_id=2, name='c', box=dict(top_px=0, left_px=0, bottom_px=2, right_px=3),",
+            "    probability=None, outcome='positive', flags=['small'], warnings=[], model_id='m',",
+            "    later='new', review=dict(id=5, cell_id=1, verdict='normal', note='', supersedes=None,",
+            "        restores=None, decided_at='2026-11-30T10:00:00Z'))",
+            "found = read(Cell, cell, case_id='00000000-0000-0000-0000-000000000007')",
+            "print(found.case_id.int, found.box.right_px, found.flags, found.review.decided_at.tzinfo)",
+            "Client('http://127.0.0.1', 'token').close()",
+        ]
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert ended.stdout.strip() == "7 3 ('small',) UTC", ended.stderr

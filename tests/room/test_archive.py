@@ -17,7 +17,8 @@ from leuknet.errors import DataError, SettingError
 from leuknet.inference.prediction_table import write_predictions
 from leuknet.room import archive
 from leuknet.room.archive import take_archive
-from leuknet.room.intake import Limits, take_whole
+from leuknet.room.intake import take_whole
+from leuknet.room.intake_checks import Limits
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.table import take_table
 from leuknet.room.tally import Tally
@@ -26,7 +27,7 @@ from leuknet.store.cases import create_case, images_of
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
-from leuknet.store.nouns import Case, Upload, UploadKind, User
+from leuknet.store.nouns import Announcement, Case, CaseUpload, UploadKind, User
 from leuknet.store.scorings import scorings_of
 from leuknet.types import Prediction
 from tests.room.test_intake import kept, picture
@@ -54,16 +55,14 @@ class Taker:
     def __init__(self, store: Store, files: RoomFiles, case: Case, user: User) -> None:
         self.store, self.files, self.case, self.user = store, files, case, user
 
-    def upload(self, content: bytes, name: str, kind: UploadKind) -> Upload:
+    def upload(self, content: bytes, name: str, kind: UploadKind) -> CaseUpload:
         return take_whole(
             self.store,
             self.files,
             self.case.id,
+            Announcement(name, len(content), str(uuid4()), kind),
             content,
             user=self.user,
-            name=name,
-            kind=kind,
-            key=str(uuid4()),
             limits=LIMITS,
         )
 

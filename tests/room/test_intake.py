@@ -26,14 +26,15 @@ from PIL import Image
 
 from leuknet.errors import ConflictError, DataError, LeukNetError, SettingError, StoreError
 from leuknet.room import intake
-from leuknet.room.intake import Limits, append, begin_upload, finish, received, sweep
+from leuknet.room.intake import append, begin_upload, finish, received, sweep
+from leuknet.room.intake_checks import Limits
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.upload_content import shown_name
 from leuknet.store import audit_log as audit
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
-from leuknet.store.nouns import SYSTEM, Case, CaseImage, Upload, UploadKind, User
+from leuknet.store.nouns import SYSTEM, Announcement, Case, CaseImage, CaseUpload, UploadKind, User
 from leuknet.store.uploads import find_upload
 from tests.databases import lock_case
 
@@ -59,16 +60,13 @@ class Sender:
 
     def begin(
         self, n_bytes: int, *, name: str = "a.png", key: str | None = None, kind: UploadKind = "auto"
-    ) -> Upload:
+    ) -> CaseUpload:
         return begin_upload(
             self.store,
             self.files,
             self.case.id,
+            Announcement(name, n_bytes, key or str(uuid4()), kind),
             user=self.user,
-            name=name,
-            n_bytes=n_bytes,
-            kind=kind,
-            key=key or str(uuid4()),
             limits=LIMITS,
         )
 
@@ -218,12 +216,8 @@ def test_an_upload_that_cannot_be_is_refused_before_its_first_byte(
             store,
             files,
             sender.case.id,
+            Announcement("a.png", n_bytes, key, kind, um),
             user=sender.user,
-            name="a.png",
-            n_bytes=n_bytes,
-            kind=kind,
-            key=key,
-            microns_per_pixel=um,
             limits=LIMITS,
         )
 
@@ -239,11 +233,8 @@ def test_an_upload_larger_than_the_disk_has_room_for_is_refused_before_its_first
             store,
             files,
             sender.case.id,
+            Announcement("slide.svs", 2**60, "k", "slide"),
             user=sender.user,
-            name="slide.svs",
-            n_bytes=2**60,
-            kind="slide",
-            key="k",
             limits=Limits(max_upload_bytes=2**61),
         )
 
@@ -348,14 +339,15 @@ from pathlib import Path
 from uuid import UUID
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.intake import *
+from leuknet.room.intake_checks import Limits
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 url, folder, case_id, user, content = sys.argv[1:]
 files, content = RoomFiles(Path(folder)), Path(content).read_bytes()
 with open_store(url) as store:
     print("ready", flush=True)
-    upload = begin_upload(store, files, UUID(case_id), user=list_users(store)[0], name="a.png",
-                          n_bytes=len(content), kind="auto", key="k", limits=Limits())
+    announced = Announcement("a.png", len(content), "k")
+    upload = begin_upload(store, files, UUID(case_id), announced, user=list_users(store)[0], limits=Limits())
     for at in range(received(files, upload), len(content), 7000):
         append(files, upload, at, content[at:at + 7000])
     (image,) = finish(store, files, upload, actor=f"user:{user}")
@@ -442,12 +434,8 @@ def test_the_stated_scale_counts_more_than_the_file_s(store: Store, sender: Send
         store,
         files,
         sender.case.id,
+        Announcement("f.png", len(content), "k", "field", 0.07),
         user=sender.user,
-        name="f.png",
-        n_bytes=len(content),
-        kind="field",
-        key="k",
-        microns_per_pixel=0.07,
         limits=LIMITS,
     )
     append(files, upload, 0, content)

@@ -9,18 +9,20 @@ from uuid import uuid4
 import pytest
 
 from leuknet.room.labels import CellLabel, case_labels, count_labels
-from leuknet.store import tables
+from leuknet.store import study_tables, tables
 from leuknet.store.accounts import set_role
 from leuknet.store.cases import add_image, create_case
+from leuknet.store.cell_nouns import NewCell, NewReview, Verdict
 from leuknet.store.cells import add_cells, cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import SYSTEM, Case, NewCell, NewImage, NewReview, StudyState, User, Verdict
+from leuknet.store.nouns import SYSTEM, Case, NewImage, User
 from leuknet.store.reviews import save_review, undo_review
+from leuknet.store.study_nouns import StudyState
 from leuknet.types import CellBox
 from tests.people import user
 
-IMAGE = NewImage("a" * 64, "smear.png", "field", 100, 200, 5000, "images/aa/a.png", 0.25)
-CELL = NewCell("c1", CellBox(10, 20, 40, 60), (), 0.75, "ALL", (), (), "m" * 12)
+IMAGE = NewImage("a" * 64, "smear.png", "field", 100, 200, 5000, 0.25, "images/aa/a.png")
+CELL = NewCell("c1", CellBox(10, 20, 40, 60), 0.75, "ALL", (), (), "m" * 12, ())
 
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
@@ -56,9 +58,9 @@ def adjudicate(store: Store, case: Case, lead: User, verdict: Verdict, *, state:
             "washout_days": 0,
             "seed": 0,
         }
-        change.execute(tables.studies.insert().values(**study))
+        change.execute(study_tables.studies.insert().values(**study))
         said = {"study_id": study_id, "cell_id": cell_id, "lead_id": lead.id, "verdict": verdict}
-        change.execute(tables.adjudications.insert().values(**said, note="", decided_at=change.at))
+        change.execute(study_tables.adjudications.insert().values(**said, note="", decided_at=change.at))
         change.log("study.adjudicated", f"study:{study_id}")
 
 
@@ -152,12 +154,12 @@ def test_reads_of_a_closed_study_alone_do_not_label(store: Store, case: Case, an
     adjudicate(store, case, lena, "withdrawn", state="closed")
     cell_id = cells_of(store, case.id)[0].id
     with store.writing(anna.actor) as change:
-        (study_id,) = change.execute(tables.studies.select()).one()[:1]
+        (study_id,) = change.execute(study_tables.studies.select()).one()[:1]
         item = {"study_id": study_id, "reader_id": anna.id, "phase": "unaided", "position": 1}
-        statement = tables.study_items.insert().values(**item, cell_id=cell_id, is_repeat=False)
-        item_id = change.execute(statement.returning(tables.study_items.c.id)).scalar_one()
+        statement = study_tables.study_items.insert().values(**item, cell_id=cell_id, is_repeat=False)
+        item_id = change.execute(statement.returning(study_tables.study_items.c.id)).scalar_one()
         read = {"item_id": item_id, "verdict": "normal", "note": "", "seconds": 1.0, "decided_at": change.at}
-        change.execute(tables.study_reads.insert().values(**read))
+        change.execute(study_tables.study_reads.insert().values(**read))
         change.log("study.read", f"study:{study_id}")
     assert label(store, case) == ("unreviewed", None)
 

@@ -25,7 +25,7 @@ def keep_image(room: Path, user: User, content: bytes) -> CaseImage:
     (room / path).write_bytes(content)
     with open_store(f"sqlite:///{room / 'reading-room.db'}") as store:
         case = cases_of(store, user)[0]
-        new = NewImage(sha256, "a.png", "crop", 10, 10, len(content), path, None)
+        new = NewImage(sha256, "a.png", "crop", 10, 10, len(content), None, path)
         return add_image(store, case.id, new, actor=user.actor)
 
 

@@ -29,7 +29,8 @@ from leuknet.room.deep_zoom import TILE_PX, deep_zoom, prepare_tiles, read_tile,
 from leuknet.room.open_fields import OpenFields
 from leuknet.room.pictures import THUMB_PX, ensure_cell_pictures, write_cell_pictures
 from leuknet.room.room_files import RoomFiles
-from leuknet.store.nouns import CaseCell, CaseImage, ImageKind
+from leuknet.store.cell_nouns import CaseCell
+from leuknet.store.nouns import CaseImage, ImageKind
 from leuknet.types import CellBox, Pixels
 
 tifffile = pytest.importorskip("tifffile")
@@ -113,7 +114,7 @@ def files(tmp_path: Path) -> RoomFiles:
 def kept(files: RoomFiles, name: str, pixels: Pixels, kind: ImageKind = "slide") -> CaseImage:
     """The image of that file, whose pixels are these."""
     (h, w), now = pixels.shape[:2], datetime.now(UTC)
-    new = ("a" * 64, name, kind, h, w, 1, f"images/{name}", 0.1)
+    new = ("a" * 64, name, kind, h, w, 1, 0.1, f"images/{name}")
     return CaseImage(*new, id=3, case_id=uuid4(), created_at=now)
 
 
@@ -386,7 +387,7 @@ def test_the_oldest_tiles_go_first_and_levels_that_were_made_last(files: RoomFil
 
 
 def cell(number: int, box: CellBox) -> CaseCell:
-    return CaseCell(f"c{number}", box, (), 0.5, "ALL", (), (), "m" * 12, number, 3)
+    return CaseCell(f"c{number}", box, 0.5, "ALL", (), (), "m" * 12, (), number, 3)
 
 
 def test_surroundings_are_the_cell_in_the_middle_and_white_beyond_the_image(tmp_path: Path) -> None:

@@ -33,22 +33,24 @@ from leuknet.inference.predict import predict_files
 from leuknet.room import webhook as hooks
 from leuknet.room import worker as workers
 from leuknet.room.crops import ensure_crop
-from leuknet.room.intake import Limits, take_whole
+from leuknet.room.intake import take_whole
+from leuknet.room.intake_checks import Limits
 from leuknet.room.kinds import EXPLAIN, SCORE
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.webhook import Webhook, sign, webhook_of_environment
-from leuknet.room.work import Room
+from leuknet.room.work import Workplace
 from leuknet.room.worker import WorkerSettings, run_worker
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.smears.smear import score_smear
 from leuknet.store import audit_log as audit
 from leuknet.store import jobs, open_store, tables
 from leuknet.store.cases import create_case, images_of
+from leuknet.store.cell_nouns import CaseCell
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.features import features_of
 from leuknet.store.jobs import add_job, jobs_of, take_job
-from leuknet.store.nouns import SYSTEM, Case, CaseCell, Job, Upload, UploadKind, User
+from leuknet.store.nouns import SYSTEM, Announcement, Case, CaseJob, CaseUpload, UploadKind, User
 from leuknet.store.scorings import score_again, scorings_of
 from leuknet.store.uploads import find_upload
 from leuknet.types import FieldScale
@@ -98,17 +100,14 @@ class Lab:
 
     def send(
         self, content: bytes, *, name: str = "a", kind: UploadKind = "auto", um: float | None = None
-    ) -> Upload:
+    ) -> CaseUpload:
         return take_whole(
             self.store,
             self.files,
             self.case.id,
+            Announcement(name, len(content), str(uuid4()), kind, um),
             content,
             user=self.user,
-            name=name,
-            kind=kind,
-            key=str(uuid4()),
-            microns_per_pixel=um,
             limits=Limits(),
         )
 
@@ -116,7 +115,7 @@ class Lab:
         given = {"database_url": self.store.address, "folder": self.files.folder, "model": self.model}
         return WorkerSettings(**given, **more)  # type: ignore[arg-type]
 
-    def jobs(self) -> tuple[Job, ...]:
+    def jobs(self) -> tuple[CaseJob, ...]:
         return jobs_of(self.store, self.case.id)
 
     def cells(self) -> tuple[CaseCell, ...]:
@@ -436,7 +435,7 @@ def test_a_database_that_goes_away_is_waited_for(
 
 @on_sqlite
 def test_a_full_disk_is_waited_for(lab: Lab, predictor: FolderPredictor) -> None:
-    room = Room(lab.store, lab.files, predictor, None, None, Limits())
+    room = Workplace(lab.store, lab.files, predictor, None, None, Limits())
     left = [OSError(errno.ENOSPC, "No space left on device")]
 
     def write() -> str:

@@ -40,10 +40,11 @@ from leuknet.store import audit_log as audit
 from leuknet.store import jobs, tables
 from leuknet.store.accounts import set_active
 from leuknet.store.cases import create_case, find_case
+from leuknet.store.cell_nouns import NewReview
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.notes import add_note, notes_of
-from leuknet.store.nouns import SYSTEM, Case, NewReview, Signature, User
+from leuknet.store.nouns import SYSTEM, Case, Signature, User
 from leuknet.store.reviews import save_review
 from leuknet.store.signatures import find_signature, mark_of, reopen, sign, signatures_of
 from tests.people import user

@@ -13,10 +13,11 @@ from leuknet.errors import SettingError, ShapeError, StoreError
 from leuknet.room.similar import similar_cells
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import add_image, create_case
+from leuknet.store.cell_nouns import NewCell
 from leuknet.store.cells import add_cells, cells_of
 from leuknet.store.database import Store
 from leuknet.store.features import features_of, insert_features, model_of_features
-from leuknet.store.nouns import SYSTEM, Case, NewCell, NewImage
+from leuknet.store.nouns import SYSTEM, Case, NewImage
 from leuknet.store.tables import cell_features
 from leuknet.types import CellBox
 
@@ -36,13 +37,13 @@ class Made(NamedTuple):
 def make_case(store: Store, name: str, *, n_cells: int) -> Made:
     user = create_user(store, name, password="a long password", role="reader", actor=SYSTEM)
     case = create_case(store, name, user=user)
-    new = NewImage("a" * 64, "n.tif", "slide", 99, 99, 1, "images/aa/a.tif", None)
+    new = NewImage("a" * 64, "n.tif", "slide", 99, 99, 1, None, "images/aa/a.tif")
     image = add_image(store, case.id, new, actor=SYSTEM)
     box = CellBox(0, 0, 9, 9)
     add_cells(
         store,
         image.id,
-        [NewCell(f"c{number}", box, (), 0.5, "ALL", (), (), MODEL) for number in range(n_cells)],
+        [NewCell(f"c{number}", box, 0.5, "ALL", (), (), MODEL, ()) for number in range(n_cells)],
         actor=SYSTEM,
     )
     return Made(case, [cell.id for cell in cells_of(store, case.id)])

@@ -20,10 +20,12 @@ from leuknet.room.study_results import COLUMNS, reads_csv, study_results
 from leuknet.store import tables
 from leuknet.store.adjudications import adjudicate, disputes
 from leuknet.store.cases import add_image, create_case
+from leuknet.store.cell_nouns import Verdict
 from leuknet.store.cells import add_cells
 from leuknet.store.database import Store
-from leuknet.store.nouns import SYSTEM, Case, NewAdjudication, NewStudyRead, Study, StudyItem, User, Verdict
+from leuknet.store.nouns import SYSTEM, Case, User
 from leuknet.store.studies import close_study
+from leuknet.store.study_nouns import NewAdjudication, NewStudyRead, Study, StudyItem
 from leuknet.store.study_reads import next_item, save_read, study_lines
 from tests.people import user
 from tests.store.test_studies import CELL, IMAGE, PLAN, opened

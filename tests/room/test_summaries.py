@@ -12,18 +12,19 @@ from datetime import timedelta
 
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import add_image, create_case, give_access
+from leuknet.store.cell_nouns import NewCell, NewReview
 from leuknet.store.cells import add_cells
 from leuknet.store.database import Store
 from leuknet.store.gallery import failed_images, gallery_rows, images_of_cells, images_to_show, outlined_cells
 from leuknet.store.jobs import add_job
-from leuknet.store.nouns import SYSTEM, NewCell, NewImage, NewReview
+from leuknet.store.nouns import SYSTEM, NewImage
 from leuknet.store.reviews import save_review, undo_review
 from leuknet.store.scorings import record_scorings
 from leuknet.store.summaries import case_summaries, case_summary, is_worker_missing, people_with_access
 from leuknet.types import CellBox
 
-IMAGE = NewImage("a" * 64, "a.png", "field", 50, 60, 9, "images/aa/a.png", 0.1)
-CELL = NewCell("c1", CellBox(1, 2, 9, 12), ((1.0, 2.0), (9.0, 12.0)), 0.8, "ALL", ("small",), (), "m")
+IMAGE = NewImage("a" * 64, "a.png", "field", 50, 60, 9, 0.1, "images/aa/a.png")
+CELL = NewCell("c1", CellBox(1, 2, 9, 12), 0.8, "ALL", ("small",), (), "m", ((1.0, 2.0), (9.0, 12.0)))
 
 
 def test_a_case_is_counted_once_for_each_reader_whatever_was_undone(store: Store) -> None:

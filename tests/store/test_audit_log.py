@@ -10,9 +10,8 @@ import pytest
 from leuknet.errors import SettingError
 from leuknet.store import audit_log as audit
 from leuknet.store import tables
-from leuknet.store.audit_log import hash_of
+from leuknet.store.audit_log import AuditLine, hash_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import AuditLine
 from tests.conftest import run_cli
 
 N_LINES = 9

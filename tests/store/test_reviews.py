@@ -24,15 +24,16 @@ from leuknet.store.cases import (
     images_of,
     take_access,
 )
-from leuknet.store.cells import CellOrder, add_cells, cells_of, find_cell
+from leuknet.store.cell_nouns import CellOrder, NewCell, NewReview, Verdict
+from leuknet.store.cells import add_cells, cells_of, find_cell
 from leuknet.store.database import Store
-from leuknet.store.nouns import SYSTEM, Case, CaseImage, NewCell, NewImage, NewReview, User, Verdict
+from leuknet.store.nouns import SYSTEM, Case, CaseImage, NewImage, User
 from leuknet.store.reviews import current_review, current_reviews, review_history, save_review, undo_review
 from leuknet.types import CellBox
 from tests.databases import lock_case
 from tests.people import user
 
-IMAGE = NewImage("a" * 64, "Anna P. smear.png", "field", 100, 200, 5000, "images/aa/a.png", 0.25)
+IMAGE = NewImage("a" * 64, "Anna P. smear.png", "field", 100, 200, 5000, 0.25, "images/aa/a.png")
 CELL = NewCell(
     name="c1",
     box=CellBox(10, 20, 40, 60),
@@ -363,7 +364,7 @@ def test_reviews_of_a_killed_process_are_there_if_it_said_so(
     code = """
 import sys
 from leuknet.store import open_store
-from leuknet.store.nouns import NewReview
+from leuknet.store.cell_nouns import NewReview
 from leuknet.store.reviews import save_review
 with open_store(sys.argv[1]) as store:
     for cell in range(int(sys.argv[2]), int(sys.argv[2]) + 3000):

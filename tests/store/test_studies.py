@@ -14,27 +14,14 @@ import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError, StoreError
 from leuknet.store import audit_log as audit
-from leuknet.store import tables
+from leuknet.store import study_tables, tables
 from leuknet.store.adjudications import adjudicate, adjudicated, disputes
 from leuknet.store.blinding import blinded_cases, is_blinded, is_reading
 from leuknet.store.cases import add_image, cases_of, create_case, find_case, give_access
+from leuknet.store.cell_nouns import NewCell, Verdict
 from leuknet.store.cells import add_cells
 from leuknet.store.database import Store
-from leuknet.store.nouns import (
-    PHASES,
-    SYSTEM,
-    Case,
-    NewAdjudication,
-    NewCell,
-    NewImage,
-    NewStudy,
-    NewStudyRead,
-    Phase,
-    Study,
-    StudyItem,
-    User,
-    Verdict,
-)
+from leuknet.store.nouns import SYSTEM, Case, NewImage, User
 from leuknet.store.studies import (
     case_ids_of,
     close_study,
@@ -46,6 +33,7 @@ from leuknet.store.studies import (
     set_study_readers,
     studies_of,
 )
+from leuknet.store.study_nouns import PHASES, NewAdjudication, NewStudy, NewStudyRead, Phase, Study, StudyItem
 from leuknet.store.study_order import draw_order
 from leuknet.store.study_reads import (
     find_item,
@@ -61,8 +49,8 @@ from leuknet.types import CellBox
 from tests.people import user
 
 PLAN = NewStudy("Day 15", "Say what you see.", "unaided", repeat_share=0.25, washout_days=0, seed=5)
-IMAGE = NewImage("a" * 64, "smear.png", "field", 100, 200, 5000, "images/aa/a.png", 0.25)
-CELL = NewCell("c", CellBox(1, 2, 30, 40), (), 0.75, "positive", (), (), "m" * 12)
+IMAGE = NewImage("a" * 64, "smear.png", "field", 100, 200, 5000, 0.25, "images/aa/a.png")
+CELL = NewCell("c", CellBox(1, 2, 30, 40), 0.75, "positive", (), (), "m" * 12, ())
 
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
@@ -122,7 +110,7 @@ def long_ago(store: Store, item: StudyItem, *, days: float) -> None:
     row = {"item_id": item.id, "verdict": "normal", "note": "", "seconds": 1.0}
     row |= {"decided_at": datetime.now(UTC) - timedelta(days=days)}
     with store.engine.begin() as connection:
-        connection.execute(tables.study_reads.insert().values(**row))
+        connection.execute(study_tables.study_reads.insert().values(**row))
 
 
 # --- the order -------------------------------------------------------------------------------------------
@@ -403,12 +391,12 @@ def test_the_database_itself_refuses_to_change_reads_and_decisions(
     again = {"item_id": first.item_id, "verdict": "normal", "note": "", "seconds": 1.0}
     again |= {"decided_at": datetime.now(UTC)}
     statements = [
-        tables.study_reads.update().values(verdict="normal"),
-        tables.study_reads.delete(),
-        tables.study_reads.insert().values(**again),  # a second first read
-        tables.adjudications.update().values(verdict="leukaemic"),
-        tables.adjudications.delete(),
-        tables.study_items.delete(),
+        study_tables.study_reads.update().values(verdict="normal"),
+        study_tables.study_reads.delete(),
+        study_tables.study_reads.insert().values(**again),  # a second first read
+        study_tables.adjudications.update().values(verdict="leukaemic"),
+        study_tables.adjudications.delete(),
+        study_tables.study_items.delete(),
     ]
     for statement in statements:
         with pytest.raises(sa.exc.IntegrityError), store.engine.begin() as connection:

@@ -19,9 +19,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from leuknet.store.cases import create_case, give_access
-from leuknet.store.nouns import SYSTEM, Case, NewStudy, NewStudyRead, User
+from leuknet.store.nouns import SYSTEM, Case, User
 from leuknet.store.sign_in import list_api_tokens, revoke_api_token
 from leuknet.store.studies import create_study, open_study, set_study_cases, set_study_readers
+from leuknet.store.study_nouns import NewStudy, NewStudyRead
 from leuknet.store.study_reads import next_item, save_read
 from leuknet.web.guard import RateLimit
 from tests.api_rooms import crop_png, fill_case, token_of

@@ -21,8 +21,8 @@ from fastapi import FastAPI
 from schemathesis.engine import Status, events, from_schema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from leuknet.store.cell_nouns import NewReview
 from leuknet.store.cells import cells_of
-from leuknet.store.nouns import NewReview
 from leuknet.store.reviews import save_review
 from leuknet.web.guard import RateLimit
 from tests.api_rooms import fill_case, token_of

@@ -20,7 +20,7 @@ from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import cases_of, images_of
-from leuknet.store.nouns import NewReview, Review
+from leuknet.store.cell_nouns import NewReview, ReaderReview
 from leuknet.store.reviews import current_review, current_reviews, save_review
 from tests.browsers import assert_for_everyone, needs_chromium, running_chromium
 from tests.rooms import PASSWORD, RunningRoom, free_port, make_accounts, running_room
@@ -131,7 +131,7 @@ def in_focus(page: Page) -> int:
     return int(active.removeprefix("cell-"))
 
 
-def mine(room: RunningRoom, cell_id: int) -> Review | None:
+def mine(room: RunningRoom, cell_id: int) -> ReaderReview | None:
     with open_store(f"sqlite:///{room.folder / 'reading-room.db'}") as store:
         return current_review(store, cell_id, reader_id=list_users(store)[0].id)
 

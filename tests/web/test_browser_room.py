@@ -19,8 +19,8 @@ from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import give_access
+from leuknet.store.cell_nouns import NewReview
 from leuknet.store.cells import cells_of
-from leuknet.store.nouns import NewReview
 from leuknet.store.reviews import save_review
 from tests.api_rooms import fill_case
 from tests.browsers import assert_for_everyone, needs_chromium, running_chromium

@@ -24,7 +24,8 @@ from playwright.sync_api import (
 from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.store.database import Store
-from leuknet.store.nouns import NewStudyRead, Role, Study, User
+from leuknet.store.nouns import Role, User
+from leuknet.store.study_nouns import NewStudyRead, Study
 from leuknet.store.study_reads import progress, read_history, save_read, study_lines
 from tests.browsers import assert_for_everyone, needs_chromium, running_chromium
 from tests.rooms import PASSWORD, RunningRoom, make_accounts, running_room

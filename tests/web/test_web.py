@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'leuknet[web]'")
 
+from fastapi.testclient import TestClient
+
 from leuknet.errors import SettingError
 from leuknet.room.demonstration import CELLS_TITLE, FIELD_TITLE, N_CELLS
 from leuknet.store.accounts import first_account_token, list_users
@@ -100,6 +102,22 @@ def test_guessing_is_slowed_down_by_name_and_by_address(room: Room) -> None:
     ]
 
     assert statuses == [401] * 10 + [429] * 2
+
+
+def test_all_spellings_of_a_name_share_one_limit_of_passwords(room: Room) -> None:
+    spellings = ["Ada", "ADA", " ada ", "\uff21\uff44\uff41", "ADa"]  # the fourth in full-width letters
+    form = {"form_token": token_in(room.visitor.get("/sign-in").text), "password": "a wrong password"}
+    cookies = room.visitor.cookies
+
+    def guess(name: str, address: int) -> int:
+        browser = TestClient(room.visitor.app, "http://127.0.0.1", client=(f"10.0.0.{address}", 50000))
+        browser.cookies = cookies
+        return browser.post("/sign-in", data=form | {"name": name}).status_code
+
+    statuses = [guess(spellings[number % 5], number) for number in range(21)]
+
+    assert statuses == [401] * 20 + [429]
+    assert guess("Adam", 99) == 401
 
 
 def test_a_form_of_another_site_changes_nothing(room: Room) -> None:

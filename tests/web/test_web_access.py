@@ -6,6 +6,7 @@ this file does not know.
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from collections.abc import Iterator
@@ -25,10 +26,13 @@ from starlette.routing import Mount, Route
 from leuknet.store.cases import give_access, images_of
 from leuknet.store.cells import cells_of
 from leuknet.store.jobs import add_job
-from leuknet.store.nouns import NewStudy, User
+from leuknet.store.nouns import User
 from leuknet.store.scorings import record_scorings
 from leuknet.store.sign_in import create_api_token
 from leuknet.store.studies import create_study, open_study, set_study_cases, set_study_readers
+from leuknet.store.study_nouns import NewStudy
+from leuknet.web.cookies import form_token
+from leuknet.web.text import text
 from tests.read_cases import MODEL_ID, read_case
 from tests.rooms import Room, open_room
 
@@ -92,6 +96,8 @@ class World:
         if way.is_api:
             client = TestClient(self.room.visitor.app, base_url="http://127.0.0.1", follow_redirects=False)
             headers = {} if name is None else {"Authorization": f"Bearer {self.tokens[name]}"}
+        if "form_token" in other:
+            headers["X-Form-Token"] = str(other["form_token"])
         if way.method == "PATCH":
             headers |= {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}
         elif way.is_api and way.method == "POST":
@@ -256,6 +262,16 @@ def test_accounts_are_for_admins(world: World) -> None:
         assert world.ask("Rea", way).status_code == 403, way
         assert world.ask("Lea", way).status_code == 403, way
         assert world.ask("Ada", way).status_code in (200, 422), way
+
+
+def test_every_page_that_changes_something_asks_for_the_token_of_our_forms(world: World) -> None:
+    changing = [way for way in world.ways if not way.is_api and way.method != "GET"]
+    assert len(changing) > 20
+    for way in changing:
+        for token in ("", form_token("another session")):
+            answer = world.ask("Ada", way, form_token=token)  # an admin: refused for no other reason
+            assert answer.status_code == 403, f"{way} answers {answer.status_code}"
+            assert text("error.forged.what") in html.unescape(answer.text), way
 
 
 def test_nothing_of_one_case_is_reached_by_way_of_another(world: World) -> None:

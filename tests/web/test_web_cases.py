@@ -21,9 +21,10 @@ from PIL import Image
 
 from leuknet.room.cards import meaning_of
 from leuknet.store.cases import create_case, give_access, images_of, take_access
+from leuknet.store.cell_nouns import CaseCell, NewReview
 from leuknet.store.cells import add_cells, cells_of
 from leuknet.store.jobs import add_job, jobs_of, take_job
-from leuknet.store.nouns import SYSTEM, Case, CaseCell, CaseImage, NewReview, User
+from leuknet.store.nouns import SYSTEM, Case, CaseImage, User
 from leuknet.store.reviews import current_reviews, save_review
 from leuknet.store.scorings import record_scorings, scorings_of
 from leuknet.store.summaries import case_summaries, is_worker_missing

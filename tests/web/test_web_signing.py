@@ -16,8 +16,9 @@ pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'le
 from fastapi.testclient import TestClient
 
 from leuknet.store.cases import give_access
+from leuknet.store.cell_nouns import NewReview, Verdict
 from leuknet.store.cells import cells_of
-from leuknet.store.nouns import Case, NewReview, Verdict
+from leuknet.store.nouns import Case
 from leuknet.store.reviews import current_review, save_review
 from tests.read_cases import read_case
 from tests.rooms import Room, open_room

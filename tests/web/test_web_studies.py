@@ -24,7 +24,8 @@ from leuknet.store import tables
 from leuknet.store.adjudications import adjudicated
 from leuknet.store.blinding import is_blinded
 from leuknet.store.cases import give_access
-from leuknet.store.nouns import SYSTEM, Case, Study
+from leuknet.store.nouns import SYSTEM, Case
+from leuknet.store.study_nouns import Study
 from leuknet.store.study_reads import read_history, study_lines
 from leuknet.web.pages.study_access import pixels_alone
 from leuknet.web.pages.study_reading import bounded_seconds

@@ -13,13 +13,15 @@ Examples
 ...         room.review(cell, "normal")
 ...     room.labels(case).write_csv("labels.csv")
 
-Start at `Client`; `nouns` are what it gives back, `link` sends and tries again. docs/api.md says what lies
-beneath.
+Start at `Client`. What it gives back are the nouns of the reading room (`leuknet.store.nouns`, `cell_nouns`);
+`link` sends and tries again, `sending` sends files. docs/api.md says what lies beneath.
 """
 
 from __future__ import annotations
 
-from leuknet.client.nouns import Account, Case, CaseProgress, Cell, Image, Review, Upload
-from leuknet.client.room import Client
+from leuknet.client.client import Client
+from leuknet.client.nouns import Cell
+from leuknet.store.cell_nouns import Review
+from leuknet.store.nouns import Account, Case, CaseProgress, Image, Upload
 
 __all__ = ["Account", "Case", "CaseProgress", "Cell", "Client", "Image", "Review", "Upload"]

@@ -26,12 +26,12 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from leuknet.room.intake import Limits
+from leuknet.room.intake_checks import Limits
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.tally import Tally
 from leuknet.room.upload_content import UnusableError, keep_image, kind_of, shown_name
 from leuknet.store.database import Store
-from leuknet.store.nouns import NewImage, Upload
+from leuknet.store.nouns import CaseUpload, NewImage
 from leuknet.store.uploads import add_images
 
 MAX_MEMBERS = 20_000
@@ -51,7 +51,7 @@ _DAMAGED = (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError,
 
 
 def take_archive(
-    store: Store, files: RoomFiles, upload: Upload, *, limits: Limits, report: Callable[[float], None]
+    store: Store, files: RoomFiles, upload: CaseUpload, *, limits: Limits, report: Callable[[float], None]
 ) -> Tally:
     """Put the images of an uploaded archive into its case, and let them wait to be scored.
 
@@ -131,7 +131,13 @@ def _is_passed_over(name: str) -> bool:
 
 
 def _images(
-    archive: ZipFile, members: list[ZipInfo], *, files: RoomFiles, upload: Upload, allowed: int, tally: Tally
+    archive: ZipFile,
+    members: list[ZipInfo],
+    *,
+    files: RoomFiles,
+    upload: CaseUpload,
+    allowed: int,
+    tally: Tally,
 ) -> Iterator[NewImage]:
     """Yield the members that are images, kept; count the others."""
     part = files.part(upload.id).with_name(f"{upload.id}.member")

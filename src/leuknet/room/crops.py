@@ -22,7 +22,8 @@ from leuknet.records import write_whole
 from leuknet.room.cards import RoomModel
 from leuknet.room.open_fields import open_image
 from leuknet.room.room_files import RoomFiles
-from leuknet.store.nouns import CaseCell, CaseImage
+from leuknet.store.cell_nouns import CaseCell
+from leuknet.store.nouns import CaseImage
 from leuknet.types import FoundCell, ModelCard, Pixels
 
 # Of 9 levels: the highest saves a sixth of the bytes and takes five times as long.

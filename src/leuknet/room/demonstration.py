@@ -10,14 +10,15 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from leuknet.room.intake import Limits, take_whole
+from leuknet.room.intake import take_whole
+from leuknet.room.intake_checks import Limits
 from leuknet.room.room_files import RoomFiles
 from leuknet.simulation.draw import draw_cell
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.simulation.population import draw_population
 from leuknet.store.cases import create_case
 from leuknet.store.database import Store
-from leuknet.store.nouns import Case, User
+from leuknet.store.nouns import Announcement, Case, User
 from leuknet.types import Label, Pixels
 
 N_CELLS = 48
@@ -52,22 +53,13 @@ def _draw_cells() -> Iterator[Pixels]:
     population = draw_population(["prelim"], scale=0.1, seed=_SEED)
     for place in range(N_CELLS):
         label = Label.NORMAL if place % 3 == 2 else Label.LEUKAEMIC
-        cell = [one for one in population if one.subject.label is label][place]
+        cell = [drawn for drawn in population if drawn.subject.label is label][place]
         yield draw_cell(cell.traits, cell.nuisance, seed=cell.seed)
 
 
 def _take_in(store: Store, files: RoomFiles, case: Case, user: User, name: str, pixels: Pixels) -> None:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG")
-    take_whole(
-        store,
-        files,
-        case.id,
-        content.getvalue(),
-        user=user,
-        name=name,
-        kind="auto",
-        key=name,
-        microns_per_pixel=FIELD_UM,
-        limits=Limits(),
-    )
+    png = content.getvalue()
+    announced = Announcement(name, len(png), key=name, microns_per_pixel=FIELD_UM)
+    take_whole(store, files, case.id, announced, png, user=user, limits=Limits())

@@ -20,21 +20,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import math
 import os
-import shutil
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
-from leuknet.errors import ConflictError, DataError, SettingError, StoreError
-from leuknet.fields.scale import COARSEST_UM, FINEST_UM
+from leuknet.errors import ConflictError, DataError, StoreError
+from leuknet.room.intake_checks import Limits, check_announcement, check_room
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.upload_content import UnusableError, keep_image, kind_of, shown_name
 from leuknet.store.cases import find_image
 from leuknet.store.database import Store, not_found
-from leuknet.store.nouns import SYSTEM, UPLOAD_KINDS, CaseImage, Upload, UploadKind, User
+from leuknet.store.nouns import SYSTEM, Announcement, CaseImage, CaseUpload, User
 from leuknet.store.uploads import (
     abandoned_uploads,
     complete,
@@ -46,61 +43,24 @@ from leuknet.store.uploads import (
     refuse,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where there is no room for a file."""
 
 GIVEN_UP_AFTER = timedelta(days=7)
 """An upload that has not come by then is given up."""
 
-_LEAST_FREE_BYTES = 2**30
-_LEAST_FREE_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one upload may be.
-
-    Attributes
-    ----------
-    max_upload_bytes
-        Of a file as it is sent, and of all that an archive holds.
-    """
-
-    max_upload_bytes: int = 4 * 2**30
-
 
 def begin_upload(
-    store: Store,
-    files: RoomFiles,
-    case_id: UUID,
-    *,
-    user: User,
-    name: str,
-    n_bytes: int,
-    kind: UploadKind,
-    key: str,
-    microns_per_pixel: float | None = None,
-    limits: Limits,
-) -> Upload:
-    """Announce a file, before its first byte; again with the same key gives the same upload.
+    store: Store, files: RoomFiles, case_id: UUID, announced: Announcement, *, user: User, limits: Limits
+) -> CaseUpload:
+    """Take up a file that is announced, before its first byte; again with the same key it is the same upload.
 
     Parameters
     ----------
     store, files, case_id, user
         Where it goes and who sends it; that the user may, the caller has checked.
-    name
-        As the user calls it; what cannot be shown safely is taken out.
-    n_bytes
-        Of the whole file.
-    kind
-        What it is said to be.
-    key
-        1 to 100 characters, chosen by the client anew for each file.
-    microns_per_pixel
-        As the user states it; counts more than what the file says.
+    announced
+        What is to come.
     limits
         Of this reading room.
 
@@ -115,22 +75,13 @@ def begin_upload(
     StoreError
         If there is no such case.
     """
-    _check(n_bytes, kind=kind, key=key, microns_per_pixel=microns_per_pixel, limits=limits)
-    known = known_upload(store, case_id, user, key)
-    _check_room(files, n_bytes if known is None else n_bytes - received(files, known))
-    return open_upload(
-        store,
-        case_id,
-        user=user,
-        name=shown_name(name),
-        n_bytes=n_bytes,
-        kind=kind,
-        key=key,
-        microns_per_pixel=microns_per_pixel,
-    )
+    check_announcement(announced, limits)
+    known = known_upload(store, case_id, user, announced.key)
+    check_room(files, announced.n_bytes - (0 if known is None else received(files, known)))
+    return open_upload(store, case_id, replace(announced, name=shown_name(announced.name)), user=user)
 
 
-def received(files: RoomFiles, upload: Upload) -> int:
+def received(files: RoomFiles, upload: CaseUpload) -> int:
     """Return how many bytes of an upload have come, all if it is done: where to go on after a break."""
     if upload.state == "done":
         return upload.n_bytes
@@ -138,7 +89,7 @@ def received(files: RoomFiles, upload: Upload) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def append(files: RoomFiles, upload: Upload, offset: int, chunk: bytes) -> int:
+def append(files: RoomFiles, upload: CaseUpload, offset: int, chunk: bytes) -> int:
     """Add bytes to an upload, on the disk when this returns; return how many have come in all.
 
     Raises
@@ -178,7 +129,7 @@ def append(files: RoomFiles, upload: Upload, offset: int, chunk: bytes) -> int:
     return length + len(chunk)
 
 
-def finish(store: Store, files: RoomFiles, upload: Upload, *, actor: str) -> tuple[CaseImage, ...]:
+def finish(store: Store, files: RoomFiles, upload: CaseUpload, *, actor: str) -> tuple[CaseImage, ...]:
     """Check a file that has come, keep it and put it into its case; archives and tables go to the worker.
 
     It can be called again at any time: what is done stays as it is.
@@ -227,28 +178,14 @@ def take_whole(
     store: Store,
     files: RoomFiles,
     case_id: UUID,
+    announced: Announcement,
     content: bytes,
     *,
     user: User,
-    name: str,
-    kind: UploadKind,
-    key: str,
-    microns_per_pixel: float | None = None,
     limits: Limits,
-) -> Upload:
+) -> CaseUpload:
     """Take in a file that is held in memory: parameters and errors as of `begin_upload` and `finish`."""
-    upload = begin_upload(
-        store,
-        files,
-        case_id,
-        user=user,
-        name=name,
-        n_bytes=len(content),
-        kind=kind,
-        key=key,
-        microns_per_pixel=microns_per_pixel,
-        limits=limits,
-    )
+    upload = begin_upload(store, files, case_id, announced, user=user, limits=limits)
     append(files, upload, 0, content)
     finish(store, files, upload, actor=user.actor)
     return upload
@@ -275,51 +212,6 @@ def sweep(store: Store, files: RoomFiles, *, now: datetime | None = None) -> int
     return len(removed)
 
 
-def check_scale(microns_per_pixel: float) -> None:
-    """Raise SettingError if a stated scale is none at which cells can be found."""
-    if not FINEST_UM <= microns_per_pixel <= COARSEST_UM:
-        raise SettingError(
-            "cannot use this scale",
-            why=f"{microns_per_pixel:g} µm per pixel, and it must be {FINEST_UM} to {COARSEST_UM}",
-            fix="a 100x objective gives about 0.07, a scanner at 40x 0.25",
-        )
-
-
-def _check(n_bytes: int, *, kind: str, key: str, microns_per_pixel: float | None, limits: Limits) -> None:
-    if kind not in UPLOAD_KINDS:
-        known = ", ".join(UPLOAD_KINDS)
-        raise SettingError("cannot begin the upload", why=f"its kind is {kind!r}", fix=f"use one of {known}")
-    if not 1 <= len(key) <= 100 or not key.isprintable():
-        raise SettingError(
-            "cannot begin the upload",
-            why=f"its key has {len(key)} characters, or some that cannot be printed",
-            fix="use 1 to 100, such as a random UUID",
-        )
-    if n_bytes < 1:
-        raise DataError("cannot upload the file", why="it has no bytes", fix="copy it again from its source")
-    if n_bytes > limits.max_upload_bytes:
-        raise DataError(
-            "cannot upload the file",
-            why=f"it has {n_bytes:,} bytes, and at most {limits.max_upload_bytes:,} are taken",
-            fix="ask who runs this reading room to allow more, or send less",
-        )
-    if microns_per_pixel is not None:
-        check_scale(microns_per_pixel if math.isfinite(microns_per_pixel) else -1.0)
-
-
-def _check_room(files: RoomFiles, n_bytes: int) -> None:
-    there: Path = next(one for one in (files.folder, *files.folder.parents) if one.exists())
-    disk = shutil.disk_usage(there)
-    kept = min(_LEAST_FREE_BYTES, round(_LEAST_FREE_SHARE * disk.total))
-    if n_bytes > disk.free - kept:
-        raise DataError(
-            "cannot upload the file",
-            why=f"{n_bytes:,} bytes are to come, and the disk of the reading room has {disk.free:,} free, of "
-            f"which {kept:,} are kept",
-            fix="ask who runs this reading room to make room on its disk",
-        )
-
-
 def _write(descriptor: int, chunk: bytes, length: int) -> None:
     """Write all bytes at the end of a file, or none of them."""
     try:
@@ -342,7 +234,7 @@ def _disk_full() -> StoreError:
     )
 
 
-def _check_whole(files: RoomFiles, upload: Upload) -> None:
+def _check_whole(files: RoomFiles, upload: CaseUpload) -> None:
     if upload.state == "failed":
         raise ConflictError(
             "cannot finish the upload", why=upload.error or "it failed", fix="upload the file again"
@@ -356,7 +248,7 @@ def _check_whole(files: RoomFiles, upload: Upload) -> None:
         )
 
 
-def _finished(store: Store, files: RoomFiles, upload: Upload) -> tuple[CaseImage, ...]:
+def _finished(store: Store, files: RoomFiles, upload: CaseUpload) -> tuple[CaseImage, ...]:
     if upload.image_id is None:
         return ()
     files.part(upload.id).unlink(missing_ok=True)  # what a kill before may have left

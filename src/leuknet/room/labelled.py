@@ -41,14 +41,15 @@ from leuknet.fields.slides import Field
 from leuknet.images.transform import place_on_canvas
 from leuknet.records import write_whole
 from leuknet.room.csv_text import defused
-from leuknet.room.labels import Outcome, case_labels
+from leuknet.room.labels import LabelOutcome, case_labels
 from leuknet.room.open_fields import open_image
 from leuknet.room.record import ALL_CELLS
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.cases import images_of
+from leuknet.store.cell_nouns import CaseCell, Verdict
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import Case, CaseCell, CaseImage, Verdict
+from leuknet.store.nouns import Case, CaseImage
 from leuknet.types import Pixels
 
 LEFT_OUT = "left-out.csv"
@@ -159,12 +160,12 @@ def zip_labelled(
 @dataclass(frozen=True)
 class _Chosen:
     cells: tuple[tuple[Case, CaseImage, CaseCell, Verdict], ...]
-    left_out: tuple[tuple[Case, CaseCell, Outcome], ...]
+    left_out: tuple[tuple[Case, CaseCell, LabelOutcome], ...]
 
 
 def _choose(store: Store, cases: Sequence[Case]) -> _Chosen:
     cells: list[tuple[Case, CaseImage, CaseCell, Verdict]] = []
-    left_out: list[tuple[Case, CaseCell, Outcome]] = []
+    left_out: list[tuple[Case, CaseCell, LabelOutcome]] = []
     for case in cases:
         images = {image.id: image for image in images_of(store, case.id)}
         labels = {label.cell_id: label for label in case_labels(store, case.id)}

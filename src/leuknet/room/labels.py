@@ -24,67 +24,60 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal, cast, get_args
 from uuid import UUID
 
+from leuknet.store.cell_nouns import GivenVerdict, Word
 from leuknet.store.database import Store
-from leuknet.store.nouns import Verdict
-from leuknet.store.verdicts import GivenVerdict, verdicts_of
+from leuknet.store.nouns import told
+from leuknet.store.verdicts import CellWord, verdicts_of
 
 LabelState = Literal["agreed", "decided", "disputed", "unreviewed"]
 
-Outcome = Literal["leukaemic", "normal", "uncertain", "not_a_cell", "disputed", "unreviewed"]
+LabelOutcome = Literal["leukaemic", "normal", "uncertain", "not_a_cell", "disputed", "unreviewed"]
 """What a count of cells tells apart."""
 
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+LABEL_OUTCOMES: tuple[LabelOutcome, ...] = get_args(LabelOutcome)
 
 
 @dataclass(frozen=True)
 class CellLabel:
-    """What is said of one cell, and what follows.
-
-    Attributes
-    ----------
-    label
-        None while the cell is disputed or unreviewed.
-    words
-        One of each person who spoke, in the order of their numbers.
-    """
+    """What follows from all that is said of a cell: a word of each person, in the order of their numbers."""
 
     cell_id: int
     state: LabelState
-    label: Verdict | None
-    words: tuple[GivenVerdict, ...]
+    label: GivenVerdict | None = field(metadata=told("Null while the cell is disputed or unreviewed."))
+    words: tuple[Word, ...]
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> LabelOutcome:
         """The label, or why there is none."""
-        return cast(Outcome, self.label or self.state)
+        return cast(LabelOutcome, self.label or self.state)
 
 
 def case_labels(store: Store, case_id: UUID) -> tuple[CellLabel, ...]:
     """Return the label of each cell of a case, in the order of their ids."""
     ids, given = verdicts_of(store, case_id)
-    said = {cell_id: tuple(words) for cell_id, words in groupby(given, key=lambda one: one.cell_id)}
+    said = {cell_id: tuple(words) for cell_id, words in groupby(given, key=lambda word: word.cell_id)}
     return tuple(label_cell(cell_id, said.get(cell_id, ())) for cell_id in ids)
 
 
-def label_cell(cell_id: int, given: Sequence[GivenVerdict]) -> CellLabel:
+def label_cell(cell_id: int, given: Sequence[CellWord]) -> CellLabel:
     """Return what follows from all that is said of one cell, in any order."""
-    latest = {one.user_id: one for one in sorted(given, key=lambda one: one.decided_at)}
+    latest = {word.user_id: word for word in sorted(given, key=lambda word: word.decided_at)}
     words = tuple(latest[user_id] for user_id in sorted(latest))
-    counting = [one for one in words if one.of_lead] or words
-    verdicts = {one.verdict for one in counting}
+    counting = [word for word in words if word.of_lead] or words
+    verdicts = {word.verdict for word in counting}
     if len(verdicts) != 1:
         return CellLabel(cell_id, "disputed" if verdicts else "unreviewed", None, words)
-    (label,) = verdicts
-    state: LabelState = "agreed" if all(one.verdict == label for one in words) else "decided"
+    label = cast(GivenVerdict, verdicts.pop())  # withdrawn words are none
+    state: LabelState = "agreed" if all(word.verdict == label for word in words) else "decided"
     return CellLabel(cell_id, state, label, words)
 
 
-def count_labels(labels: Iterable[CellLabel]) -> dict[Outcome, int]:
+def count_labels(labels: Iterable[CellLabel]) -> dict[LabelOutcome, int]:
     """Return how many cells have each outcome, those without one too."""
-    counts = Counter(one.outcome for one in labels)
-    return {outcome: counts[outcome] for outcome in OUTCOMES}
+    counts = Counter(label.outcome for label in labels)
+    return {outcome: counts[outcome] for outcome in LABEL_OUTCOMES}

@@ -24,7 +24,8 @@ from leuknet.images.reading import read_pixels
 from leuknet.records import write_whole
 from leuknet.room.open_fields import open_image
 from leuknet.room.room_files import RoomFiles
-from leuknet.store.nouns import CaseCell, CaseImage, ImageKind
+from leuknet.store.cell_nouns import CaseCell
+from leuknet.store.nouns import CaseImage, ImageKind
 from leuknet.types import Pixels
 
 THUMB_PX = 96

@@ -35,10 +35,11 @@ from leuknet.room.room_files import RoomFiles
 from leuknet.store.accounts import list_users
 from leuknet.store.audit_log import NO_HASH, recent_lines
 from leuknet.store.cases import images_of
+from leuknet.store.cell_nouns import CaseCell
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.notes import notes_of
-from leuknet.store.nouns import Case, CaseCell, CaseImage, User
+from leuknet.store.nouns import Case, CaseImage, User
 from leuknet.store.scorings import scorings_of
 from leuknet.store.signatures import signatures_of
 from leuknet.types import ModelCard

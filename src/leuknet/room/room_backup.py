@@ -23,9 +23,9 @@ from tqdm import tqdm
 from leuknet.errors import StoreError
 from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store, tables
+from leuknet.store.audit_log import AuditReport
 from leuknet.store.backup import back_up, restore
 from leuknet.store.database import Store
-from leuknet.store.nouns import AuditReport
 
 KEPT = ("images", "signed")
 """Folders of the data folder that hold what cannot be made anew."""

@@ -40,9 +40,10 @@ from leuknet.room.pictures import ensure_cell_pictures, write_cell_pictures
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.table import crop_cell
 from leuknet.smears.smear import SeenCell, see_smear
+from leuknet.store.cell_nouns import NewCell
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
-from leuknet.store.nouns import CaseImage, NewCell
+from leuknet.store.nouns import CaseImage
 from leuknet.store.scorings import (
     ScoredCell,
     cell_ids,

@@ -26,7 +26,7 @@ from leuknet.report.render import encoded
 from leuknet.room import dicom_sr, fhir
 from leuknet.room.case_page import case_html
 from leuknet.room.case_record import CaseRecord
-from leuknet.room.labels import Outcome, case_labels, count_labels
+from leuknet.room.labels import LabelOutcome, case_labels, count_labels
 from leuknet.room.record import case_record
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.audit_log import canonical, digest
@@ -69,7 +69,7 @@ class Readiness:
     obstacles: tuple[Obstacle, ...]
     reason_required: bool
     version: int
-    counts: Mapping[Outcome, int]
+    counts: Mapping[LabelOutcome, int]
 
 
 def readiness(store: Store, case: Case) -> Readiness:

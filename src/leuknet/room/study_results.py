@@ -26,9 +26,10 @@ from leuknet.evaluation.agreement import Compared, ComparedKind, Measure, Rating
 from leuknet.room.csv_text import defused
 from leuknet.room.study_content import ReaderRow, StudyPhaseResults, StudyResults
 from leuknet.store.adjudications import adjudicated, disputes
+from leuknet.store.cell_nouns import VERDICTS, Verdict
 from leuknet.store.database import Store
-from leuknet.store.nouns import VERDICTS, Phase, Study, StudyLine, Verdict
 from leuknet.store.studies import case_ids_of, load_study, reader_ids_of
+from leuknet.store.study_nouns import Phase, Study, StudyLine
 from leuknet.store.study_reads import study_lines
 
 MODEL_CALLS: dict[str, Verdict] = {

@@ -20,8 +20,9 @@ from leuknet.room.room_files import RoomFiles
 from leuknet.room.tally import Tally
 from leuknet.room.upload_content import UnusableError, keep_bytes, shown_name
 from leuknet.smears.smear import outcome_of
+from leuknet.store.cell_nouns import NewCell
 from leuknet.store.database import Store
-from leuknet.store.nouns import NewCell, NewImage, Upload
+from leuknet.store.nouns import CaseUpload, NewImage
 from leuknet.store.scorings import ScoredCell, cell_ids, record_scorings, save_scored_images
 from leuknet.types import CellBox, Pixels, Prediction
 
@@ -39,7 +40,7 @@ _TOGETHER = 64  # crops that go into the case in one transaction, and whose pixe
 def take_table(
     store: Store,
     files: RoomFiles,
-    upload: Upload,
+    upload: CaseUpload,
     *,
     image_root: Path | None,
     report: Callable[[float], None],
@@ -113,7 +114,7 @@ def _read(part: Path, name: str) -> ScoredImages:
 
 
 def _take(
-    files: RoomFiles, rows: ScoredImages, row: int, upload: Upload, root: Path, tally: Tally
+    files: RoomFiles, rows: ScoredImages, row: int, upload: CaseUpload, root: Path, tally: Tally
 ) -> tuple[NewImage, ScoredCell, Pixels] | None:
     """Keep the image of a row; None, and counted, if it cannot be used."""
     path, probability = root / rows.paths[row], rows.probabilities[row]
@@ -138,7 +139,7 @@ def _take(
         undecided=(0.0, 2.0) if rows.uncertain[row] else None,
     )
     um = upload.microns_per_pixel
-    image = NewImage(sha256, name, "crop", h, w, len(content), relative, um)
+    image = NewImage(sha256, name, "crop", h, w, len(content), um, relative)
     return image, ScoredCell(crop_cell(scored, h, w), None), pixels
 
 
@@ -159,7 +160,7 @@ def crop_cell(prediction: Prediction, height_px: int, width_px: int) -> NewCell:
 def _save(
     store: Store,
     files: RoomFiles,
-    upload: Upload,
+    upload: CaseUpload,
     taken: list[tuple[NewImage, ScoredCell, Pixels]],
     model_id: str,
 ) -> int:

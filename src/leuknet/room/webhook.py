@@ -30,7 +30,7 @@ from leuknet.errors import SettingError
 from leuknet.room.kinds import WEBHOOK
 from leuknet.store.database import Store
 from leuknet.store.jobs import add_job
-from leuknet.store.nouns import Job
+from leuknet.store.nouns import CaseJob
 
 URL_VARIABLE = "LEUKNET_WEBHOOK_URL"
 SECRET_VARIABLE = "LEUKNET_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
@@ -86,7 +86,7 @@ def queue_event(store: Store, case_id: UUID, event: Event, *, webhook: Webhook |
         add_job(store, case_id, WEBHOOK, actor=actor, detail={"event": event})
 
 
-def deliver(webhook: Webhook, job: Job) -> None:
+def deliver(webhook: Webhook, job: CaseJob) -> None:
     """Tell the receiver; DeliveryError if it does not answer with a status of 200 to 299 in time."""
     told = {
         "event": job.detail.get("event"),

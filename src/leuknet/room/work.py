@@ -16,7 +16,7 @@ from leuknet.images.reading import read_pixels
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.room.archive import take_archive
 from leuknet.room.crops import ensure_crop, write_crop
-from leuknet.room.intake import Limits
+from leuknet.room.intake_checks import Limits
 from leuknet.room.kinds import ARCHIVE, EXPLAIN, SCORE, TABLE, WEBHOOK
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.score_case import Report, score_images
@@ -26,12 +26,12 @@ from leuknet.room.webhook import Webhook, deliver, queue_event
 from leuknet.store.cases import find_image
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store, not_found
-from leuknet.store.nouns import SYSTEM, Job, Upload
+from leuknet.store.nouns import SYSTEM, CaseJob, CaseUpload
 from leuknet.store.uploads import find_upload, refuse
 
 
 @dataclass(frozen=True)
-class Room:
+class Workplace:
     """A reading room as its worker has it; `WorkerSettings` says what the last three are."""
 
     store: Store
@@ -42,13 +42,13 @@ class Room:
     limits: Limits
 
 
-def ended_well(room: Room, job: Job) -> None:
+def ended_well(room: Workplace, job: CaseJob) -> None:
     """Remove the bytes of an archive or table that was taken in; `sweep` does it after a kill before this."""
     if job.kind in (ARCHIVE, TABLE):
         room.files.part(_upload_id(job)).unlink(missing_ok=True)
 
 
-def ended_badly(room: Room, job: Job, error: Exception) -> None:
+def ended_badly(room: Workplace, job: CaseJob, error: Exception) -> None:
     """Let the upload of a job that failed be failed too, and remove its bytes."""
     if job.kind not in (ARCHIVE, TABLE):
         return
@@ -60,12 +60,12 @@ def ended_badly(room: Room, job: Job, error: Exception) -> None:
     room.files.part(upload.id).unlink(missing_ok=True)
 
 
-def _score(room: Room, job: Job, report: Report) -> None:
+def _score(room: Workplace, job: CaseJob, report: Report) -> None:
     score_images(room.store, room.files, job.case_id, room.predictor, report=report)
     queue_event(room.store, job.case_id, "case.scored", webhook=room.webhook, actor=SYSTEM)
 
 
-def _explain(room: Room, job: Job, report: Report) -> None:
+def _explain(room: Workplace, job: CaseJob, report: Report) -> None:
     """Draw the map of a cell, with the model that scored it."""
     cell_id = int(job.detail["cell"])
     cell = find_cell(room.store, cell_id)
@@ -86,24 +86,24 @@ def _explain(room: Room, job: Job, report: Report) -> None:
         write_crop(draw_map(crop, occlusion_map(predictor, crop), card=predictor.card), path)
 
 
-def _archive(room: Room, job: Job, report: Report) -> str | None:
+def _archive(room: Workplace, job: CaseJob, report: Report) -> str | None:
     upload = _upload(room, job)
     tally = take_archive(room.store, room.files, upload, limits=room.limits, report=report)
     return tally.note
 
 
-def _table(room: Room, job: Job, report: Report) -> str | None:
+def _table(room: Workplace, job: CaseJob, report: Report) -> str | None:
     upload = _upload(room, job)
     tally = take_table(room.store, room.files, upload, image_root=room.image_root, report=report)
     return tally.note
 
 
-def _webhook(room: Room, job: Job, report: Report) -> None:
+def _webhook(room: Workplace, job: CaseJob, report: Report) -> None:
     if room.webhook is not None:  # else it was switched off since
         deliver(room.webhook, job)
 
 
-WORK: dict[str, Callable[[Room, Job, Report], str | None]] = {
+WORK: dict[str, Callable[[Workplace, CaseJob, Report], str | None]] = {
     SCORE: _score,
     EXPLAIN: _explain,
     ARCHIVE: _archive,
@@ -113,11 +113,11 @@ WORK: dict[str, Callable[[Room, Job, Report], str | None]] = {
 """Kind of job to what does it; what it returns is a note for the user, None if there is nothing to say."""
 
 
-def _upload_id(job: Job) -> UUID:
+def _upload_id(job: CaseJob) -> UUID:
     return UUID(str(job.detail["upload"]))
 
 
-def _upload(room: Room, job: Job) -> Upload:
+def _upload(room: Workplace, job: CaseJob) -> CaseUpload:
     upload = find_upload(room.store, _upload_id(job))
     if upload is None:
         raise not_found("upload", _upload_id(job))
@@ -128,7 +128,7 @@ def _upload(room: Room, job: Job) -> Upload:
     return upload
 
 
-def _told(upload: Upload, error: Exception) -> str:
+def _told(upload: CaseUpload, error: Exception) -> str:
     if isinstance(error, LeukNetError):
         return f"{error.what}: {error.why}. {error.fix[:1].upper()}{error.fix[1:]}."
     return f"cannot use {upload.name!r}: a bug in LeukNet: {error!r}"

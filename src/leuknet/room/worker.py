@@ -25,11 +25,12 @@ import sqlalchemy as sa
 from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoppedError, StoreError
 from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.room.deep_zoom import trim_tiles
-from leuknet.room.intake import FULL, Limits, sweep
+from leuknet.room.intake import FULL, sweep
+from leuknet.room.intake_checks import Limits
 from leuknet.room.kinds import ARCHIVE, EXPLAIN, SCORE, TABLE, WEBHOOK
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.webhook import PAUSES_S, TRIES, DeliveryError, Webhook
-from leuknet.room.work import WORK, Room, ended_badly, ended_well
+from leuknet.room.work import WORK, Workplace, ended_badly, ended_well
 from leuknet.store import open_store
 from leuknet.store.database import Store
 from leuknet.store.jobs import (
@@ -40,7 +41,7 @@ from leuknet.store.jobs import (
     requeue_running,
     take_job,
 )
-from leuknet.store.nouns import Job
+from leuknet.store.nouns import CaseJob
 
 BEAT_S = 10.0
 """How often a worker says that it is alive; each time is a line in the log."""
@@ -111,7 +112,7 @@ def run_worker(settings: WorkerSettings, *, stop: threading.Event | None = None)
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     predictor = load_onnx_model(settings.model, threads=settings.threads)
     with open_store(settings.database_url) as store, _present(settings.folder, store):
-        room = Room(
+        room = Workplace(
             store=store,
             files=RoomFiles(settings.folder),
             predictor=predictor,
@@ -137,7 +138,7 @@ class _Worker:
         `time.monotonic()` before which the receiver of events is left alone.
     """
 
-    def __init__(self, room: Room, stop: threading.Event) -> None:
+    def __init__(self, room: Workplace, stop: threading.Event) -> None:
         self.room = room
         self.stop = stop
         self.webhooks_from = 0.0
@@ -157,7 +158,7 @@ class _Worker:
                 else:
                     self.do(job)
 
-    def next_job(self) -> Job | None:
+    def next_job(self) -> CaseJob | None:
         """Take what is asked for by someone who waits before what is not."""
         store = self.room.store
         job = take_job(store, kinds=(EXPLAIN,)) or take_job(store, kinds=(SCORE, ARCHIVE, TABLE))
@@ -165,7 +166,7 @@ class _Worker:
             job = take_job(store, kinds=(WEBHOOK,))
         return job
 
-    def do(self, job: Job) -> None:
+    def do(self, job: CaseJob) -> None:
         """Do a job to its end, however often the database or the disk fails meanwhile."""
         _log.info("job %s: %s", job.id, job.kind)
         begun = time.monotonic()
@@ -185,7 +186,7 @@ class _Worker:
                 self.outlast(lambda: fail_job(self.room.store, job, told))
         _log.info("job %s: %.1f s", job.id, time.monotonic() - begun)
 
-    def attempt(self, job: Job) -> None:
+    def attempt(self, job: CaseJob) -> None:
         """Do a job and say how it ended. ConflictError if it is no longer this worker's."""
         try:
             with self.reporting(job) as report:
@@ -207,7 +208,7 @@ class _Worker:
             ended_well(self.room, job)
 
     @contextmanager
-    def reporting(self, job: Job) -> Iterator[Callable[[float], None]]:
+    def reporting(self, job: CaseJob) -> Iterator[Callable[[float], None]]:
         """Say from a thread that a job is alive; give what its work calls between batches."""
         pulse = _Pulse(self.room.store, job)
 
@@ -224,7 +225,7 @@ class _Worker:
         with pulse:
             yield report
 
-    def try_later(self, job: Job, why: str) -> None:
+    def try_later(self, job: CaseJob, why: str) -> None:
         """Give a webhook's job back for another try, or give it up."""
         tried = int(job.detail.get("try", 1))
         if tried >= TRIES:
@@ -269,7 +270,7 @@ class _Worker:
 class _Pulse:
     """A thread that says, every `BEAT_S`, that a job is alive."""
 
-    def __init__(self, store: Store, job: Job) -> None:
+    def __init__(self, store: Store, job: CaseJob) -> None:
         self.progress = 0.0
         self.lost = False
         self._store = store

@@ -175,7 +175,7 @@ def _user(change: Change, user_id: int) -> User:
 
 
 def _add_user(change: Change, name: str, hashed: str, role: Role) -> User:
-    folded = _fold(name)
+    folded = folded_name(name)
     if change.execute(sa.select(users.c.id).where(users.c.folded_name == folded)).first() is not None:
         raise AccountError(
             f"cannot make the account {name!r}",
@@ -205,13 +205,14 @@ def _known_role(role: Role) -> Role:
     return role
 
 
-def _fold(name: str) -> str:
+def folded_name(name: str) -> str:
+    """Return the form of a name by which accounts are told apart, and tries to guess a password counted."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).strip().casefold())
 
 
 def _known_name(name: str) -> str:
     """Return the name to look up: "", which nobody has, for what cannot be a name and no database takes."""
-    folded = _fold(name)
+    folded = folded_name(name)
     return "" if _unreadable(folded) else folded
 
 

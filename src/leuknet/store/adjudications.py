@@ -1,4 +1,4 @@
-"""What a lead decides of cells on which the readers of a study differ: only ever added to.
+"""What a lead decides of cells on which the readers of a study differ: only ever added to, see `decisions`.
 
 Of each reader the first showing counts, in the last phase that all readers are through, or in the study's
 first phase if none is. A cell is disputed if the verdicts of at least two readers differ there; readers who
@@ -10,21 +10,19 @@ Start at `disputes` and `adjudicate`.
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from leuknet.errors import ConflictError, SettingError
-from leuknet.store.audit_log import digest
+from leuknet.errors import ConflictError
 from leuknet.store.blinding import has_read
+from leuknet.store.cell_nouns import Verdict
 from leuknet.store.database import Change, Store, not_found
-from leuknet.store.newest import IS_NEWEST_ADJUDICATION
-from leuknet.store.nouns import VERDICTS, Adjudication, Dispute, NewAdjudication, Phase, Study, Verdict
+from leuknet.store.decisions import ADJUDICATIONS
 from leuknet.store.studies import study_of
+from leuknet.store.study_nouns import Adjudication, Dispute, NewAdjudication, Phase, Study
 from leuknet.store.study_reads import lines_of
-from leuknet.store.tables import adjudications, study_items
+from leuknet.store.study_tables import adjudications, study_items
 
 
 def disputes(store: Store, study_id: UUID) -> tuple[Dispute, ...]:
@@ -60,20 +58,11 @@ def adjudicate(store: Store, new: NewAdjudication, *, expected_id: int | None) -
     StoreError
         If there is no such study, account, or cell in the study.
     """
-    if new.verdict not in VERDICTS or new.verdict == "withdrawn":
-        given = ", ".join(one for one in VERDICTS if one != "withdrawn")
-        raise SettingError("cannot decide the cell", why=f"{new.verdict!r} is no verdict", fix=f"use {given}")
+    ADJUDICATIONS.require_given(new.verdict)
     with store.writing(f"user:{new.lead_id}") as change:
         _require_disputed(change, study_of(change.connection, new.study_id), new.cell_id)
-        current = _current(change.connection, new.study_id, new.cell_id).get(new.cell_id)
-        found = None if current is None else current.id
-        if found != expected_id:
-            raise ConflictError(
-                "cannot decide the cell",
-                why=f"its newest decision was to be number {expected_id}, and is number {found}",
-                fix="look at the cell again; nothing was overwritten",
-            )
-        return _add(change, new, supersedes=expected_id)
+        ADJUDICATIONS.require_newest(_current(change.connection, new.study_id).get(new.cell_id), expected_id)
+        return ADJUDICATIONS.add(change, new, supersedes=expected_id)
 
 
 def adjudicated(store: Store, study_id: UUID) -> dict[int, Adjudication]:
@@ -120,29 +109,6 @@ def _require_disputed(change: Change, study: Study, cell_id: int) -> None:
         )
 
 
-def _current(
-    connection: sa.Connection, study_id: UUID, cell_id: int | None = None
-) -> dict[int, Adjudication]:
-    query = sa.select(adjudications).where(adjudications.c.study_id == study_id, IS_NEWEST_ADJUDICATION)
-    if cell_id is not None:
-        query = query.where(adjudications.c.cell_id == cell_id)
-    return {row.cell_id: Adjudication(**row._asdict()) for row in connection.execute(query)}
-
-
-def _add(change: Change, new: NewAdjudication, *, supersedes: int | None) -> Adjudication:
-    values: dict[str, Any] = {**asdict(new), "decided_at": change.at, "supersedes": supersedes}
-    insert = adjudications.insert().values(**values).returning(adjudications.c.id)
-    try:
-        new_id = change.execute(insert).scalar_one()
-    except sa.exc.IntegrityError as error:
-        raise not_found("account", new.lead_id) from error
-    change.log(
-        "adjudication.saved",
-        f"adjudication:{new_id}",
-        study=str(new.study_id),
-        cell=new.cell_id,
-        verdict=new.verdict,
-        note_sha256=digest(new.note),
-        supersedes=supersedes,
-    )
-    return Adjudication(**values, id=new_id)
+def _current(connection: sa.Connection, study_id: UUID) -> dict[int, Adjudication]:
+    found = ADJUDICATIONS.newest(connection, adjudications.c.study_id == study_id)
+    return {decision.cell_id: decision for decision in found}

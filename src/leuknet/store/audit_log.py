@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,6 @@ import sqlalchemy as sa
 
 from leuknet.errors import SettingError
 from leuknet.store import tables
-from leuknet.store.nouns import AuditLine, AuditReport
 
 if TYPE_CHECKING:
     from leuknet.store.database import Store
@@ -35,6 +34,44 @@ NO_HASH = "0" * 64
 _FARTHEST = 1000  # lines by which a renumbered line is looked for
 
 Detail = Mapping[str, str | int | float | bool | Sequence[str] | None]
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """One write, as the log keeps it; `at` is ISO 8601 and `detail` JSON, to the byte as they were hashed."""
+
+    seq: int
+    at: str
+    actor: str
+    action: str
+    object: str
+    detail: str
+    previous_hash: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What a check of the log found.
+
+    Attributes
+    ----------
+    lines
+        How many were read.
+    head_seq, head_hash
+        The last line's, 0 and 64 zeros for an empty log. Who keeps them elsewhere can later show that no line
+        was cut off and that the whole was not written anew.
+    broken_at
+        Number of the first line that was changed, removed, inserted or moved; None if the log is whole.
+    why
+        What is wrong there, "" if nothing.
+    """
+
+    lines: int
+    head_seq: int
+    head_hash: str
+    broken_at: int | None
+    why: str
 
 
 def verify(store: Store, *, expect: tuple[int, str] | None = None) -> AuditReport:

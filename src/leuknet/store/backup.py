@@ -18,9 +18,9 @@ import sqlalchemy as sa
 
 from leuknet.errors import StoreError
 from leuknet.store import audit_log as audit
+from leuknet.store.audit_log import AuditReport
 from leuknet.store.connect import explained
 from leuknet.store.database import Store, open_database, resolve_url
-from leuknet.store.nouns import AuditReport
 
 
 def back_up(store: Store, file: Path) -> None:

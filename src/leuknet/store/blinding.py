@@ -16,7 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.store.database import Store
-from leuknet.store.tables import studies, study_cases, study_items, study_readers, study_reads
+from leuknet.store.study_tables import studies, study_cases, study_items, study_readers, study_reads
 
 
 def is_blinded(store: Store, user_id: int, case_id: UUID) -> bool:

@@ -14,10 +14,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from leuknet.store.cells import CellOrder, cell_of_row
+from leuknet.store.cell_nouns import CaseCell, CellOrder, ReaderReview
+from leuknet.store.cells import cell_of_row
 from leuknet.store.database import Store
-from leuknet.store.newest import IS_NEWEST_REVIEW
-from leuknet.store.nouns import CaseCell, Review
+from leuknet.store.decisions import REVIEWS
 from leuknet.store.tables import cells, images, reviews
 
 
@@ -41,7 +41,7 @@ class ReadCell:
     """A cell, and the newest review of one reader, a withdrawn one too; None if there never was one."""
 
     cell: CaseCell
-    review: Review | None
+    review: ReaderReview | None
 
 
 @dataclass(frozen=True)
@@ -172,12 +172,11 @@ def _follows(
     return beyond | ((key == after.key) & later) | key.is_(None)
 
 
-def _newest(connection: sa.Connection, cell_ids: Sequence[int], reader_id: int) -> dict[int, Review]:
-    query = sa.select(reviews).where(reviews.c.cell_id.in_(cell_ids), reviews.c.reader_id == reader_id)
-    rows = connection.execute(query.where(IS_NEWEST_REVIEW))
-    return {row.cell_id: Review(**row._asdict()) for row in rows}
+def _newest(connection: sa.Connection, cell_ids: Sequence[int], reader_id: int) -> dict[int, ReaderReview]:
+    found = REVIEWS.newest(connection, reviews.c.cell_id.in_(cell_ids), reviews.c.reader_id == reader_id)
+    return {review.cell_id: review for review in found}
 
 
 def _is_reviewed(reader_id: int) -> sa.ColumnElement[bool]:
     own = (reviews.c.cell_id == cells.c.id) & (reviews.c.reader_id == reader_id)
-    return sa.exists().where(own, reviews.c.verdict != "withdrawn", IS_NEWEST_REVIEW)
+    return sa.exists().where(own, reviews.c.verdict != "withdrawn", REVIEWS.is_newest)

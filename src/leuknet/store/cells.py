@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from leuknet.errors import ConflictError
 from leuknet.store.cases import require_open
+from leuknet.store.cell_nouns import CaseCell, NewCell
 from leuknet.store.database import Change, Store, not_found
-from leuknet.store.nouns import CaseCell, NewCell
 from leuknet.store.tables import cells, images
 from leuknet.types import CellBox
 

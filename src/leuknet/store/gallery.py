@@ -11,9 +11,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from leuknet.store.cell_nouns import Verdict
 from leuknet.store.database import Store
-from leuknet.store.newest import IS_NEWEST_REVIEW
-from leuknet.store.nouns import CaseImage, Verdict
+from leuknet.store.decisions import REVIEWS
+from leuknet.store.nouns import CaseImage
 from leuknet.store.tables import cells, images, reviews, scorings
 from leuknet.types import CellBox
 
@@ -50,7 +51,7 @@ def gallery_rows(
     query = query.join(images).where(*here).order_by(cells.c.id)
     own = sa.select(reviews.c.cell_id, reviews.c.verdict, reviews.c.id)
     own = own.join(cells, cells.c.id == reviews.c.cell_id).join(images).where(*here)
-    own = own.where(reviews.c.reader_id == reader_id, IS_NEWEST_REVIEW)
+    own = own.where(reviews.c.reader_id == reader_id, REVIEWS.is_newest)
     with store.reading() as connection:
         said = {row[0]: (row[1], row[2]) for row in connection.execute(own)}
         return tuple(

@@ -10,7 +10,7 @@ Start at `take_job`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from leuknet.errors import ConflictError
 from leuknet.store.cases import case_of
 from leuknet.store.database import Change, Store
-from leuknet.store.nouns import SYSTEM, Job
+from leuknet.store.nouns import SYSTEM, CaseJob
 from leuknet.store.tables import jobs
 
 SILENCE = timedelta(minutes=2)
@@ -32,21 +32,20 @@ MAX_ATTEMPTS = 3
 
 def add_job(
     store: Store, case_id: UUID, kind: str, *, actor: str, detail: dict[str, Any] | None = None
-) -> Job:
+) -> CaseJob:
     """Let a job wait for a worker; StoreError if there is no such case."""
     with store.writing(actor) as change:
         case_of(change.connection, case_id)
         return insert_job(change, case_id, kind, detail=detail)
 
 
-def insert_job(change: Change, case_id: UUID, kind: str, *, detail: dict[str, Any] | None = None) -> Job:
+def insert_job(change: Change, case_id: UUID, kind: str, *, detail: dict[str, Any] | None = None) -> CaseJob:
     """Do what `add_job` does within a transaction."""
-    new = Job(0, case_id, kind, "queued", 0, change.at, None, None, 0.0, detail or {})
-    values = asdict(new)
-    del values["id"]
-    job_id = change.execute(jobs.insert().values(**values).returning(jobs.c.id)).scalar_one()
-    change.log("job.added", f"job:{job_id}", case=str(case_id), kind=kind)
-    return Job(**values, id=job_id)
+    values = {"case_id": case_id, "kind": kind, "state": "queued", "attempts": 0, "created_at": change.at}
+    values |= {"progress": 0.0, "detail": detail or {}}
+    row = change.execute(jobs.insert().values(**values).returning(jobs)).one()
+    change.log("job.added", f"job:{row.id}", case=str(case_id), kind=kind)
+    return _job(row)
 
 
 def insert_job_once(change: Change, case_id: UUID, kind: str) -> None:
@@ -56,7 +55,7 @@ def insert_job_once(change: Change, case_id: UUID, kind: str) -> None:
         insert_job(change, case_id, kind)
 
 
-def take_job(store: Store, *, kinds: Sequence[str] | None = None) -> Job | None:
+def take_job(store: Store, *, kinds: Sequence[str] | None = None) -> CaseJob | None:
     """Give a worker the next job, of any or these kinds, which no other gets; None if there is none."""
     if not _something_to_do(store, kinds):
         return None  # without a write: idle workers ask often
@@ -80,7 +79,7 @@ def take_job(store: Store, *, kinds: Sequence[str] | None = None) -> Job | None:
         return replace(_job(row), **taken)
 
 
-def report_progress(store: Store, job: Job, progress: float) -> None:
+def report_progress(store: Store, job: CaseJob, progress: float) -> None:
     """Say that a job is alive and how much of it is done, 0 to 1.
 
     Each report is a line in the log: make one every few seconds, not for each cell.
@@ -95,7 +94,7 @@ def report_progress(store: Store, job: Job, progress: float) -> None:
         change.log("job.alive", f"job:{job.id}", attempt=job.attempts, progress=progress)
 
 
-def finish_job(store: Store, job: Job, *, note: str | None = None) -> None:
+def finish_job(store: Store, job: CaseJob, *, note: str | None = None) -> None:
     """Say that a job is done; ConflictError if it is no longer this worker's.
 
     `note` is what the user should know all the same; it becomes `note` of the job's detail.
@@ -106,7 +105,7 @@ def finish_job(store: Store, job: Job, *, note: str | None = None) -> None:
         change.log("job.done", f"job:{job.id}", attempt=job.attempts)
 
 
-def release_job(store: Store, job: Job, *, detail: dict[str, Any] | None = None) -> None:
+def release_job(store: Store, job: CaseJob, *, detail: dict[str, Any] | None = None) -> None:
     """Let a job wait again, as if it had not been taken; ConflictError if it is no longer this worker's.
 
     For a worker that stops, or that cannot do it now. `detail`, if given, takes the place of the job's.
@@ -135,22 +134,22 @@ def requeue_running(store: Store) -> int:
         return len(found)
 
 
-def fail_job(store: Store, job: Job, error: str) -> None:
+def fail_job(store: Store, job: CaseJob, error: str) -> None:
     """Say that a job cannot be done and why; it is not tried again. ConflictError as in `finish_job`."""
     with store.writing(SYSTEM) as change:
         _update(change, job, state="failed", error=error, heartbeat_at=change.at)
         change.log("job.failed", f"job:{job.id}", attempt=job.attempts)
 
 
-def jobs_of(store: Store, case_id: UUID) -> tuple[Job, ...]:
+def jobs_of(store: Store, case_id: UUID) -> tuple[CaseJob, ...]:
     """Return a case's jobs, the oldest first."""
     query = sa.select(jobs).where(jobs.c.case_id == case_id).order_by(jobs.c.id)
     with store.reading() as connection:
         return tuple(_job(row) for row in connection.execute(query))
 
 
-def _job(row: sa.Row[Any]) -> Job:
-    return Job(**{**row._asdict(), "detail": row.detail or {}})
+def _job(row: sa.Row[Any]) -> CaseJob:
+    return CaseJob(**{**row._asdict(), "detail": row.detail or {}})
 
 
 def _something_to_do(store: Store, kinds: Sequence[str] | None) -> bool:
@@ -172,7 +171,7 @@ def _fail_worn(change: Change, deserted: sa.ColumnElement[bool]) -> None:
         change.log("job.failed", f"job:{job_id}")
 
 
-def _update(change: Change, job: Job, **values: object) -> None:
+def _update(change: Change, job: CaseJob, **values: object) -> None:
     here = (jobs.c.id == job.id) & (jobs.c.attempts == job.attempts) & (jobs.c.state == "running")
     if change.execute(jobs.update().where(here).values(**values)).rowcount == 0:
         raise ConflictError(

@@ -5,6 +5,8 @@ Start at `add_note` and `notes_of`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,11 +15,22 @@ from leuknet.errors import SettingError
 from leuknet.store.audit_log import digest
 from leuknet.store.cases import require_open
 from leuknet.store.database import Change, Store
-from leuknet.store.nouns import CaseNote, User
+from leuknet.store.nouns import User
 from leuknet.store.tables import case_notes
 
 LONGEST = 10_000
 """Characters of a note."""
+
+
+@dataclass(frozen=True)
+class CaseNote:
+    """What somebody wrote about a case as a whole. It is never changed."""
+
+    id: int
+    case_id: UUID
+    user_id: int
+    text: str
+    written_at: datetime
 
 
 def add_note(store: Store, case_id: UUID, text: str, *, user: User) -> CaseNote:

@@ -16,11 +16,12 @@ import sqlalchemy as sa
 
 from leuknet.errors import ConflictError
 from leuknet.store.cases import insert_image, require_open
+from leuknet.store.cell_nouns import NewCell
 from leuknet.store.cells import insert_cells
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.features import insert_features
 from leuknet.store.jobs import insert_job_once
-from leuknet.store.nouns import SYSTEM, CaseImage, NewCell, NewImage, Scoring
+from leuknet.store.nouns import SYSTEM, CaseImage, NewImage, Scoring
 from leuknet.store.tables import cells, images, scorings
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ Start at `start_session` and `find_session`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from leuknet.errors import AccountError
 from leuknet.store import passwords
 from leuknet.store.accounts import USER, user_of
 from leuknet.store.database import Store, not_found
-from leuknet.store.nouns import ApiToken, Session, User
+from leuknet.store.nouns import User
 from leuknet.store.tables import api_tokens, sessions, users
 
 SESSION_LIFETIME = timedelta(hours=12)
@@ -25,6 +26,27 @@ SEEN_INTERVAL = timedelta(minutes=5)
 """How exactly `last_seen_at` is kept; each time it is written, it is a line in the log."""
 
 _TOKEN = (api_tokens.c.id, api_tokens.c.user_id, api_tokens.c.name, api_tokens.c.created_at)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A browser that is signed in."""
+
+    user: User
+    created_at: datetime
+    expires_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True)
+class ApiToken:
+    """A program that may act for a user, until it is revoked."""
+
+    id: int
+    user_id: int
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None
 
 
 def start_session(store: Store, user: User, *, lifetime: timedelta = SESSION_LIFETIME) -> tuple[str, Session]:

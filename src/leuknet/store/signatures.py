@@ -9,7 +9,7 @@ Start at `sign`. What a report holds is for `leuknet.room.signing` to say.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -19,20 +19,10 @@ from leuknet.errors import AccountError, ConflictError, SettingError
 from leuknet.store.audit_log import digest
 from leuknet.store.cases import case_of, require_open
 from leuknet.store.database import Change, Store
-from leuknet.store.notes import write_note
-from leuknet.store.nouns import CaseNote, CaseState, Signature, User
-from leuknet.store.tables import (
-    adjudications,
-    case_notes,
-    cases,
-    cells,
-    images,
-    reviews,
-    scorings,
-    signatures,
-    studies,
-    users,
-)
+from leuknet.store.notes import CaseNote, write_note
+from leuknet.store.nouns import CaseState, Signature, User
+from leuknet.store.study_tables import adjudications, studies
+from leuknet.store.tables import case_notes, cases, cells, images, reviews, scorings, signatures, users
 
 LONGEST_REASON = 2000
 """Characters of a reason."""
@@ -113,10 +103,10 @@ def sign(
                 why="a review, note, image or cell was added, or it was signed, while the report was made",
                 fix="look at the case again, then sign it as it is now",
             )
-        new = Signature(0, case_id, seen.version + 1, user.id, at, reason, content, digest(content))
-        values = {name: value for name, value in asdict(new).items() if name != "id"}
-        insert = signatures.insert().values(**values).returning(signatures.c.id)
-        signature = replace(new, id=change.execute(insert).scalar_one())
+        values = {"case_id": case_id, "version": seen.version + 1, "signed_by": user.id, "signed_at": at}
+        values |= {"reason": reason, "content": content, "content_sha256": digest(content)}
+        row = change.execute(signatures.insert().values(**values).returning(signatures)).one()
+        signature = Signature(**row._asdict())
         _set_state(change, case_id, "signed")
         change.log(
             "case.signed",

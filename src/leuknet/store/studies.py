@@ -20,18 +20,11 @@ import sqlalchemy as sa
 from leuknet.errors import ConflictError, SettingError
 from leuknet.store.cases import case_of
 from leuknet.store.database import Change, Store, not_found
-from leuknet.store.nouns import STUDY_MODES, NewStudy, Study, User
+from leuknet.store.nouns import User
+from leuknet.store.study_nouns import STUDY_MODES, NewStudy, Study
 from leuknet.store.study_order import draw_order
-from leuknet.store.tables import (
-    cells,
-    images,
-    scorings,
-    studies,
-    study_cases,
-    study_items,
-    study_readers,
-    users,
-)
+from leuknet.store.study_tables import studies, study_cases, study_items, study_readers
+from leuknet.store.tables import cells, images, scorings, users
 
 _LARGEST_SEED = 2**31 - 1
 _ROWS = 20_000

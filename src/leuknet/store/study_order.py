@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leuknet.store.nouns import PHASES, Phase
+from leuknet.store.study_nouns import PHASES, Phase
 
 
 def draw_order(

@@ -13,9 +13,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from leuknet.store.database import Store
-from leuknet.store.nouns import Phase
+from leuknet.store.study_nouns import Phase
 from leuknet.store.study_reads import item_at, progress
-from leuknet.store.tables import cells, study_items
+from leuknet.store.study_tables import study_items
+from leuknet.store.tables import cells
 
 
 def shown_cell(

@@ -1,4 +1,4 @@
-"""What readers of a study say, item by item: only ever added to.
+"""What readers of a study say, item by item: only ever added to, see `decisions`.
 
 A reader goes through the items in the order that was drawn. An item can be looked at and changed once it was
 reached, and until its phase is over: unaided reads are final as soon as the assisted phase may start, and the
@@ -10,19 +10,17 @@ Start at `next_item` and `save_read`. To everyone but its reader an item does no
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from leuknet.errors import ConflictError, SettingError
-from leuknet.store.audit_log import digest
 from leuknet.store.blinding import counting_read
 from leuknet.store.database import Change, Store, not_found
-from leuknet.store.nouns import (
-    VERDICTS,
+from leuknet.store.decisions import READS
+from leuknet.store.studies import study_of
+from leuknet.store.study_nouns import (
     NewStudyRead,
     Phase,
     PhaseProgress,
@@ -32,8 +30,8 @@ from leuknet.store.nouns import (
     StudyProgress,
     StudyRead,
 )
-from leuknet.store.studies import study_of
-from leuknet.store.tables import cells, images, study_items, study_reads
+from leuknet.store.study_tables import study_items, study_reads
+from leuknet.store.tables import cells, images
 
 _READ = study_reads.alias("read")
 
@@ -98,15 +96,13 @@ def save_read(store: Store, new: NewStudyRead, *, reader_id: int, expected_read_
     SettingError
         If the verdict is none that a reader can give, or the time is none.
     """
-    if new.verdict not in VERDICTS or new.verdict == "withdrawn":
-        given = ", ".join(verdict for verdict in VERDICTS if verdict != "withdrawn")
-        raise SettingError("cannot save the read", why=f"{new.verdict!r} is no verdict", fix=f"use {given}")
+    READS.require_given(new.verdict)
     if not (math.isfinite(new.seconds) and new.seconds >= 0):
         raise SettingError("cannot save the read", why=f"it took {new.seconds} s", fix="give 0 s or more")
     with store.writing(f"user:{reader_id}") as change:
         item = _changeable(change, new.item_id, reader_id)
-        _require_expected(item.read, expected_read_id)
-        return _add(change, new, supersedes=expected_read_id)
+        READS.require_newest(item.read, expected_read_id)
+        return READS.add(change, new, supersedes=expected_read_id)
 
 
 def undo_read(store: Store, item_id: int, *, reader_id: int, expected_read_id: int) -> StudyRead:
@@ -119,17 +115,13 @@ def undo_read(store: Store, item_id: int, *, reader_id: int, expected_read_id: i
     """
     with store.writing(f"user:{reader_id}") as change:
         item = _changeable(change, item_id, reader_id)
-        _require_expected(item.read, expected_read_id)
-        if item.read is None or item.read.verdict == "withdrawn":
-            raise ConflictError("cannot undo", why="nothing is said of this cell", fix="read it first")
-        return _add(change, NewStudyRead(item_id, "withdrawn", "", 0.0), supersedes=item.read.id)
+        read = READS.require_undoable(item.read, expected_read_id)
+        return READS.add(change, NewStudyRead(item_id, "withdrawn", "", 0.0), supersedes=read.id)
 
 
 def read_history(store: Store, item_id: int) -> tuple[StudyRead, ...]:
     """Return all that was ever said of an item, the oldest first."""
-    query = sa.select(study_reads).where(study_reads.c.item_id == item_id).order_by(study_reads.c.id)
-    with store.reading() as connection:
-        return tuple(StudyRead(**row._asdict()) for row in connection.execute(query))
+    return READS.history(store, study_reads.c.item_id == item_id)
 
 
 def study_lines(store: Store, study_id: UUID) -> tuple[StudyLine, ...]:
@@ -259,33 +251,4 @@ def _one_item(connection: sa.Connection, here: sa.ColumnElement[bool]) -> StudyI
     row = connection.execute(query.join(cells).where(here)).one_or_none()
     if row is None:
         return None
-    newest = sa.select(study_reads).where(study_reads.c.item_id == row.id).order_by(study_reads.c.id.desc())
-    read = connection.execute(newest.limit(1)).one_or_none()
-    return StudyItem(*row, read=None if read is None else StudyRead(**read._asdict()))
-
-
-def _require_expected(current: StudyRead | None, expected: int | None) -> None:
-    found = None if current is None else current.id
-    if found != expected:
-        seen = "none" if expected is None else f"number {expected}"
-        now = "none" if current is None else f"number {current.id}, {current.verdict!r}"
-        raise ConflictError(
-            "cannot save the read",
-            why=f"your newest read of this cell was to be {seen}, and is {now}",
-            fix="look at the cell again, and decide with what is there now; nothing was overwritten",
-        )
-
-
-def _add(change: Change, new: NewStudyRead, *, supersedes: int | None) -> StudyRead:
-    values: dict[str, Any] = {**asdict(new), "decided_at": change.at, "supersedes": supersedes}
-    read_id = change.execute(study_reads.insert().values(**values).returning(study_reads.c.id)).scalar_one()
-    change.log(
-        "study_read.saved",
-        f"study_read:{read_id}",
-        item=new.item_id,
-        verdict=new.verdict,
-        seconds=new.seconds,
-        note_sha256=digest(new.note),
-        supersedes=supersedes,
-    )
-    return StudyRead(**values, id=read_id)
+    return StudyItem(*row, read=READS.newest_one(connection, study_reads.c.item_id == row.id))

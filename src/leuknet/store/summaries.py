@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from leuknet.store.cases import seen_by
 from leuknet.store.database import Store
-from leuknet.store.newest import IS_NEWEST_REVIEW
+from leuknet.store.decisions import REVIEWS
 from leuknet.store.nouns import Case, User
 from leuknet.store.tables import case_access, cases, cells, images, jobs, reviews, scorings, users
 
@@ -103,7 +103,7 @@ def _summary(user: User) -> sa.Select[Any]:
             "reviewed",
             with_cells.join(reviews, reviews.c.cell_id == cells.c.id),
             said,
-            IS_NEWEST_REVIEW,
+            REVIEWS.is_newest,
         ),
     )
 

@@ -20,21 +20,11 @@ from leuknet.errors import ConflictError
 from leuknet.store.cases import insert_image, require_open
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.jobs import insert_job, insert_job_once
-from leuknet.store.nouns import CaseImage, NewImage, Upload, UploadKind, User
+from leuknet.store.nouns import Announcement, CaseImage, CaseUpload, NewImage, User
 from leuknet.store.tables import jobs, uploads
 
 
-def open_upload(
-    store: Store,
-    case_id: UUID,
-    *,
-    user: User,
-    name: str,
-    n_bytes: int,
-    kind: UploadKind,
-    key: str,
-    microns_per_pixel: float | None,
-) -> Upload:
+def open_upload(store: Store, case_id: UUID, announced: Announcement, *, user: User) -> CaseUpload:
     """Announce a file; of a key that this user announced for this case before, return that upload.
 
     Raises
@@ -46,53 +36,43 @@ def open_upload(
     """
     with store.writing(user.actor) as change:
         require_open(change.connection, case_id)
-        here = (uploads.c.case_id == case_id) & (uploads.c.user_id == user.id) & (uploads.c.key == key)
-        row = change.execute(sa.select(uploads).where(here)).one_or_none()
-        if row is not None:
-            return _same(Upload(**row._asdict()), n_bytes)
-        new = Upload(
-            id=uuid4(),
-            case_id=case_id,
-            user_id=user.id,
-            key=key,
-            name=name,
-            kind=kind,
-            n_bytes=n_bytes,
-            state="receiving",
-            error=None,
-            microns_per_pixel=microns_per_pixel,
-            image_id=None,
-            created_at=change.at,
-        )
-        change.execute(uploads.insert().values(**asdict(new)))
-        change.log("upload.announced", f"upload:{new.id}", case=str(case_id), n_bytes=n_bytes)
-        return new
+        known = _known(change.connection, case_id, user, announced.key)
+        if known is not None:
+            return _same(known, announced.n_bytes)
+        values: dict[str, Any] = {
+            "id": uuid4(),
+            "case_id": case_id,
+            "user_id": user.id,
+            "created_at": change.at,
+        }
+        values |= {**asdict(announced), "state": "receiving", "error": None, "image_id": None}
+        change.execute(uploads.insert().values(**values))
+        change.log("upload.announced", f"upload:{values['id']}", case=str(case_id), n_bytes=announced.n_bytes)
+        return CaseUpload(**values)
 
 
-def find_upload(store: Store, upload_id: UUID) -> Upload | None:
+def find_upload(store: Store, upload_id: UUID) -> CaseUpload | None:
     """Return an upload, None if there is none."""
     with store.reading() as connection:
         row = connection.execute(sa.select(uploads).where(uploads.c.id == upload_id)).one_or_none()
-    return None if row is None else Upload(**row._asdict())
+    return None if row is None else CaseUpload(**row._asdict())
 
 
-def known_upload(store: Store, case_id: UUID, user: User, key: str) -> Upload | None:
+def known_upload(store: Store, case_id: UUID, user: User, key: str) -> CaseUpload | None:
     """Return the upload that a user announced for a case under a key, None if there is none."""
-    here = (uploads.c.case_id == case_id) & (uploads.c.user_id == user.id) & (uploads.c.key == key)
     with store.reading() as connection:
-        row = connection.execute(sa.select(uploads).where(here)).one_or_none()
-    return None if row is None else Upload(**row._asdict())
+        return _known(connection, case_id, user, key)
 
 
-def uploads_of(store: Store, case_id: UUID) -> tuple[Upload, ...]:
+def uploads_of(store: Store, case_id: UUID) -> tuple[CaseUpload, ...]:
     """Return a case's uploads, the oldest first."""
     query = sa.select(uploads).where(uploads.c.case_id == case_id)
     with store.reading() as connection:
         rows = connection.execute(query.order_by(uploads.c.created_at, uploads.c.id))
-        return tuple(Upload(**row._asdict()) for row in rows)
+        return tuple(CaseUpload(**row._asdict()) for row in rows)
 
 
-def complete(store: Store, upload: Upload, image: NewImage, *, job: str, actor: str) -> CaseImage:
+def complete(store: Store, upload: CaseUpload, image: NewImage, *, job: str, actor: str) -> CaseImage:
     """Put the image of an upload into its case, and let a job of that kind wait unless one does.
 
     An upload that is done already gives its image; one that was refused is a ConflictError.
@@ -107,7 +87,7 @@ def complete(store: Store, upload: Upload, image: NewImage, *, job: str, actor: 
         return added
 
 
-def hand_over(store: Store, upload: Upload, *, job: str, actor: str) -> None:
+def hand_over(store: Store, upload: CaseUpload, *, job: str, actor: str) -> None:
     """Say that an archive or a table is whole, and let a job of that kind wait for it; twice is once."""
     with store.writing(actor) as change:
         require_open(change.connection, upload.case_id)
@@ -129,18 +109,18 @@ def add_images(
         return added
 
 
-def refuse(store: Store, upload: Upload, error: str, *, actor: str) -> None:
+def refuse(store: Store, upload: CaseUpload, error: str, *, actor: str) -> None:
     """Say that an upload cannot be used, and why, in words for the user."""
     with store.writing(actor) as change:
         _set(change, upload.id, state="failed", error=error)
         change.log("upload.failed", f"upload:{upload.id}")
 
 
-def abandoned_uploads(store: Store, *, before: datetime) -> tuple[Upload, ...]:
+def abandoned_uploads(store: Store, *, before: datetime) -> tuple[CaseUpload, ...]:
     """Return the uploads that were announced before a time and still have not come."""
     old = (uploads.c.state == "receiving") & (uploads.c.created_at < before)
     with store.reading() as connection:
-        return tuple(Upload(**row._asdict()) for row in connection.execute(sa.select(uploads).where(old)))
+        return tuple(CaseUpload(**row._asdict()) for row in connection.execute(sa.select(uploads).where(old)))
 
 
 def needed_uploads(store: Store) -> frozenset[UUID]:
@@ -149,10 +129,18 @@ def needed_uploads(store: Store) -> frozenset[UUID]:
     waiting = sa.select(jobs.c.detail).where(jobs.c.state.in_(["queued", "running"]))
     with store.reading() as connection:
         read = [(detail or {}).get("upload") for detail in connection.execute(waiting).scalars()]
-        return frozenset([*connection.execute(coming).scalars(), *(UUID(one) for one in read if one)])
+        return frozenset(
+            [*connection.execute(coming).scalars(), *(UUID(upload_id) for upload_id in read if upload_id)]
+        )
 
 
-def _same(known: Upload, n_bytes: int) -> Upload:
+def _known(connection: sa.Connection, case_id: UUID, user: User, key: str) -> CaseUpload | None:
+    here = (uploads.c.case_id == case_id) & (uploads.c.user_id == user.id) & (uploads.c.key == key)
+    row = connection.execute(sa.select(uploads).where(here)).one_or_none()
+    return None if row is None else CaseUpload(**row._asdict())
+
+
+def _same(known: CaseUpload, n_bytes: int) -> CaseUpload:
     if known.n_bytes != n_bytes:
         raise ConflictError(
             "cannot begin the upload",
@@ -162,7 +150,7 @@ def _same(known: Upload, n_bytes: int) -> Upload:
     return known
 
 
-def _receiving(change: Change, upload: Upload) -> bool:
+def _receiving(change: Change, upload: CaseUpload) -> bool:
     """Say whether an upload still waits to be completed; ConflictError if it was refused meanwhile."""
     state = change.execute(sa.select(uploads.c.state).where(uploads.c.id == upload.id)).scalar()
     if state is None:

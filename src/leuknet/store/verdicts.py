@@ -6,39 +6,26 @@ Start at `verdicts_of`; `leuknet.room.labels` says what follows from them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from leuknet.store.cell_nouns import Word
 from leuknet.store.database import Store
-from leuknet.store.newest import IS_NEWEST_ADJUDICATION, IS_NEWEST_REVIEW
-from leuknet.store.nouns import Verdict
-from leuknet.store.tables import adjudications, cells, images, reviews, studies, users
+from leuknet.store.decisions import ADJUDICATIONS, REVIEWS
+from leuknet.store.study_tables import adjudications, studies
+from leuknet.store.tables import cells, images, reviews, users
 
 
 @dataclass(frozen=True)
-class GivenVerdict:
-    """What a person says of a cell now.
-
-    Attributes
-    ----------
-    of_lead
-        Whether the word is a lead's: a review by who is lead or admin today, or an adjudication.
-    adjudicated
-        Whether it was given on the disagreements of a study that is closed.
-    """
+class CellWord(Word):
+    """What a person says of this cell now."""
 
     cell_id: int
-    user_id: int
-    verdict: Verdict
-    of_lead: bool
-    adjudicated: bool
-    decided_at: datetime
 
 
-def verdicts_of(store: Store, case_id: UUID) -> tuple[tuple[int, ...], tuple[GivenVerdict, ...]]:
+def verdicts_of(store: Store, case_id: UUID) -> tuple[tuple[int, ...], tuple[CellWord, ...]]:
     """Return the ids of a case's cells, ascending, and what is said of them now, withdrawn words left out.
 
     Adjudications count once their study is closed; what readers said in studies is not here at all.
@@ -47,7 +34,7 @@ def verdicts_of(store: Store, case_id: UUID) -> tuple[tuple[int, ...], tuple[Giv
     ids = sa.select(cells.c.id).select_from(of_case).where(images.c.case_id == case_id).order_by(cells.c.id)
     with store.reading() as connection:
         found = tuple(connection.execute(ids).scalars())
-        given = tuple(GivenVerdict(**row._asdict()) for row in connection.execute(_said(case_id)))
+        given = tuple(CellWord(**row._asdict()) for row in connection.execute(_said(case_id)))
     return found, given
 
 
@@ -64,7 +51,7 @@ def _said(case_id: UUID) -> sa.CompoundSelect[Any]:
         .join(users, users.c.id == reviews.c.reader_id)
         .join(cells, cells.c.id == reviews.c.cell_id)
         .join(images, images.c.id == cells.c.image_id)
-        .where(images.c.case_id == case_id, reviews.c.verdict != "withdrawn", IS_NEWEST_REVIEW)
+        .where(images.c.case_id == case_id, reviews.c.verdict != "withdrawn", REVIEWS.is_newest)
     )
     adjudicated = (
         sa.select(
@@ -81,6 +68,6 @@ def _said(case_id: UUID) -> sa.CompoundSelect[Any]:
         .where(
             images.c.case_id == case_id, adjudications.c.verdict != "withdrawn", studies.c.state == "closed"
         )
-        .where(IS_NEWEST_ADJUDICATION)
+        .where(ADJUDICATIONS.is_newest)
     )
     return sa.union_all(reviewed, adjudicated).order_by("cell_id", "user_id", "decided_at")

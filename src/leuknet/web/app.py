@@ -41,9 +41,9 @@ from leuknet.web.pages import signing_page as signing
 from leuknet.web.pages import study_list as studies
 from leuknet.web.pages import study_results_page as study_results
 from leuknet.web.pages import upload_page as uploads
+from leuknet.web.permissions import OpenStore
 from leuknet.web.settings import Settings
 from leuknet.web.templating import STATIC
-from leuknet.web.who import Room
 
 PAGES = (
     signing_in,
@@ -107,7 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
         return RedirectResponse("/cases", 303)
 
     @app.get("/healthz")
-    def health(store: Room) -> JSONResponse:
+    def health(store: OpenStore) -> JSONResponse:
         list_users(store)  # raises if the database is gone
         return JSONResponse({"status": "ok"})
 

@@ -1,6 +1,6 @@
 """What protects every request before a page sees it: names, sizes, times, headers, and other sites' forms.
 
-Start at `protect`. Who is signed in and may see what is in `who`.
+Start at `protect`. Who is signed in and may see what is in `permissions`.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class RateLimit:
             "password": parse("20/15 minutes"),
         }
 
-    def count(self, what: str, who: str) -> None:
-        """Raise SlowDownError if `who` has done this too often just now."""
-        if not self._limiter.hit(self._rates[what], what, who):
+    def count(self, what: str, doer: str) -> None:
+        """Raise SlowDownError if an account or address has done this too often just now."""
+        if not self._limiter.hit(self._rates[what], what, doer):
             raise SlowDownError(self._rates[what].get_expiry())

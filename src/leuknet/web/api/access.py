@@ -1,4 +1,4 @@
-"""Which account a program acts for, and what that account may see: what `leuknet.web.who` is for pages.
+"""Which account a program acts for, and what that account may see; for pages: `leuknet.web.permissions`.
 
 A token in the header is the only proof. Cookies count for nothing here, so that no page of another site can
 make a browser act. Start at `ApiUser` and `ApiCase`.
@@ -15,13 +15,13 @@ from starlette.exceptions import HTTPException
 
 from leuknet.store.cases import find_case
 from leuknet.store.cell_pages import ReadCell, find_case_cell
-from leuknet.store.nouns import Case, Upload, User
+from leuknet.store.nouns import Case, CaseUpload, User
 from leuknet.store.sign_in import find_api_user
 from leuknet.store.uploads import find_upload
 from leuknet.web.api.schemas import LARGEST
 from leuknet.web.error_answers import ForbiddenError, NeedsSignInError, not_here
+from leuknet.web.permissions import OpenStore
 from leuknet.web.templating import at_least
-from leuknet.web.who import Room
 
 _sent_token = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token from the page of one's own account."
@@ -31,7 +31,9 @@ Number = Annotated[int, Path(ge=1, le=LARGEST, description="Number of the cell."
 
 
 def api_user(
-    request: Request, store: Room, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_sent_token)]
+    request: Request,
+    store: OpenStore,
+    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_sent_token)],
 ) -> User:
     """Return the account of the token that was sent; NeedsSignInError if none works."""
     user = None if sent is None else find_api_user(store, sent.credentials)
@@ -55,7 +57,7 @@ ApiLead = Annotated[User, Depends(api_lead)]
 
 
 def api_case(
-    case_id: Annotated[UUID, Path(description="Id of the case.")], user: ApiUser, store: Room
+    case_id: Annotated[UUID, Path(description="Id of the case.")], user: ApiUser, store: OpenStore
 ) -> Case:
     """Return the case that the path names, if the account may see it; else what a missing one gives."""
     case = find_case(store, case_id, user=user)
@@ -67,7 +69,7 @@ def api_case(
 ApiCase = Annotated[Case, Depends(api_case)]
 
 
-def api_cell(case: ApiCase, cell_id: Number, user: ApiUser, store: Room) -> ReadCell:
+def api_cell(case: ApiCase, cell_id: Number, user: ApiUser, store: OpenStore) -> ReadCell:
     """Return the cell that the path names, if it is one of the case, with the account's newest review."""
     found = find_case_cell(store, case.id, cell_id, reader_id=user.id)
     if found is None:
@@ -82,8 +84,8 @@ def api_upload(
     case: ApiCase,
     upload_id: Annotated[UUID, Path(description="Id of the upload.")],
     user: ApiUser,
-    store: Room,
-) -> Upload:
+    store: OpenStore,
+) -> CaseUpload:
     """Return the upload that the path names; another account's is as missing as another case's."""
     upload = find_upload(store, upload_id)
     if upload is None or upload.case_id != case.id or upload.user_id != user.id:
@@ -91,7 +93,7 @@ def api_upload(
     return upload
 
 
-ApiUpload = Annotated[Upload, Depends(api_upload)]
+ApiUpload = Annotated[CaseUpload, Depends(api_upload)]
 
 
 class BodyOf:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
 from fastapi import APIRouter, Response
 
 from leuknet.room.kinds import ARCHIVE, SCORE, TABLE
@@ -9,23 +12,14 @@ from leuknet.store.cases import cases_of, create_case, images_of
 from leuknet.store.cell_pages import CellPlace, count_cells
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
-from leuknet.store.nouns import Case, CaseImage, Scoring, User
+from leuknet.store.nouns import Case, CaseImage, CaseProgress, Image, Scoring, User
 from leuknet.store.scorings import scorings_of
 from leuknet.store.summaries import case_summary
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUser
 from leuknet.web.api.paging import Cursor, Limit, cases_after, read_cursor, write_case_cursor, write_cursor
 from leuknet.web.api.problems import problems
-from leuknet.web.api.schemas import (
-    CaseDetail,
-    CasePage,
-    CaseShape,
-    ImagePage,
-    ImageShape,
-    JobList,
-    JobShape,
-    NewCase,
-)
-from leuknet.web.who import Room
+from leuknet.web.api.schemas import CasePage, ImagePage, JobList, NewCase
+from leuknet.web.permissions import OpenStore
 
 router = APIRouter(tags=["Cases"])
 
@@ -33,15 +27,15 @@ _BRING_CELLS = (SCORE, ARCHIVE, TABLE)
 
 
 @router.get("/cases", responses=problems(422))
-def list_cases(user: ApiUser, store: Room, limit: Limit = 100, cursor: Cursor = None) -> CasePage:
+def list_cases(user: ApiUser, store: OpenStore, limit: Limit = 100, cursor: Cursor = None) -> CasePage:
     """List the cases that the account may see, the newest first."""
     found = cases_after(cases_of(store, user), cursor)
-    items = [CaseShape.model_validate(case) for case in found[:limit]]
-    return CasePage(items=items, next=write_case_cursor(found[limit - 1]) if len(found) > limit else None)
+    cursor = write_case_cursor(found[limit - 1]) if len(found) > limit else None
+    return CasePage(items=list(found[:limit]), next=cursor)
 
 
 @router.post("/cases", status_code=201, dependencies=[JSON_BODY], responses=problems(400, 408, 413, 415, 422))
-def make_case(new: NewCase, user: ApiUser, store: Room, answer: Response) -> CaseDetail:
+def make_case(new: NewCase, user: ApiUser, store: OpenStore, answer: Response) -> CaseProgress:
     """Make an empty case."""
     case = create_case(store, new.title, user=user)
     answer.headers["Location"] = f"/api/v1/cases/{case.id}"
@@ -49,18 +43,17 @@ def make_case(new: NewCase, user: ApiUser, store: Room, answer: Response) -> Cas
 
 
 @router.get("/cases/{case_id}", responses=problems(404))
-def one_case(case: ApiCase, user: ApiUser, store: Room) -> CaseDetail:
+def one_case(case: ApiCase, user: ApiUser, store: OpenStore) -> CaseProgress:
     """Tell what a case holds and how far it is."""
     return _detail(store, case, user)
 
 
 @router.get("/cases/{case_id}/images", responses=problems(404, 422))
-def list_images(case: ApiCase, store: Room, limit: Limit = 100, cursor: Cursor = None) -> ImagePage:
+def list_images(case: ApiCase, store: OpenStore, limit: Limit = 100, cursor: Cursor = None) -> ImagePage:
     """List the images of a case in the order they came."""
     after = read_cursor(cursor, "images")
     found = [image for image in images_of(store, case.id) if after is None or image.id > after.cell_id]
-    scored = {one.image_id: one for one in scorings_of(store, case.id)}
-    items = [image_shape(image, scored.get(image.id)) for image in found[:limit]]
+    items = described_images(store, case.id, found[:limit])
     more = len(found) > limit
     return ImagePage(
         items=items, next=write_cursor("images", CellPlace(None, items[-1].id)) if more else None
@@ -68,23 +61,29 @@ def list_images(case: ApiCase, store: Room, limit: Limit = 100, cursor: Cursor =
 
 
 @router.get("/cases/{case_id}/jobs", responses=problems(404))
-def list_jobs(case: ApiCase, store: Room) -> JobList:
+def list_jobs(case: ApiCase, store: OpenStore) -> JobList:
     """List what the worker has done, does and will do on a case, the oldest first."""
-    return JobList(items=[JobShape.model_validate(job) for job in jobs_of(store, case.id)])
+    return JobList(items=list(jobs_of(store, case.id)))
 
 
-def image_shape(image: CaseImage, scoring: Scoring | None) -> ImageShape:
-    """Return an image as the API gives it."""
-    state = {} if scoring is None else {"scoring": scoring.state, "scoring_error": scoring.error}
-    return ImageShape.model_validate({"scoring": None, "scoring_error": None, **vars(image), **state})
+def described_images(store: Store, case_id: UUID, images: Sequence[CaseImage]) -> list[Image]:
+    """Return images of a case as the API gives them, with what became of each."""
+    scorings: Mapping[int, Scoring] = {scoring.image_id: scoring for scoring in scorings_of(store, case_id)}
+    return [_described(image, scorings.get(image.id)) for image in images]
 
 
-def _detail(store: Store, case: Case, user: User) -> CaseDetail:
+def _described(image: CaseImage, scoring: Scoring | None) -> Image:
+    told = {name: value for name, value in vars(image).items() if name not in ("path", "case_id")}
+    state, error = (None, None) if scoring is None else (scoring.state, scoring.error)
+    return Image(**told, scoring=state, scoring_error=error)
+
+
+def _detail(store: Store, case: Case, user: User) -> CaseProgress:
     summary = case_summary(store, case, user)
     counts = count_cells(store, case.id, reader_id=user.id)
     jobs = jobs_of(store, case.id)
     comes = any(job.kind in _BRING_CELLS and job.state in ("queued", "running") for job in jobs)
-    return CaseDetail(
+    return CaseProgress(
         **vars(case),
         images=summary.images,
         scored=summary.scored,
@@ -94,5 +93,5 @@ def _detail(store: Store, case: Case, user: User) -> CaseDetail:
         reviewed=counts.reviewed,
         outcomes=counts.outcomes,
         is_scored=not comes and summary.waiting == 0,
-        jobs=[JobShape.model_validate(job) for job in jobs if job.state != "done"],
+        jobs=tuple(job for job in jobs if job.state != "done"),
     )

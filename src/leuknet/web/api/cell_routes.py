@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from leuknet.room.labels import case_labels
+from leuknet.store.cell_nouns import CellDetail, CellOrder, ReviewedCell
 from leuknet.store.cell_pages import ReadCell, cell_page
-from leuknet.store.cells import CellOrder
 from leuknet.web.api.access import ApiCase, ApiCell, ApiLead, ApiUser
 from leuknet.web.api.paging import Cursor, Limit, read_cursor, write_cursor
 from leuknet.web.api.problems import problems
-from leuknet.web.api.schemas import (
-    BoxShape,
-    CellDetail,
-    CellPage,
-    CellShape,
-    LabelList,
-    LabelShape,
-    ReviewShape,
-)
-from leuknet.web.who import Room
+from leuknet.web.api.schemas import CellPage, LabelList
+from leuknet.web.permissions import OpenStore
 
 router = APIRouter(tags=["Cells"], prefix="/cases/{case_id}")
 
@@ -30,7 +22,7 @@ router = APIRouter(tags=["Cells"], prefix="/cases/{case_id}")
 def list_cells(
     case: ApiCase,
     user: ApiUser,
-    store: Room,
+    store: OpenStore,
     order: Annotated[
         CellOrder,
         Query(description="As found, the most probable first, or those nearest to 0.5 first."),
@@ -61,22 +53,22 @@ def list_cells(
         after=read_cursor(cursor, order),
         limit=limit,
     )
-    items = [CellShape.model_validate(_values(found)) for found in page.cells]
+    items = [ReviewedCell(**_told(found)) for found in page.cells]
     return CellPage(items=items, next=None if page.end is None else write_cursor(order, page.end))
 
 
 @router.get("/cells/{cell_id}", responses=problems(404))
 def one_cell(found: ApiCell) -> CellDetail:
     """Tell all of one cell, its outline too."""
-    return CellDetail.model_validate({**_values(found), "outline": found.cell.outline})
+    return CellDetail(**_told(found), outline=found.cell.outline)
 
 
 @router.get("/labels", responses=problems(403, 404))
-def labels(case: ApiCase, _lead: ApiLead, store: Room) -> LabelList:
+def labels(case: ApiCase, _lead: ApiLead, store: OpenStore) -> LabelList:
     """Tell the labels of all cells, with the words of all readers; for leads."""
-    return LabelList(items=[LabelShape.model_validate(label) for label in case_labels(store, case.id)])
+    return LabelList(items=list(case_labels(store, case.id)))
 
 
-def _values(found: ReadCell) -> dict[str, object]:
-    review = None if found.review is None else ReviewShape.model_validate(found.review)
-    return {**vars(found.cell), "box": BoxShape.model_validate(found.cell.box), "review": review}
+def _told(found: ReadCell) -> dict[str, Any]:
+    cell = {name: value for name, value in vars(found.cell).items() if name != "outline"}
+    return {**cell, "review": found.review}

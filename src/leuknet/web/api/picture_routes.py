@@ -20,7 +20,7 @@ from leuknet.web.api.access import ApiCell
 from leuknet.web.api.problems import problems
 from leuknet.web.error_answers import not_here
 from leuknet.web.model_facts import model_of
-from leuknet.web.who import Configured, Files, Room
+from leuknet.web.permissions import Configured, Files, OpenStore
 
 router = APIRouter(tags=["Pictures"], prefix="/cases/{case_id}/cells/{cell_id}")
 
@@ -33,21 +33,21 @@ def _picture(media_type: str) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("/thumb", response_class=Response, responses=_picture(_WEBP))
-def thumb(found: ApiCell, store: Room, files: Files) -> Response:
+def thumb(found: ApiCell, store: OpenStore, files: Files) -> Response:
     """Give the small picture of a cell, 96 x 96 pixels, as WebP."""
     image = _drawn(store, files, found)
     return _answer(files.thumb(image.id, found.cell.id), _WEBP)
 
 
 @router.get("/view", response_class=Response, responses=_picture(_PNG))
-def view(found: ApiCell, store: Room, files: Files) -> Response:
+def view(found: ApiCell, store: OpenStore, files: Files) -> Response:
     """Give the cell and what is around it at full resolution, as PNG; of a crop the whole picture."""
     image = _drawn(store, files, found)
     return _answer(files.view(image.id, found.cell.id), _PNG)
 
 
 @router.get("/crop", response_class=Response, responses=_picture(_PNG))
-def crop(found: ApiCell, store: Room, files: Files, settings: Configured) -> Response:
+def crop(found: ApiCell, store: OpenStore, files: Files, settings: Configured) -> Response:
     """Give the cell on black as the model saw it, as PNG; of a crop the same as `view`. 404 where it was
     not kept, as for cells of a table.
     """

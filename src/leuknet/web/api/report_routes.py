@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
 from leuknet.store.cases import find_case
+from leuknet.store.nouns import Report, ReportForm
 from leuknet.store.signatures import signatures_of
 from leuknet.web.api.access import ApiCase, ApiLead
 from leuknet.web.api.problems import problems
-from leuknet.web.api.schemas import ReportList, ReportShape
+from leuknet.web.api.schemas import ReportList
 from leuknet.web.downloads import KINDS, ZIP, labelled_answer, signed_answer
 from leuknet.web.error_answers import not_here
-from leuknet.web.who import Files, Room
+from leuknet.web.permissions import Files, OpenStore
 
 router = APIRouter(tags=["Reports and data sets"])
 
-Form = Literal["html", "pdf", "fhir", "dcm"]
-
-_FORMS: dict[Form, str] = {"html": ".html", "pdf": ".pdf", "fhir": ".fhir.json", "dcm": ".dcm"}
+_FORMS: dict[ReportForm, str] = {"html": ".html", "pdf": ".pdf", "fhir": ".fhir.json", "dcm": ".dcm"}
 
 
 def _file(*media_types: str) -> dict[str, Any]:
-    content = {one: {"schema": {"type": "string", "format": "binary"}} for one in media_types}
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
     return {"description": "The file.", "content": content}
 
 
 @router.get("/cases/{case_id}/reports", responses=problems(404))
-def list_reports(case: ApiCase, store: Room) -> ReportList:
+def list_reports(case: ApiCase, store: OpenStore) -> ReportList:
     """List the signed versions of a case's report."""
     here = f"/api/v1/cases/{case.id}/reports"
     items = [
-        ReportShape(
-            version=one.version,
-            signed_by=one.signed_by,
-            signed_at=one.signed_at,
-            reason=one.reason,
-            content_sha256=one.content_sha256,
-            files={form: f"{here}/{one.version}/{form}" for form in _FORMS},
+        Report(
+            version=signed.version,
+            signed_by=signed.signed_by,
+            signed_at=signed.signed_at,
+            reason=signed.reason,
+            content_sha256=signed.content_sha256,
+            files={form: f"{here}/{signed.version}/{form}" for form in _FORMS},
         )
-        for one in signatures_of(store, case.id)
+        for signed in signatures_of(store, case.id)
     ]
     return ReportList(items=items)
 
@@ -55,8 +54,8 @@ def list_reports(case: ApiCase, store: Room) -> ReportList:
 def report_file(
     case: ApiCase,
     version: Annotated[int, Path(ge=1, le=2**31 - 1, description="Of the report.")],
-    form: Annotated[Form, Path(description="Page, PDF, FHIR DiagnosticReport or DICOM SR.")],
-    store: Room,
+    form: Annotated[ReportForm, Path(description="Page, PDF, FHIR DiagnosticReport or DICOM SR.")],
+    store: OpenStore,
     files: Files,
 ) -> Response:
     """Give a signed version as a file, to the byte as it was signed."""
@@ -68,7 +67,7 @@ def report_file(
     response_class=StreamingResponse,
     responses={200: _file(ZIP), **problems(403, 404, 409)},
 )
-def labelled_case(case: ApiCase, _lead: ApiLead, store: Room, files: Files) -> StreamingResponse:
+def labelled_case(case: ApiCase, _lead: ApiLead, store: OpenStore, files: Files) -> StreamingResponse:
     """Give the cells that are labelled leukaemic or normal as a data set for training; for leads."""
     return labelled_answer(store, files, [case], f"labelled-{case.id}.zip")
 
@@ -83,11 +82,11 @@ def labelled_cases(
         list[UUID], Query(min_length=1, max_length=1000, description="Ids of the cases, one or more.")
     ],
     lead: ApiLead,
-    store: Room,
+    store: OpenStore,
     files: Files,
 ) -> StreamingResponse:
     """Give the labelled cells of several cases as one data set, in which a case is a subject; for leads."""
-    found = [find_case(store, one, user=lead) for one in dict.fromkeys(case_id)]
+    found = [find_case(store, wanted, user=lead) for wanted in dict.fromkeys(case_id)]
     cases = [case for case in found if case is not None]
     if len(cases) != len(found):
         raise not_here()

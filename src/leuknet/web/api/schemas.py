@@ -1,4 +1,4 @@
-"""What the API takes and gives, as its description tells programs. Start at `CellShape`.
+"""What the API takes and gives, as its description tells programs. Start at `ReviewedCell`.
 
 Times are UTC, ISO 8601. What a program sends holds no field that is not named here.
 """
@@ -12,22 +12,10 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from leuknet.fields.scale import COARSEST_UM, FINEST_UM
-from leuknet.room.labels import LabelState
-from leuknet.store.nouns import (
-    CaseState,
-    ImageKind,
-    JobState,
-    Role,
-    ScoringState,
-    StudyMode,
-    StudyState,
-    UploadKind,
-    UploadState,
-    Verdict,
-)
-
-GivenVerdict = Literal["leukaemic", "normal", "uncertain", "not_a_cell"]
-"""What a reader can say of a cell."""
+from leuknet.room.labels import CellLabel
+from leuknet.store.cell_nouns import GivenVerdict, Review, ReviewedCell
+from leuknet.store.nouns import Case, Image, Job, Report, Upload, UploadKind
+from leuknet.store.study_nouns import StudyMode, StudyState
 
 LARGEST = 2**53 - 1
 """Of a number: the largest that every program's JSON holds exactly."""
@@ -47,15 +35,10 @@ def _storable(text: str) -> str:
 _NO_NUL = {"pattern": r"^[^\u0000]*$"}
 Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra=_NO_NUL)]
 Count = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(_whole)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Given(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
 
 
 Item = TypeVar("Item")
@@ -68,19 +51,11 @@ class Page(BaseModel, Generic[Item]):
     next: str | None = Field(description="Cursor of the next page; null if this one is the last.")
 
 
-class HealthShape(BaseModel):
+class Health(BaseModel):
     """That the reading room answers."""
 
     status: Literal["ok"]
     version: str = Field(description="Of LeukNet.", examples=["0.2.0"])
-
-
-class MeShape(_Given):
-    """The account that the token acts for."""
-
-    id: int
-    name: str = Field(examples=["Ada"])
-    role: Role = Field(description="What the account may do; each may do what those before it may.")
 
 
 class NewCase(_Sent):
@@ -93,61 +68,6 @@ class NewCase(_Sent):
         json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"},
         examples=["Smear 17"],
     )
-
-
-class CaseShape(_Given):
-    """Images that are read together, usually of one person."""
-
-    id: UUID
-    title: str = Field(examples=["Smear 17"])
-    state: CaseState = Field(description="A signed case takes no image, cell or review.")
-    created_by: int = Field(description="Number of the account that made it.")
-    created_at: datetime
-
-
-class JobShape(_Given):
-    """Work on a case that the worker does."""
-
-    id: int
-    kind: str = Field(description="`score`, `explain`, `archive`, `table` or `webhook`.", examples=["score"])
-    state: JobState
-    progress: Share = Field(description="How much of it is done.")
-    error: str | None = Field(description="Why it failed.")
-    attempts: int = Field(description="How often a worker took it up.")
-    created_at: datetime
-    heartbeat_at: datetime | None = Field(description="When its worker was last heard of.")
-
-
-class CaseDetail(CaseShape):
-    """A case and how far it is."""
-
-    images: int = Field(description="Images in the case.")
-    scored: int = Field(description="Images whose cells a model has scored.")
-    failed: int = Field(description="Images that could not be scored.")
-    waiting: int = Field(description="Images that are not scored yet.")
-    cells: int = Field(description="Cells in the case.")
-    reviewed: int = Field(description="Cells of which this account says something now.")
-    outcomes: dict[str, int] = Field(
-        description="Cells by what the model says of them.", examples=[{"positive": 12, "uncertain": 3}]
-    )
-    is_scored: bool = Field(description="Whether no image waits, and no job that brings cells.")
-    jobs: list[JobShape] = Field(description="Jobs that wait, run or failed; all are under `/jobs`.")
-
-
-class ImageShape(_Given):
-    """An image of a case."""
-
-    id: int
-    sha256: str = Field(description="Of the file's bytes, in hexadecimal.")
-    name: str = Field(description="As the user called it.", examples=["field-3.png"])
-    kind: ImageKind = Field(description="The crop of one cell, a field, or a whole slide.")
-    height_px: int
-    width_px: int
-    n_bytes: int = Field(description="Of the file.")
-    microns_per_pixel: float | None = Field(description="µm a pixel side; null if not known.")
-    created_at: datetime
-    scoring: ScoringState | None = Field(description="Null while it waits.")
-    scoring_error: str | None = Field(description="Why it could not be scored.")
 
 
 class NewUpload(_Sent):
@@ -175,82 +95,16 @@ class NewUpload(_Sent):
     )
 
 
-class UploadShape(_Given):
-    """A file that comes in parts."""
-
-    id: UUID
-    name: str
-    key: str
-    kind: UploadKind
-    n_bytes: int = Field(description="Of the whole file.")
-    received: int = Field(description="Bytes that have come: where the next part begins.")
-    state: UploadState
-    error: str | None = Field(description="Why the file was refused.")
-    image_id: int | None = Field(description="What a single image became.")
-    created_at: datetime
-
-
 class FinishedUpload(BaseModel):
     """An upload that is whole, and what it became."""
 
-    upload: UploadShape
-    images: list[ImageShape] = Field(
+    upload: Upload
+    images: list[Image] = Field(
         description="The image; none for an archive or table, whose images come when the worker has read it."
     )
 
 
-class BoxShape(_Given):
-    """A rectangle of pixels; bottom and right are the first row and column outside."""
-
-    top_px: int
-    left_px: int
-    bottom_px: int
-    right_px: int
-
-
-class ReviewShape(_Given):
-    """What a reader said of a cell."""
-
-    id: int
-    cell_id: int
-    verdict: Verdict = Field(description="`withdrawn` is an undo with nothing before it.")
-    note: str
-    decided_at: datetime
-    supersedes: int | None = Field(description="The review of which it took the place.")
-    restores: int | None = Field(description="After an undo, the earlier review that holds again.")
-
-
-class CellShape(BaseModel):
-    """A cell, what a model says of it, and what this account said of it."""
-
-    id: int
-    image_id: int
-    name: str = Field(description="Of the cell within its image.")
-    box: BoxShape
-    probability: Share | None = Field(
-        description="Calibrated P(leukaemic), 0 to 1; null if it was not scored."
-    )
-    outcome: str = Field(
-        description="`positive` (leukaemic), `negative` (normal), `uncertain` or `unfamiliar`.",
-        examples=["positive"],
-    )
-    flags: list[str] = Field(description="What is unusual about it.")
-    warnings: list[str]
-    model_id: str = Field(description="Of the model that scored it.")
-    review: ReviewShape | None = Field(
-        description="This account's newest review; its `id` is what saving another expects."
-    )
-
-
-class CellDetail(CellShape):
-    """A cell with its outline."""
-
-    outline: list[tuple[float, float]] = Field(
-        description="Points (row, column) in pixels of the image; empty for a crop."
-    )
-
-
-class NewReviewShape(_Sent):
+class SentReview(_Sent):
     """What a reader says of a cell."""
 
     verdict: GivenVerdict
@@ -270,58 +124,28 @@ class Undo(_Sent):
 class OwnReview(BaseModel):
     """What this account says of a cell."""
 
-    review: ReviewShape | None = Field(description="The newest, a withdrawn one too; null if there is none.")
-
-
-class WordShape(_Given):
-    """What a person says of a cell now."""
-
-    user_id: int
-    verdict: Verdict
-    of_lead: bool = Field(description="Whether the word is a lead's.")
-    adjudicated: bool = Field(description="Whether it was given on the disagreements of a closed study.")
-    decided_at: datetime
-
-
-class LabelShape(_Given):
-    """What follows from all that is said of a cell."""
-
-    cell_id: int
-    state: LabelState
-    label: GivenVerdict | None = Field(description="Null while the cell is disputed or unreviewed.")
-    words: list[WordShape]
+    review: Review | None = Field(description="The newest, a withdrawn one too; null if there is none.")
 
 
 class LabelList(BaseModel):
     """The labels of all cells of a case, as of one moment, in the order of the cells' numbers."""
 
-    items: list[LabelShape]
+    items: list[CellLabel]
 
 
 class JobList(BaseModel):
     """All jobs of a case, the oldest first."""
 
-    items: list[JobShape]
-
-
-class ReportShape(BaseModel):
-    """A signed version of a case's report."""
-
-    version: int = Field(description="From 1; an amendment is a further version.")
-    signed_by: int = Field(description="Number of the account that signed it.")
-    signed_at: datetime
-    reason: str = Field(description="Why cells were left unreviewed, or why it was amended.")
-    content_sha256: str = Field(description="Of all that the report tells, in hexadecimal.")
-    files: dict[str, str] = Field(description="Addresses of its forms: `html`, `pdf`, `fhir`, `dcm`.")
+    items: list[Job]
 
 
 class ReportList(BaseModel):
     """All signed versions of a case's report, the first first."""
 
-    items: list[ReportShape]
+    items: list[Report]
 
 
-class StudyShape(_Given):
+class OwnStudy(BaseModel):
     """A reading study."""
 
     id: UUID
@@ -338,7 +162,7 @@ class StudyShape(_Given):
 class StudyList(BaseModel):
     """The studies that an account may see, the newest first."""
 
-    items: list[StudyShape]
+    items: list[OwnStudy]
 
 
 class CaseEvent(BaseModel):
@@ -350,13 +174,13 @@ class CaseEvent(BaseModel):
     delivery: int = Field(description="Number of the event: one that comes twice has the same.")
 
 
-class CasePage(Page[CaseShape]):
+class CasePage(Page[Case]):
     """Some cases."""
 
 
-class ImagePage(Page[ImageShape]):
+class ImagePage(Page[Image]):
     """Some images of a case."""
 
 
-class CellPage(Page[CellShape]):
+class CellPage(Page[ReviewedCell]):
     """Some cells of a case."""

@@ -8,21 +8,22 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from leuknet.store.accounts import list_users
+from leuknet.store.nouns import Account
 from leuknet.web.api.access import ApiUser
 from leuknet.web.api.reference import read_reference
-from leuknet.web.api.schemas import HealthShape, MeShape
+from leuknet.web.api.schemas import Health
+from leuknet.web.permissions import OpenStore
 from leuknet.web.templating import render_page
-from leuknet.web.who import Room
 
 router = APIRouter(tags=["Account"])
 open_router = APIRouter(tags=["Reading room"])
 
 
 @open_router.get("/health")
-def health(store: Room) -> HealthShape:
+def health(store: OpenStore) -> Health:
     """Tell whether the reading room and its database answer; needs no token."""
     list_users(store)  # raises if the database is gone
-    return HealthShape(status="ok", version=version("leuknet"))
+    return Health(status="ok", version=version("leuknet"))
 
 
 @open_router.get("/docs", include_in_schema=False)
@@ -32,6 +33,6 @@ def reference(request: Request) -> HTMLResponse:
 
 
 @router.get("/me")
-def me(user: ApiUser) -> MeShape:
+def me(user: ApiUser) -> Account:
     """Tell which account the token acts for."""
-    return MeShape.model_validate(user)
+    return user

@@ -7,18 +7,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from leuknet.room.intake import Limits, append, begin_upload, finish, received
+from leuknet.room.intake import append, begin_upload, finish, received
+from leuknet.room.intake_checks import Limits
 from leuknet.room.room_files import RoomFiles
-from leuknet.store.nouns import Upload
-from leuknet.store.scorings import scorings_of
+from leuknet.store.nouns import Announcement, CaseUpload, Upload
 from leuknet.store.uploads import find_upload
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUpload, ApiUser, BodyOf
-from leuknet.web.api.case_routes import image_shape
+from leuknet.web.api.case_routes import described_images
 from leuknet.web.api.problems import problems
-from leuknet.web.api.schemas import LARGEST, FinishedUpload, NewUpload, UploadShape
+from leuknet.web.api.schemas import LARGEST, FinishedUpload, NewUpload
 from leuknet.web.error_answers import not_here
 from leuknet.web.guard import CHUNK_BYTES
-from leuknet.web.who import Configured, Files, Room
+from leuknet.web.permissions import Configured, Files, OpenStore
 
 router = APIRouter(tags=["Uploads"], prefix="/cases/{case_id}/uploads")
 
@@ -39,34 +39,24 @@ def begin(
     new: NewUpload,
     case: ApiCase,
     user: ApiUser,
-    store: Room,
+    store: OpenStore,
     files: Files,
     settings: Configured,
     answer: Response,
-) -> UploadShape:
+) -> Upload:
     """Announce a file, before its first byte. With a key that was used before, it is the same upload:
     `received` says where to go on.
     """
-    upload = begin_upload(
-        store,
-        files,
-        case.id,
-        user=user,
-        name=new.name,
-        n_bytes=new.n_bytes,
-        kind=new.kind,
-        key=new.key,
-        microns_per_pixel=new.microns_per_pixel,
-        limits=Limits(max_upload_bytes=settings.max_upload_bytes),
-    )
+    limits = Limits(settings.max_upload_bytes)
+    upload = begin_upload(store, files, case.id, Announcement(**new.model_dump()), user=user, limits=limits)
     answer.headers["Location"] = f"/api/v1/cases/{case.id}/uploads/{upload.id}"
-    return _shape(files, upload)
+    return _told(files, upload)
 
 
 @router.get("/{upload_id}", responses=problems(404))
-def one_upload(upload: ApiUpload, files: Files) -> UploadShape:
+def one_upload(upload: ApiUpload, files: Files) -> Upload:
     """Tell how much of a file has come."""
-    return _shape(files, upload)
+    return _told(files, upload)
 
 
 @router.patch(
@@ -82,27 +72,26 @@ async def send_part(
     upload_offset: Annotated[
         int, Header(ge=0, le=LARGEST, description="How many bytes of the file come before these.")
     ],
-) -> UploadShape:
+) -> Upload:
     """Send the next bytes of a file; they are on the disk when the answer comes. After a lost answer, ask
     for the upload and go on from `received`.
     """
     content = await request.body()
     await run_in_threadpool(append, files, upload, upload_offset, content)
-    return await run_in_threadpool(_shape, files, upload)
+    return await run_in_threadpool(_told, files, upload)
 
 
 @router.post("/{upload_id}/finish", responses=problems(404, 409, 422))
-def finish_upload(upload: ApiUpload, user: ApiUser, store: Room, files: Files) -> FinishedUpload:
+def finish_upload(upload: ApiUpload, user: ApiUser, store: OpenStore, files: Files) -> FinishedUpload:
     """Say that the file is whole. It is checked, kept, and scored in time; again is no error."""
     images = finish(store, files, upload, actor=user.actor)
     now = find_upload(store, upload.id)
     if now is None:
         raise not_here()
-    scored = {one.image_id: one for one in scorings_of(store, upload.case_id)} if images else {}
-    return FinishedUpload(
-        upload=_shape(files, now), images=[image_shape(image, scored.get(image.id)) for image in images]
-    )
+    return FinishedUpload(upload=_told(files, now), images=described_images(store, now.case_id, images))
 
 
-def _shape(files: RoomFiles, upload: Upload) -> UploadShape:
-    return UploadShape.model_validate({**vars(upload), "received": received(files, upload)})
+def _told(files: RoomFiles, upload: CaseUpload) -> Upload:
+    hidden = ("case_id", "user_id", "microns_per_pixel")
+    told = {name: value for name, value in vars(upload).items() if name not in hidden}
+    return Upload(**told, received=received(files, upload))

@@ -14,25 +14,25 @@ from leuknet.store.sign_in import create_api_token, list_api_tokens, revoke_api_
 from leuknet.web.cookies import SESSION_COOKIE
 from leuknet.web.error_answers import not_here
 from leuknet.web.pages.signing_in import Name, Password
+from leuknet.web.permissions import Admin, OpenStore, SignedIn
 from leuknet.web.templating import render_page
 from leuknet.web.text import text
-from leuknet.web.who import Admin, Room, SignedIn
 
 router = APIRouter()
 
 
 @router.get("/account")
-def own_account(request: Request, user: SignedIn, store: Room) -> Response:
+def own_account(request: Request, user: SignedIn, store: OpenStore) -> Response:
     """One's own account: password and API tokens."""
     return _own(request, user.id, store)
 
 
 @router.post("/account/password")
 def change_own_password(
-    request: Request, user: SignedIn, current: Password, password: Password, store: Room
+    request: Request, user: SignedIn, current: Password, password: Password, store: OpenStore
 ) -> Response:
     """Change one's own password; all sessions end, this one too."""
-    request.app.state.rate_limit.count("password", user.name.casefold())
+    request.app.state.rate_limit.count("password", accounts.folded_name(user.name))
     if accounts.verify_password(store, user.name, current) is None:
         what, why, fix = (text(f"account.wrong.{part}") for part in ("what", "why", "fix"))
         return _own(request, user.id, store, error=AccountError(what, why=why, fix=fix))
@@ -47,7 +47,7 @@ def change_own_password(
 
 @router.post("/account/tokens")
 def make_token(
-    request: Request, user: SignedIn, name: Annotated[str, Form(max_length=100)], store: Room
+    request: Request, user: SignedIn, name: Annotated[str, Form(max_length=100)], store: OpenStore
 ) -> Response:
     """Make an API token, and show it this once."""
     try:
@@ -58,7 +58,7 @@ def make_token(
 
 
 @router.post("/account/tokens/{token_id}/revoke")
-def revoke_token(user: SignedIn, token_id: int, store: Room) -> Response:
+def revoke_token(user: SignedIn, token_id: int, store: OpenStore) -> Response:
     """Make one of one's own tokens worthless."""
     if token_id not in {one.id for one in list_api_tokens(store, user.id)}:
         raise not_here()
@@ -67,14 +67,19 @@ def revoke_token(user: SignedIn, token_id: int, store: Room) -> Response:
 
 
 @router.get("/accounts")
-def all_accounts(request: Request, _admin: Admin, store: Room) -> Response:
+def all_accounts(request: Request, _admin: Admin, store: OpenStore) -> Response:
     """All accounts."""
     return _all(request, store)
 
 
 @router.post("/accounts")
 def make_account(
-    request: Request, admin: Admin, name: Name, password: Password, role: Annotated[Role, Form()], store: Room
+    request: Request,
+    admin: Admin,
+    name: Name,
+    password: Password,
+    role: Annotated[Role, Form()],
+    store: OpenStore,
 ) -> Response:
     """Make an account."""
     try:
@@ -86,7 +91,7 @@ def make_account(
 
 @router.post("/accounts/{user_id}/role")
 def change_role(
-    request: Request, admin: Admin, user_id: int, role: Annotated[Role, Form()], store: Room
+    request: Request, admin: Admin, user_id: int, role: Annotated[Role, Form()], store: OpenStore
 ) -> Response:
     """Let an account do more or less."""
     try:
@@ -98,7 +103,7 @@ def change_role(
 
 @router.post("/accounts/{user_id}/active")
 def switch_account(
-    request: Request, admin: Admin, user_id: int, active: Annotated[bool, Form()], store: Room
+    request: Request, admin: Admin, user_id: int, active: Annotated[bool, Form()], store: OpenStore
 ) -> Response:
     """Switch an account on or off."""
     try:
@@ -109,7 +114,9 @@ def switch_account(
 
 
 @router.post("/accounts/{user_id}/password")
-def reset_password(request: Request, admin: Admin, user_id: int, password: Password, store: Room) -> Response:
+def reset_password(
+    request: Request, admin: Admin, user_id: int, password: Password, store: OpenStore
+) -> Response:
     """Give an account another password."""
     try:
         accounts.change_password(store, user_id, password=password, actor=admin.actor)
@@ -121,7 +128,7 @@ def reset_password(request: Request, admin: Admin, user_id: int, password: Passw
 def _own(
     request: Request,
     user_id: int,
-    store: Room,
+    store: OpenStore,
     *,
     error: AccountError | None = None,
     new_token: str | None = None,
@@ -132,6 +139,6 @@ def _own(
     return render_page(request, "account.html", content, status=status)
 
 
-def _all(request: Request, store: Room, *, error: AccountError | None = None) -> Response:
+def _all(request: Request, store: OpenStore, *, error: AccountError | None = None) -> Response:
     content = {"accounts": accounts.list_users(store), "roles": ROLES, "error": error}
     return render_page(request, "accounts.html", content, status=200 if error is None else 422)

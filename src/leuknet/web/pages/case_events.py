@@ -23,11 +23,11 @@ from fastapi.responses import StreamingResponse
 from leuknet.store.cases import find_case
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
-from leuknet.store.nouns import Case, Job, User
+from leuknet.store.nouns import Case, CaseJob, User
 from leuknet.store.sign_in import find_session
 from leuknet.store.summaries import case_summary, is_worker_missing
 from leuknet.web.cookies import SESSION_COOKIE
-from leuknet.web.who import Room, SignedIn, VisibleCase
+from leuknet.web.permissions import OpenStore, SignedIn, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")
 
@@ -40,7 +40,7 @@ WORK = ("score", "archive", "table")
 
 
 @router.get("/events")
-async def events(request: Request, case: VisibleCase, user: SignedIn, store: Room) -> StreamingResponse:
+async def events(request: Request, case: VisibleCase, user: SignedIn, store: OpenStore) -> StreamingResponse:
     """Progress, as it comes; an `end` when there is nothing more to come."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     content = _stream(request, case, user, store)
@@ -94,12 +94,12 @@ def progress_of(store: Store, case: Case, user: User) -> dict[str, Any]:
     }
 
 
-def _percent(active: list[Job]) -> int | None:
+def _percent(active: list[CaseJob]) -> int | None:
     running = [job.progress for job in active if job.state == "running"]
     return round(100 * min(running)) if running else None
 
 
-def _problems(work: list[Job]) -> list[str]:
+def _problems(work: list[CaseJob]) -> list[str]:
     """What the last job of each kind wants the user to know."""
     last = {job.kind: job for job in work}
     told = [job.error if job.state == "failed" else job.detail.get("note") for job in last.values()]

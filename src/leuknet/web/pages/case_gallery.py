@@ -13,12 +13,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from leuknet.room.cards import meaning_of
+from leuknet.store.cell_nouns import VERDICTS
 from leuknet.store.gallery import GalleryRow, gallery_rows, outlined_cells
-from leuknet.store.nouns import VERDICTS
 from leuknet.types import FLAG_MEANINGS
 from leuknet.web.model_facts import class_names_of
 from leuknet.web.pages.case_nouns import ImageOfCase
-from leuknet.web.who import Configured, Room, SignedIn, VisibleCase
+from leuknet.web.permissions import Configured, OpenStore, SignedIn, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")
 
@@ -33,7 +33,7 @@ def gallery(
     request: Request,
     case: VisibleCase,
     user: SignedIn,
-    store: Room,
+    store: OpenStore,
     settings: Configured,
     image: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Response:
@@ -43,7 +43,7 @@ def gallery(
 
 
 @router.get("/images/{image_id}/outlines.json")
-def outlines(request: Request, image: ImageOfCase, store: Room) -> Response:
+def outlines(request: Request, image: ImageOfCase, store: OpenStore) -> Response:
     """Where the cells of an image lie: box (top, left, bottom, right), outline (row, column, ...)."""
     found = outlined_cells(store, image.id)
     boxes = [[one.box.top_px, one.box.left_px, one.box.bottom_px, one.box.right_px] for one in found]

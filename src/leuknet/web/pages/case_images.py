@@ -7,8 +7,8 @@ from fastapi.responses import Response
 
 from leuknet.web.model_facts import model_of
 from leuknet.web.pages.case_nouns import ImageOfCase
+from leuknet.web.permissions import Configured, VisibleCase
 from leuknet.web.templating import render_page, script_texts
-from leuknet.web.who import Configured, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")
 

@@ -11,21 +11,21 @@ from leuknet.errors import SettingError
 from leuknet.store.cases import create_case
 from leuknet.store.nouns import User
 from leuknet.store.summaries import case_summaries, people_with_access
+from leuknet.web.permissions import OpenStore, SignedIn
 from leuknet.web.templating import at_least, render_page
-from leuknet.web.who import Room, SignedIn
 
 router = APIRouter()
 
 
 @router.get("/cases")
-def all_cases(request: Request, user: SignedIn, store: Room) -> Response:
+def all_cases(request: Request, user: SignedIn, store: OpenStore) -> Response:
     """The cases that the user may see, the newest first."""
     return _page(request, user, store)
 
 
 @router.post("/cases")
 def make_case(
-    request: Request, user: SignedIn, title: Annotated[str, Form(max_length=1000)], store: Room
+    request: Request, user: SignedIn, title: Annotated[str, Form(max_length=1000)], store: OpenStore
 ) -> Response:
     """Make an empty case."""
     try:
@@ -35,7 +35,7 @@ def make_case(
     return RedirectResponse(f"/cases/{case.id}", 303)
 
 
-def _page(request: Request, user: User, store: Room, *, error: SettingError | None = None) -> Response:
+def _page(request: Request, user: User, store: OpenStore, *, error: SettingError | None = None) -> Response:
     found = case_summaries(store, user)
     ids = [one.case.id for one in found]
     content = {

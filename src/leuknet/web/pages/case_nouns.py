@@ -12,16 +12,16 @@ from fastapi import Depends, Path
 
 from leuknet.store.cases import find_image
 from leuknet.store.cell_pages import ReadCell, find_case_cell
-from leuknet.store.nouns import CaseImage, Upload
+from leuknet.store.nouns import CaseImage, CaseUpload
 from leuknet.store.uploads import find_upload
 from leuknet.web.error_answers import not_here
-from leuknet.web.who import Room, SignedIn, VisibleCase
+from leuknet.web.permissions import OpenStore, SignedIn, VisibleCase
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 """Of a row; what no database could hold is no number of a row."""
 
 
-def image_of_case(case: VisibleCase, image_id: Number, store: Room) -> CaseImage:
+def image_of_case(case: VisibleCase, image_id: Number, store: OpenStore) -> CaseImage:
     """Return the image that a path names; as a missing page if it is none of the case's."""
     image = find_image(store, image_id)
     if image is None or image.case_id != case.id:
@@ -29,7 +29,7 @@ def image_of_case(case: VisibleCase, image_id: Number, store: Room) -> CaseImage
     return image
 
 
-def cell_of_case(case: VisibleCase, cell_id: Number, user: SignedIn, store: Room) -> ReadCell:
+def cell_of_case(case: VisibleCase, cell_id: Number, user: SignedIn, store: OpenStore) -> ReadCell:
     """Return the cell that a path names, with the user's newest review of it."""
     found = find_case_cell(store, case.id, cell_id, reader_id=user.id)
     if found is None:
@@ -37,7 +37,7 @@ def cell_of_case(case: VisibleCase, cell_id: Number, user: SignedIn, store: Room
     return found
 
 
-def upload_of_case(case: VisibleCase, upload_id: UUID, user: SignedIn, store: Room) -> Upload:
+def upload_of_case(case: VisibleCase, upload_id: UUID, user: SignedIn, store: OpenStore) -> CaseUpload:
     """Return the upload that a path names; another user's is as missing as another case's."""
     found = find_upload(store, upload_id)
     if found is None or found.case_id != case.id or found.user_id != user.id:
@@ -47,4 +47,4 @@ def upload_of_case(case: VisibleCase, upload_id: UUID, user: SignedIn, store: Ro
 
 ImageOfCase = Annotated[CaseImage, Depends(image_of_case)]
 CellOfCase = Annotated[ReadCell, Depends(cell_of_case)]
-UploadOfCase = Annotated[Upload, Depends(upload_of_case)]
+UploadOfCase = Annotated[CaseUpload, Depends(upload_of_case)]

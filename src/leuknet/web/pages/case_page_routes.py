@@ -12,7 +12,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from leuknet.errors import LeukNetError
 from leuknet.fields.scale import COARSEST_UM, FINEST_UM
-from leuknet.room.intake import check_scale, received
+from leuknet.room.intake import received
+from leuknet.room.intake_checks import check_scale
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import give_access, take_access
 from leuknet.store.gallery import failed_images, images_to_show
@@ -24,8 +25,8 @@ from leuknet.store.uploads import uploads_of
 from leuknet.web.model_facts import model_of
 from leuknet.web.pages.case_events import progress_of
 from leuknet.web.pages.case_nouns import ImageOfCase
+from leuknet.web.permissions import Configured, Files, Lead, OpenStore, SignedIn, VisibleCase
 from leuknet.web.templating import at_least, render_page, script_texts
-from leuknet.web.who import Configured, Files, Lead, Room, SignedIn, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")
 
@@ -39,7 +40,7 @@ KINDS = ("auto", "crop", "field", "slide", "archive", "table")
 
 @router.get("")
 def case_page(
-    request: Request, case: VisibleCase, user: SignedIn, store: Room, settings: Configured
+    request: Request, case: VisibleCase, user: SignedIn, store: OpenStore, settings: Configured
 ) -> Response:
     """The case."""
     return show_case(request, case, user, store, settings)
@@ -50,7 +51,7 @@ def write_note(
     request: Request,
     case: VisibleCase,
     user: SignedIn,
-    store: Room,
+    store: OpenStore,
     settings: Configured,
     note: Annotated[str, Form()],
 ) -> Response:
@@ -63,14 +64,14 @@ def write_note(
 
 
 @router.post("/access")
-def give(case: VisibleCase, lead: Lead, store: Room, user_id: Account) -> Response:
+def give(case: VisibleCase, lead: Lead, store: OpenStore, user_id: Account) -> Response:
     """Let an account see the case."""
     give_access(store, case.id, user_id, actor=lead.actor)
     return RedirectResponse(f"/cases/{case.id}#access", 303)
 
 
 @router.post("/access/take")
-def take(case: VisibleCase, lead: Lead, store: Room, user_id: Account) -> Response:
+def take(case: VisibleCase, lead: Lead, store: OpenStore, user_id: Account) -> Response:
     """Hide the case from an account again."""
     take_access(store, case.id, user_id, actor=lead.actor)
     return RedirectResponse(f"/cases/{case.id}#access", 303)
@@ -82,7 +83,7 @@ def state_scale(
     case: VisibleCase,
     image: ImageOfCase,
     user: SignedIn,
-    store: Room,
+    store: OpenStore,
     settings: Configured,
     microns_per_pixel: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
@@ -110,7 +111,7 @@ def scale_of(typed: str) -> float | None:
         stated = float(typed)
     except ValueError:
         stated = -1.0
-    check_scale(stated if stated == stated else -1.0)  # not a number is no scale
+    check_scale(stated)
     return stated
 
 
@@ -118,7 +119,7 @@ def show_case(
     request: Request,
     case: Case,
     user: User,
-    store: Room,
+    store: OpenStore,
     settings: Configured,
     *,
     error: LeukNetError | None = None,
@@ -136,7 +137,7 @@ def show_case(
     return render_page(request, "case.html", content, status=200 if error is None else 422)
 
 
-def _content(case: Case, user: User, store: Room, files: Files) -> dict[str, Any]:
+def _content(case: Case, user: User, store: OpenStore, files: Files) -> dict[str, Any]:
     people = list_users(store)
     names = {one.id: one.name for one in people}
     allowed = people_with_access(store, [case.id])[case.id] if at_least(user, "lead") else ()

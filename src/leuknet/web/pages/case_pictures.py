@@ -19,13 +19,14 @@ from leuknet.room.deep_zoom import TILE_PX, deep_zoom, tile_jpeg
 from leuknet.room.pictures import ensure_cell_pictures
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.cases import find_image
+from leuknet.store.cell_nouns import CaseCell
 from leuknet.store.cells import find_cell, has_cell
 from leuknet.store.database import Store
-from leuknet.store.nouns import CaseCell, CaseImage
+from leuknet.store.nouns import CaseImage
 from leuknet.web.error_answers import not_here
 from leuknet.web.model_facts import model_of
 from leuknet.web.pages.case_nouns import CellOfCase, ImageOfCase, Number
-from leuknet.web.who import Configured, Files, Room, session_of, visible_case
+from leuknet.web.permissions import Configured, Files, OpenStore, session_of, visible_case
 
 router = APIRouter(prefix="/cases/{case_id}")
 
@@ -36,7 +37,7 @@ Place = Annotated[int, fastapi.Path(ge=0, le=10**6)]
 
 @router.get("/images/{image_id}/cells/{cell_id}/thumb.webp")
 def thumb(
-    request: Request, case_id: UUID, image_id: Number, cell_id: Number, store: Room, files: Files
+    request: Request, case_id: UUID, image_id: Number, cell_id: Number, store: OpenStore, files: Files
 ) -> Response:
     """The small picture of a cell."""
     _require_cell(request, store, case_id, image_id, cell_id)
@@ -47,7 +48,7 @@ def thumb(
 
 @router.get("/images/{image_id}/cells/{cell_id}/view.png")
 def view(
-    request: Request, case_id: UUID, image_id: Number, cell_id: Number, store: Room, files: Files
+    request: Request, case_id: UUID, image_id: Number, cell_id: Number, store: OpenStore, files: Files
 ) -> Response:
     """A cell and what is around it, at full resolution."""
     _require_cell(request, store, case_id, image_id, cell_id)
@@ -57,7 +58,9 @@ def view(
 
 
 @router.get("/images/{image_id}/cells/{cell_id}/crop.png")
-def crop(image: ImageOfCase, found: CellOfCase, store: Room, files: Files, settings: Configured) -> Response:
+def crop(
+    image: ImageOfCase, found: CellOfCase, store: OpenStore, files: Files, settings: Configured
+) -> Response:
     """The cell on black as the model saw it; a crop image is that itself."""
     if image.kind == "crop":
         _ensure(store, files, image.id, found.cell.id, files.view(image.id, found.cell.id))

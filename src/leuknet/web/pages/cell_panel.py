@@ -22,18 +22,19 @@ from leuknet.room.similar import similar_cells
 from leuknet.room.swaying import may_see_others, reviews_to_show
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import find_image
+from leuknet.store.cell_nouns import CaseCell, NewReview, ReaderReview
 from leuknet.store.database import Store
 from leuknet.store.gallery import images_of_cells
 from leuknet.store.jobs import add_job, jobs_of
-from leuknet.store.nouns import CaseCell, CaseImage, NewReview, Review
+from leuknet.store.nouns import CaseImage
 from leuknet.store.reviews import current_review, review_history, save_review, undo_review
 from leuknet.types import FLAG_MEANINGS, CellBox
 from leuknet.web.error_answers import answer, not_here
 from leuknet.web.model_facts import class_names_of
 from leuknet.web.pages.case_nouns import CellOfCase
 from leuknet.web.pages.case_pictures import map_path
+from leuknet.web.permissions import Configured, Files, OpenStore, SignedIn, VisibleCase
 from leuknet.web.templating import render_page
-from leuknet.web.who import Configured, Files, Room, SignedIn, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")
 
@@ -61,7 +62,7 @@ def panel(
     case: VisibleCase,
     found: CellOfCase,
     user: SignedIn,
-    store: Room,
+    store: OpenStore,
     files: Files,
     settings: Configured,
 ) -> Response:
@@ -91,7 +92,12 @@ def panel(
 
 @router.post("/cells/{cell_id}/review")
 def review(
-    request: Request, case: VisibleCase, found: CellOfCase, user: SignedIn, store: Room, decision: Decision
+    request: Request,
+    case: VisibleCase,
+    found: CellOfCase,
+    user: SignedIn,
+    store: OpenStore,
+    decision: Decision,
 ) -> Response:
     """Save what the reader says of a cell; 409 with what is there now if they said otherwise elsewhere."""
     new = NewReview(found.cell.id, user.id, decision.verdict, decision.note.strip())
@@ -104,7 +110,7 @@ def review(
 
 @router.post("/cells/{cell_id}/undo")
 def undo(
-    request: Request, case: VisibleCase, found: CellOfCase, user: SignedIn, store: Room, taken_back: Undo
+    request: Request, case: VisibleCase, found: CellOfCase, user: SignedIn, store: OpenStore, taken_back: Undo
 ) -> Response:
     """Take the reader's newest review of a cell back."""
     expected = taken_back.expected_review_id
@@ -116,13 +122,15 @@ def undo(
 
 
 @router.get("/cells/{cell_id}/map")
-def map_state(case: VisibleCase, found: CellOfCase, store: Room, files: Files) -> Response:
+def map_state(case: VisibleCase, found: CellOfCase, store: OpenStore, files: Files) -> Response:
     """Say whether the explanation of a cell's score is there, waits, or failed and why."""
     return JSONResponse(_map_state(store, case.id, found.cell, files))
 
 
 @router.post("/cells/{cell_id}/map")
-def ask_for_map(case: VisibleCase, found: CellOfCase, user: SignedIn, store: Room, files: Files) -> Response:
+def ask_for_map(
+    case: VisibleCase, found: CellOfCase, user: SignedIn, store: OpenStore, files: Files
+) -> Response:
     """Let the worker explain a cell's score, unless it is done or waits already."""
     state = _map_state(store, case.id, found.cell, files)
     if state["state"] in ("none", "failed"):
@@ -148,7 +156,7 @@ def _map_state(store: Store, case_id: UUID, cell: CaseCell, files: RoomFiles) ->
     return {"state": "waiting" if last.state in ("queued", "running") else "failed", "error": told}
 
 
-def _told(saved: Review) -> dict[str, Any]:
+def _told(saved: ReaderReview) -> dict[str, Any]:
     withdrawn = saved.verdict == "withdrawn"
     return {"review_id": saved.id, "verdict": "" if withdrawn else saved.verdict, "note": saved.note}
 
@@ -164,7 +172,7 @@ def _shown(box: CellBox, outline: tuple[tuple[float, float], ...], image: CaseIm
     return {"width": side, "height": side, "box": frame, "outline": points}
 
 
-def _conflict(request: Request, error: ConflictError, current: Review | None) -> Response:
+def _conflict(request: Request, error: ConflictError, current: ReaderReview | None) -> Response:
     refused = answer(request, 409, error)
     if not isinstance(refused, JSONResponse):
         return refused

@@ -9,13 +9,13 @@ from fastapi.responses import RedirectResponse, Response
 
 from leuknet.errors import AccountError
 from leuknet.room.demonstration import add_demonstration
-from leuknet.store.accounts import create_first_account, verify_password
+from leuknet.store.accounts import create_first_account, folded_name, verify_password
 from leuknet.store.nouns import User
 from leuknet.store.sign_in import end_session, start_session
 from leuknet.web.cookies import SESSION_COOKIE, set_cookie
+from leuknet.web.permissions import Configured, Files, OpenStore
 from leuknet.web.templating import render_page
 from leuknet.web.text import text
-from leuknet.web.who import Configured, Files, Room
 
 router = APIRouter()
 
@@ -35,7 +35,7 @@ def make_first_account(
     token: str,
     name: Name,
     password: Password,
-    store: Room,
+    store: OpenStore,
     files: Files,
     settings: Configured,
 ) -> Response:
@@ -61,14 +61,14 @@ def sign_in(
     request: Request,
     name: Name,
     password: Password,
-    store: Room,
+    store: OpenStore,
     settings: Configured,
     next: Annotated[str, Form()] = "/cases",  # noqa: A002
 ) -> Response:
     """Start a session; a wrong name and a wrong password look alike, and both count against guessing."""
     limit = request.app.state.rate_limit
     limit.count("sign-in", request.client.host if request.client else "")
-    limit.count("password", name.strip().casefold())
+    limit.count("password", folded_name(name))
     user = verify_password(store, name, password)
     if user is None:
         what, why, fix = (text(f"sign_in.wrong.{part}") for part in ("what", "why", "fix"))
@@ -79,7 +79,7 @@ def sign_in(
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, store: Room) -> Response:
+def sign_out(request: Request, store: OpenStore) -> Response:
     """End the browser's session, if it has one."""
     token = request.cookies.get(SESSION_COOKIE)
     if token is not None:
@@ -89,7 +89,7 @@ def sign_out(request: Request, store: Room) -> Response:
     return answer
 
 
-def _with_session(user: User, path: str, store: Room, settings: Configured) -> Response:
+def _with_session(user: User, path: str, store: OpenStore, settings: Configured) -> Response:
     # Always a new token: one that somebody planted before signing in is worth nothing after it.
     token, _ = start_session(store, user)
     answer = RedirectResponse(path, 303)

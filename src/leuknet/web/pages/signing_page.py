@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from leuknet.errors import LeukNetError
-from leuknet.room.labels import OUTCOMES
+from leuknet.room.labels import LABEL_OUTCOMES
 from leuknet.room.signing import SUFFIXES, readiness, sign_case
 from leuknet.room.webhook import queue_event
 from leuknet.store.accounts import list_users
@@ -21,9 +21,9 @@ from leuknet.types import ModelCard
 from leuknet.web.downloads import labelled_answer, signed_answer
 from leuknet.web.error_answers import status_of
 from leuknet.web.model_facts import model_of
+from leuknet.web.permissions import Configured, Files, Lead, OpenStore, SignedIn, VisibleCase
 from leuknet.web.settings import Settings
 from leuknet.web.templating import at_least, render_page
-from leuknet.web.who import Configured, Files, Lead, Room, SignedIn, VisibleCase
 
 router = APIRouter()
 
@@ -36,7 +36,7 @@ _REPORT_POLICY = (
 
 
 @router.get("/cases/{case_id}/signing")
-def signing(request: Request, case: VisibleCase, user: SignedIn, store: Room) -> Response:
+def signing(request: Request, case: VisibleCase, user: SignedIn, store: OpenStore) -> Response:
     """What is decided of a case, what stands in the way of signing it, and its signed versions."""
     return _page(request, case, user, store)
 
@@ -46,7 +46,7 @@ def sign(
     request: Request,
     case: VisibleCase,
     user: Lead,
-    store: Room,
+    store: OpenStore,
     files: Files,
     settings: Configured,
     reason: Reason = "",
@@ -62,7 +62,7 @@ def sign(
 
 
 @router.post("/cases/{case_id}/reopen")
-def amend(request: Request, case: VisibleCase, user: Lead, store: Room, reason: Reason = "") -> Response:
+def amend(request: Request, case: VisibleCase, user: Lead, store: OpenStore, reason: Reason = "") -> Response:
     """Open a signed case again for an amendment."""
     try:
         reopen(store, case.id, user=user, reason=reason)
@@ -72,7 +72,7 @@ def amend(request: Request, case: VisibleCase, user: Lead, store: Room, reason: 
 
 
 @router.get("/cases/{case_id}/signed/{version}/report{suffix}")
-def report(case: VisibleCase, version: int, suffix: str, store: Room, files: Files) -> Response:
+def report(case: VisibleCase, version: int, suffix: str, store: OpenStore, files: Files) -> Response:
     """A signed version in one of its forms."""
     answer = signed_answer(store, files, case, version, suffix, shown=suffix in (".html", ".pdf"))
     if suffix == ".html":
@@ -81,7 +81,7 @@ def report(case: VisibleCase, version: int, suffix: str, store: Room, files: Fil
 
 
 @router.get("/cases/{case_id}/labelled.zip")
-def labelled(case: VisibleCase, user: Lead, store: Room, files: Files) -> Response:
+def labelled(case: VisibleCase, user: Lead, store: OpenStore, files: Files) -> Response:
     """The cells with a label as a data set for training."""
     return labelled_answer(store, files, [case], f"labelled-{case.id}.zip")
 
@@ -92,7 +92,7 @@ def models_of(settings: Settings) -> Mapping[str, ModelCard]:
     return {} if model is None else {model.model_id: model.card}
 
 
-def _amendment(store: Room, case: Case) -> str:
+def _amendment(store: OpenStore, case: Case) -> str:
     """Return why a case was opened again, as its note says: what its next version's reason begins with."""
     notes = [note.text for note in notes_of(store, case.id) if note.text.startswith(AMENDMENT)]
     return notes[-1].partition(": ")[2] if notes else ""
@@ -102,7 +102,7 @@ def _page(
     request: Request,
     case: Case,
     user: User,
-    store: Room,
+    store: OpenStore,
     *,
     error: LeukNetError | None = None,
     reason: str = "",
@@ -113,7 +113,7 @@ def _page(
     content = {
         "case": case,
         "ready": ready,
-        "counts": [(outcome, ready.counts.get(outcome, 0)) for outcome in OUTCOMES],
+        "counts": [(outcome, ready.counts.get(outcome, 0)) for outcome in LABEL_OUTCOMES],
         "signatures": signatures_of(store, case.id)[::-1],
         "names": {one.id: one.name for one in list_users(store)},
         "suffixes": SUFFIXES,

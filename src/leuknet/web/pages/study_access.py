@@ -23,13 +23,14 @@ from leuknet.store.blinding import blinded_cases, is_reading
 from leuknet.store.cases import find_image
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
-from leuknet.store.nouns import Study, StudyProgress, User
+from leuknet.store.nouns import User
 from leuknet.store.studies import case_ids_of, find_study, reader_ids_of
+from leuknet.store.study_nouns import Study, StudyProgress
 from leuknet.store.study_reads import progress
 from leuknet.web.error_answers import not_here
+from leuknet.web.permissions import OpenStore, SignedIn
 from leuknet.web.templating import at_least
 from leuknet.web.text import text, texts_under
-from leuknet.web.who import Room, SignedIn
 
 
 def reads_in(store: Store, study: Study, user: User) -> bool:
@@ -42,7 +43,7 @@ def leads(store: Store, study: Study, user: User) -> bool:
     return at_least(user, "lead") and not is_reading(store, user.id, study.id)
 
 
-def read_study(study_id: UUID, user: SignedIn, store: Room) -> Study:
+def read_study(study_id: UUID, user: SignedIn, store: OpenStore) -> Study:
     """Return the study that the path names to one of its readers; to others what a missing page gives."""
     study = find_study(store, study_id, user=user)
     if study is None or not reads_in(store, study, user):
@@ -50,7 +51,7 @@ def read_study(study_id: UUID, user: SignedIn, store: Room) -> Study:
     return study
 
 
-def led_study(study_id: UUID, user: SignedIn, store: Room) -> Study:
+def led_study(study_id: UUID, user: SignedIn, store: OpenStore) -> Study:
     """Return the study that the path names to a lead who may see it; to others what a missing page gives."""
     study = find_study(store, study_id, user=user)
     if study is None or not leads(store, study, user):
@@ -58,7 +59,7 @@ def led_study(study_id: UUID, user: SignedIn, store: Room) -> Study:
     return study
 
 
-def finished_study(user: SignedIn, store: Room, study: Annotated[Study, Depends(led_study)]) -> Study:
+def finished_study(user: SignedIn, store: OpenStore, study: Annotated[Study, Depends(led_study)]) -> Study:
     """Return a study of which nothing changes any more; ConflictError while somebody still reads.
 
     The same for a lead who still reads some of its cells blinded in another study.

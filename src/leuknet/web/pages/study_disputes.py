@@ -18,13 +18,13 @@ from leuknet.store.adjudications import adjudicate, disputes
 from leuknet.store.cases import find_image
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
-from leuknet.store.nouns import Dispute, NewAdjudication, Study
 from leuknet.store.studies import reader_ids_of
+from leuknet.store.study_nouns import Dispute, NewAdjudication, Study
 from leuknet.web.error_answers import not_here
 from leuknet.web.pages.study_access import FinishedStudy, model_word, picture_of
 from leuknet.web.pages.study_reading import GivenVerdict, Note, ReadId
+from leuknet.web.permissions import Files, OpenStore, SignedIn
 from leuknet.web.templating import render_page
-from leuknet.web.who import Files, Room, SignedIn
 
 router = APIRouter(prefix="/studies/{study_id}/disputes")
 
@@ -32,7 +32,7 @@ CellId = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 @router.get("")
-def disputes_page(request: Request, store: Room, study: FinishedStudy) -> Response:
+def disputes_page(request: Request, store: OpenStore, study: FinishedStudy) -> Response:
     """The next cell that waits for a decision; if none does, all that were decided."""
     found = disputes(store, study.id)
     waiting = next((one for one in found if one.adjudication is None), None)
@@ -42,13 +42,13 @@ def disputes_page(request: Request, store: Room, study: FinishedStudy) -> Respon
 
 
 @router.get("/{cell_id}")
-def dispute_page(request: Request, store: Room, study: FinishedStudy, cell_id: CellId) -> Response:
+def dispute_page(request: Request, store: OpenStore, study: FinishedStudy, cell_id: CellId) -> Response:
     """One disputed cell."""
     return _page(request, store, study, cell_id)
 
 
 @router.get("/{cell_id}/view.png")
-def view(store: Room, files: Files, study: FinishedStudy, cell_id: CellId) -> Response:
+def view(store: OpenStore, files: Files, study: FinishedStudy, cell_id: CellId) -> Response:
     """The picture of a disputed cell."""
     _dispute(disputes(store, study.id), cell_id)
     cell = find_cell(store, cell_id)
@@ -61,7 +61,7 @@ def view(store: Room, files: Files, study: FinishedStudy, cell_id: CellId) -> Re
 def decide(
     request: Request,
     user: SignedIn,
-    store: Room,
+    store: OpenStore,
     study: FinishedStudy,
     cell_id: CellId,
     verdict: Annotated[GivenVerdict, Form()],

@@ -17,7 +17,8 @@ from leuknet.store.adjudications import disputes
 from leuknet.store.cases import cases_of
 from leuknet.store.cell_counts import n_cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import STUDY_MODES, NewStudy, Study, StudyMode, StudyProgress, User
+from leuknet.store.nouns import User
+from leuknet.store.study_nouns import STUDY_MODES, NewStudy, Study, StudyMode, StudyProgress
 from leuknet.store.study_order import draw_order
 from leuknet.store.study_reads import progress
 from leuknet.web.error_answers import not_here
@@ -30,8 +31,8 @@ from leuknet.web.pages.study_access import (
     reads_in,
 )
 from leuknet.web.pages.study_reading import own_page, standing
+from leuknet.web.permissions import Lead, OpenStore, SignedIn
 from leuknet.web.templating import render_page
-from leuknet.web.who import Lead, Room, SignedIn
 
 router = APIRouter()
 
@@ -63,7 +64,7 @@ class Opening:
 
 
 @router.get("/studies")
-def all_studies(request: Request, user: SignedIn, store: Room) -> Response:
+def all_studies(request: Request, user: SignedIn, store: OpenStore) -> Response:
     """The studies that the user may see; those to read in with what is left."""
     return _list(request, user, store)
 
@@ -72,7 +73,7 @@ def all_studies(request: Request, user: SignedIn, store: Room) -> Response:
 def make_study(
     request: Request,
     lead: Lead,
-    store: Room,
+    store: OpenStore,
     title: Annotated[str, Form(max_length=1000)],
     mode: Annotated[StudyMode, Form()],
     repeat_percent: Annotated[float, Form(allow_inf_nan=False)],
@@ -98,7 +99,7 @@ def make_study(
 
 
 @router.get("/studies/{study_id}")
-def one_study(request: Request, study_id: UUID, user: SignedIn, store: Room) -> Response:
+def one_study(request: Request, study_id: UUID, user: SignedIn, store: OpenStore) -> Response:
     """A study: to leads its plan, progress and results; to its readers what they are to do."""
     study = studies.find_study(store, study_id, user=user)
     if study is None:
@@ -112,7 +113,7 @@ def one_study(request: Request, study_id: UUID, user: SignedIn, store: Room) -> 
 def plan(
     request: Request,
     user: SignedIn,
-    store: Room,
+    store: OpenStore,
     study: LedStudy,
     case_id: Annotated[list[UUID] | None, Form()] = None,
     reader_id: Annotated[list[int] | None, Form()] = None,
@@ -131,7 +132,7 @@ def plan(
 
 
 @router.post("/studies/{study_id}/open")
-def open_study(request: Request, user: SignedIn, store: Room, study: LedStudy) -> Response:
+def open_study(request: Request, user: SignedIn, store: OpenStore, study: LedStudy) -> Response:
     """Draw the orders and let reading begin."""
     try:
         studies.open_study(store, study.id, user=user)
@@ -141,7 +142,7 @@ def open_study(request: Request, user: SignedIn, store: Room, study: LedStudy) -
 
 
 @router.post("/studies/{study_id}/close")
-def close_study(request: Request, user: SignedIn, store: Room, study: LedStudy) -> Response:
+def close_study(request: Request, user: SignedIn, store: OpenStore, study: LedStudy) -> Response:
     """End all reading."""
     try:
         studies.close_study(store, study.id, user=user)

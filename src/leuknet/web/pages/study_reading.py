@@ -20,14 +20,15 @@ from leuknet.errors import ConflictError
 from leuknet.store.cases import find_image
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
-from leuknet.store.nouns import NewStudyRead, Phase, Study, StudyItem, User
+from leuknet.store.nouns import User
+from leuknet.store.study_nouns import NewStudyRead, Phase, Study, StudyItem
 from leuknet.store.study_pictures import shown_cell
 from leuknet.store.study_reads import item_at, next_item, progress, read_history, save_read, undo_read
 from leuknet.web.error_answers import not_here
 from leuknet.web.pages.study_access import ReadStudy, model_word, picture_of
+from leuknet.web.permissions import Files, OpenStore, SignedIn
 from leuknet.web.templating import render_page
 from leuknet.web.text import texts_under
-from leuknet.web.who import Files, Room, SignedIn
 
 router = APIRouter(prefix="/studies/{study_id}/read")
 
@@ -41,7 +42,7 @@ Note = Annotated[str, Form(max_length=4000)]
 
 
 @router.get("")
-def reading_page(request: Request, user: SignedIn, store: Room, study: ReadStudy) -> Response:
+def reading_page(request: Request, user: SignedIn, store: OpenStore, study: ReadStudy) -> Response:
     """The cell whose turn it is; or, if there is none, why."""
     item = next_item(store, study.id, reader_id=user.id)
     if item is None:
@@ -53,7 +54,7 @@ def reading_page(request: Request, user: SignedIn, store: Room, study: ReadStudy
 
 @router.get("/{phase}/{position}/view.png")
 def view(
-    user: SignedIn, store: Room, files: Files, study: ReadStudy, phase: Phase, position: Position
+    user: SignedIn, store: OpenStore, files: Files, study: ReadStudy, phase: Phase, position: Position
 ) -> Response:
     """The cell at a place of the reader's own order; no browser keeps it, since others share its address."""
     found = shown_cell(store, study.id, reader_id=user.id, phase=phase, position=position)
@@ -66,7 +67,7 @@ def view(
 def save(
     request: Request,
     user: SignedIn,
-    store: Room,
+    store: OpenStore,
     study: ReadStudy,
     phase: Phase,
     position: Position,
@@ -93,7 +94,7 @@ def save(
 def undo(
     request: Request,
     user: SignedIn,
-    store: Room,
+    store: OpenStore,
     study: ReadStudy,
     phase: Phase,
     position: Position,

@@ -22,11 +22,12 @@ from leuknet.room.study_results import reads_csv, study_results
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import find_case
 from leuknet.store.database import Store
-from leuknet.store.nouns import Study, User
+from leuknet.store.nouns import User
 from leuknet.store.studies import case_ids_of, reader_ids_of
+from leuknet.store.study_nouns import Study
 from leuknet.web.pages.study_access import FinishedStudy
+from leuknet.web.permissions import OpenStore, SignedIn
 from leuknet.web.templating import render_page
-from leuknet.web.who import Room, SignedIn
 
 router = APIRouter(prefix="/studies/{study_id}/results")
 
@@ -48,7 +49,7 @@ class Mark:
 
 
 @router.get("")
-def results_page(request: Request, user: SignedIn, store: Room, study: FinishedStudy) -> Response:
+def results_page(request: Request, user: SignedIn, store: OpenStore, study: FinishedStudy) -> Response:
     """The results as a page."""
     results = study_results(store, study.id)
     names = {one.id: one.name for one in list_users(store)}
@@ -72,21 +73,21 @@ def results_page(request: Request, user: SignedIn, store: Room, study: FinishedS
 
 
 @router.get("/reads.csv")
-def table(store: Room, study: FinishedStudy) -> Response:
+def table(store: OpenStore, study: FinishedStudy) -> Response:
     """All readings as a table, under pseudonyms."""
     content = reads_csv(store, study.id).encode("utf-8")
     return Response(content, media_type="text/csv; charset=utf-8", headers=_named(study, "reads.csv"))
 
 
 @router.get("/report.html")
-def report(user: SignedIn, store: Room, study: FinishedStudy) -> Response:
+def report(user: SignedIn, store: OpenStore, study: FinishedStudy) -> Response:
     """The report as a page that needs nothing else."""
     content = _report(store, user, study)
     return Response(content, media_type="text/html; charset=utf-8", headers=_named(study, "report.html"))
 
 
 @router.get("/report.pdf")
-def paper(user: SignedIn, store: Room, study: FinishedStudy) -> Response:
+def paper(user: SignedIn, store: OpenStore, study: FinishedStudy) -> Response:
     """The report as PDF; MissingExtraError where nothing here can print one."""
     content = print_pdf(_report(store, user, study))
     return Response(content, media_type="application/pdf", headers=_named(study, "report.pdf"))

@@ -15,12 +15,13 @@ from starlette.concurrency import run_in_threadpool
 
 from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoreError
 from leuknet.room import intake
-from leuknet.store.nouns import Upload, UploadKind
+from leuknet.room.intake_checks import Limits
+from leuknet.store.nouns import Announcement, CaseUpload, UploadKind
 from leuknet.web.error_answers import answer
 from leuknet.web.pages.case_nouns import UploadOfCase
 from leuknet.web.pages.case_page_routes import scale_of, show_case
+from leuknet.web.permissions import Configured, Files, OpenStore, SignedIn, VisibleCase
 from leuknet.web.templating import render_page
-from leuknet.web.who import Configured, Files, Room, SignedIn, VisibleCase
 
 router = APIRouter(prefix="/cases/{case_id}")
 
@@ -37,20 +38,12 @@ class NewUpload(BaseModel):
 
 @router.post("/uploads")
 def begin(
-    case: VisibleCase, user: SignedIn, store: Room, files: Files, settings: Configured, new: NewUpload
+    case: VisibleCase, user: SignedIn, store: OpenStore, files: Files, settings: Configured, new: NewUpload
 ) -> Response:
     """Announce a file, or find how much of it has come."""
+    limits = Limits(settings.max_upload_bytes)
     upload = intake.begin_upload(
-        store,
-        files,
-        case.id,
-        user=user,
-        name=new.name,
-        n_bytes=new.n_bytes,
-        kind=new.kind,
-        key=new.key,
-        microns_per_pixel=new.microns_per_pixel,
-        limits=intake.Limits(settings.max_upload_bytes),
+        store, files, case.id, Announcement(**new.model_dump()), user=user, limits=limits
     )
     return JSONResponse(_told(files, upload))
 
@@ -80,10 +73,10 @@ async def send(
 
 
 @router.post("/uploads/{upload_id}/finish")
-def finish(upload: UploadOfCase, user: SignedIn, store: Room, files: Files) -> Response:
+def finish(upload: UploadOfCase, user: SignedIn, store: OpenStore, files: Files) -> Response:
     """Check a file of which all has come, and put it into the case."""
     added = intake.finish(store, files, upload, actor=user.actor)
-    return JSONResponse({"images": [one.id for one in added]})
+    return JSONResponse({"images": [image.id for image in added]})
 
 
 @router.post("/files")
@@ -91,7 +84,7 @@ def send_whole(
     request: Request,
     case: VisibleCase,
     user: SignedIn,
-    store: Room,
+    store: OpenStore,
     files: Files,
     settings: Configured,
     file: list[UploadFile],
@@ -104,20 +97,12 @@ def send_whole(
     except LeukNetError as error:
         return show_case(request, case, user, store, settings, error=error)
     refused: list[LeukNetError] = []
-    for one in file:
+    for sent in file:
+        content = sent.file.read()
+        announced = Announcement(sent.filename or "unnamed", len(content), str(uuid4()), kind, scale)
+        limits = Limits(settings.max_upload_bytes)
         try:
-            intake.take_whole(
-                store,
-                files,
-                case.id,
-                one.file.read(),
-                user=user,
-                name=one.filename or "unnamed",
-                kind=kind,
-                key=str(uuid4()),
-                microns_per_pixel=scale,
-                limits=intake.Limits(settings.max_upload_bytes),
-            )
+            intake.take_whole(store, files, case.id, announced, content, user=user, limits=limits)
         except (StoreError, NotFoundError):
             raise
         except LeukNetError as error:
@@ -127,7 +112,7 @@ def send_whole(
     return RedirectResponse(f"/cases/{case.id}", 303)
 
 
-def _told(files: Files, upload: Upload) -> dict[str, object]:
+def _told(files: Files, upload: CaseUpload) -> dict[str, object]:
     return {
         "id": str(upload.id),
         "offset": intake.received(files, upload),

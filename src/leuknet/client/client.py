@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
-from tqdm import tqdm
-
-from leuknet.client.link import Link, UnreachableError
-from leuknet.client.nouns import (
-    Account,
-    Case,
-    CaseProgress,
-    Cell,
-    CellOrder,
-    Image,
-    Picture,
-    ReportForm,
-    Review,
-    Upload,
-    UploadKind,
-    Verdict,
-    read,
-    read_cell,
-)
-from leuknet.errors import ConflictError, DataError, SettingError, StoreError
+from leuknet.client.link import Link
+from leuknet.client.nouns import Cell, Picture, read
+from leuknet.client.sending import send_file
+from leuknet.errors import SettingError, StoreError
+from leuknet.store.cell_nouns import CellOrder, GivenVerdict, Review
+from leuknet.store.nouns import Account, Case, CaseProgress, Image, ReportForm, Upload, UploadKind
 
 if TYPE_CHECKING:
     import polars as pl
-
-PART_BYTES = 4 * 2**20
-"""Of a file that is sent: at most 8 MiB are taken at once."""
 
 
 class Client:
@@ -137,24 +119,9 @@ class Client:
         StoreError
             If the server cannot be reached for about a minute. Call it again later: it goes on.
         """
-        path = Path(path)
         here = f"cases/{_case_id(case)}/uploads"
-        n_bytes, key = _measured(path)
-        announced = {"name": path.name, "n_bytes": n_bytes, "key": key, "kind": kind}
-        if microns_per_pixel is not None:
-            announced["microns_per_pixel"] = microns_per_pixel
-        found = self._link.json("POST", here, json=announced)
-        with tqdm(total=n_bytes, unit="B", unit_scale=True, desc=path.name, disable=not progress) as bar:
-            bar.update(found["received"])
-            while found["state"] == "receiving" and found["received"] < n_bytes:
-                found = self._send_part(here, found, path)
-                bar.update(found["received"] - bar.n)
-        finished = self._link.json("POST", f"{here}/{found['id']}/finish")
-        if any(image["sha256"] != key for image in finished["images"]):
-            raise DataError(
-                f"{path} was changed while it was sent", why="what came is another file", fix="send it again"
-            )
-        return read(Upload, finished["upload"])
+        announced = {"kind": kind, "microns_per_pixel": microns_per_pixel}
+        return read(Upload, send_file(self._link, here, Path(path), announced, progress=progress))
 
     def wait(
         self, case: Case | UUID | str, *, every_s: float = 2.0, timeout_s: float | None = None
@@ -202,14 +169,14 @@ class Client:
         case_id = UUID(_case_id(case))
         asked = {"order": order, "outcome": outcome, "reviewed": reviewed}
         for found in self._link.pages(f"cases/{case_id}/cells", asked):
-            yield read_cell(case_id, found)
+            yield read(Cell, found, case_id=case_id)
 
     def cell(self, case: Case | UUID | str, cell_id: int) -> Cell:
         """Return a cell as it is now."""
         case_id = UUID(_case_id(case))
-        return read_cell(case_id, self._link.json("GET", f"cases/{case_id}/cells/{cell_id}"))
+        return read(Cell, self._link.json("GET", f"cases/{case_id}/cells/{cell_id}"), case_id=case_id)
 
-    def review(self, cell: Cell, verdict: Verdict, *, note: str = "") -> Review:
+    def review(self, cell: Cell, verdict: GivenVerdict, *, note: str = "") -> Review:
         """Say what a cell is. To say otherwise later, ask for the cell again with `cell`.
 
         Raises
@@ -249,7 +216,7 @@ class Client:
         import polars as pl
 
         found = self._link.json("GET", f"cases/{_case_id(case)}/labels")["items"]
-        rows = [(one["cell_id"], one["state"], one["label"], len(one["words"])) for one in found]
+        rows = [(label["cell_id"], label["state"], label["label"], len(label["words"])) for label in found]
         kinds = {"cell_id": pl.Int64, "state": pl.String, "label": pl.String, "readers": pl.Int64}
         return pl.DataFrame(rows, schema=kinds, orient="row")
 
@@ -263,40 +230,6 @@ class Client:
         """Save the labelled cells of cases as a zip: a data set in which a case is a subject. For leads."""
         chosen = urlencode([("case_id", _case_id(case)) for case in cases])
         return self._link.download(f"labelled.zip?{chosen}", Path(path))
-
-    def _send_part(self, here: str, found: Mapping[str, Any], path: Path) -> dict[str, Any]:
-        """Send the next part; after a break, ask how much came."""
-        address, offset = f"{here}/{found['id']}", found["received"]
-        headers = {"Upload-Offset": str(offset), "Content-Type": "application/octet-stream"}
-        with path.open("rb") as file:
-            file.seek(offset)
-            content = file.read(PART_BYTES)
-        if not content:
-            raise DataError(
-                f"cannot send {path}", why="it became shorter while it was sent", fix="send it again"
-            )
-        try:
-            # Sent once: whether a lost answer was for bytes that came, only the server knows.
-            return self._link.json("PATCH", address, content=content, headers=headers, once=True)
-        except UnreachableError:
-            return self._link.json("GET", address)
-        except ConflictError:
-            now = self._link.json("GET", address)
-            if now["state"] != "receiving" or now["received"] == offset:
-                raise
-            return now
-
-
-def _measured(path: Path) -> tuple[int, str]:
-    """Return the size of a file and its SHA-256, which is its key: the same file is the same upload."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return file.tell(), digest
-    except OSError as error:
-        raise DataError(
-            f"cannot read {path}", why=str(error.strerror), fix="name a file that you may read"
-        ) from error
 
 
 def _case_id(case: Case | UUID | str) -> str:

@@ -17,8 +17,8 @@ from fastapi import Depends, Request
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.cases import find_case
 from leuknet.store.database import Store
-from leuknet.store.nouns import Case, Session, User
-from leuknet.store.sign_in import find_session
+from leuknet.store.nouns import Case, User
+from leuknet.store.sign_in import Session, find_session
 from leuknet.web.cookies import SESSION_COOKIE
 from leuknet.web.error_answers import ForbiddenError, NeedsSignInError, not_here
 from leuknet.web.settings import Settings
@@ -43,12 +43,12 @@ async def files_of(request: Request) -> RoomFiles:
     return found
 
 
-Room = Annotated[Store, Depends(store_of)]
+OpenStore = Annotated[Store, Depends(store_of)]
 Files = Annotated[RoomFiles, Depends(files_of)]
 Configured = Annotated[Settings, Depends(settings_of)]
 
 
-def session_of(request: Request, store: Room) -> Session:
+def session_of(request: Request, store: OpenStore) -> Session:
     """Return the browser's session; NeedsSignInError if it has none that holds."""
     token = request.cookies.get(SESSION_COOKIE)
     session = None if token is None else find_session(store, token)
@@ -85,7 +85,7 @@ Lead = Annotated[User, Depends(lead_of)]
 Admin = Annotated[User, Depends(admin_of)]
 
 
-def visible_case(case_id: UUID, user: SignedIn, store: Room) -> Case:
+def visible_case(case_id: UUID, user: SignedIn, store: OpenStore) -> Case:
     """Return the case that the path names, if the user may see it; else what a missing page gives."""
     case = find_case(store, case_id, user=user)
     if case is None:
