@@ -30,6 +30,7 @@ from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import find_cells
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import predict_files
+from leuknet.room import liveness
 from leuknet.room import webhook as hooks
 from leuknet.room import worker as workers
 from leuknet.room.crops import ensure_crop
@@ -296,7 +297,7 @@ def test_kill_in_mid_job_ends_with_exactly_the_undisturbed_cells(
                 change.log("test.forgave", "job:1")
     if not sqlite:  # where a worker cannot know that it is the only one, it waits
         monkeypatch.setattr(jobs, "SILENCE", timedelta(0))
-        monkeypatch.setattr(workers, "BEAT_S", 0.5)
+        monkeypatch.setattr(liveness, "BEAT_S", 0.5)
 
     lab.work()
 

@@ -208,7 +208,7 @@ def test_undo_goes_back_step_by_step_and_keeps_every_row(store: Store, cell_id: 
         current = undone.id
 
     assert steps == [("leukaemic", "leukaemic", True), ("normal", "normal", True), ("withdrawn", "", True)]
-    with pytest.raises(ConflictError, match="nothing is decided"):
+    with pytest.raises(ConflictError, match="nothing is said"):
         undo_review(store, cell_id, reader_id=anna.id, expected_review_id=current or 0)
     assert [one.verdict for one in review_history(store, cell_id)] == [
         *verdicts,

@@ -117,17 +117,17 @@ def _wanted(archive: ZipFile, name: str) -> list[ZipInfo]:
     if len(members) > MAX_MEMBERS:
         why = f"it has {len(members):,} members, and at most {MAX_MEMBERS:,} are taken"
         raise UnusableError(f"cannot use {name!r}", why=why, fix="divide it")
-    wanted = [one for one in members if not one.is_dir() and not _is_passed_over(one.filename)]
-    for one in wanted:
-        if one.flag_bits & 1:
-            why = f"{shown_name(one.filename)!r} in it is encrypted"
+    wanted = [member for member in members if not member.is_dir() and not _is_passed_over(member.filename)]
+    for member in wanted:
+        if member.flag_bits & 1:
+            why = f"{shown_name(member.filename)!r} in it is encrypted"
             raise UnusableError(f"cannot use {name!r}", why=why, fix="make the archive without a password")
     return wanted
 
 
 def _is_passed_over(name: str) -> bool:
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return any(one == "__MACOSX" or (one.startswith(".") and one != "..") for one in parts)
+    return any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)
 
 
 def _images(

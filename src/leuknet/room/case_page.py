@@ -22,7 +22,7 @@ from leuknet.report.blocks import (
     shortened,
 )
 from leuknet.report.render import LISTED, render
-from leuknet.room.case_record import CardFacts, CaseRecord, CellFacts, ModelFacts, Person
+from leuknet.room.case_record import CardFacts, CaseRecord, CellFacts, ExampleCell, ModelFacts, Person
 
 LABEL_NAMES = {
     "leukaemic": "leukaemic",
@@ -140,15 +140,15 @@ def _cells(record: CaseRecord) -> tuple[Block, ...]:
         f"Of {counted(record.cells, 'cell')}, {rule}: first those where label and model differ, then others "
         "evenly by probability. Below each: its label, what the model says, P(leukaemic)."
     )
-    pictures = tuple(
-        (
-            one.picture,
-            (_label(one.cell), f"model: {one.cell.said}", _probability(one.cell), _place(one.cell)),
-            f"Cell {one.cell.name} of {one.cell.image}: {_label(one.cell)}; the model says {one.cell.said}",
-        )
-        for one in record.examples
-    )
-    return (Thumbnails(caption, pictures),)
+    return (Thumbnails(caption, tuple(_picture(example) for example in record.examples)),)
+
+
+def _picture(example: ExampleCell) -> tuple[str, tuple[str, ...], str]:
+    """Return a cell's picture, the lines below it, and what stands for it where it cannot be seen."""
+    cell = example.cell
+    label = _label(cell)
+    lines = (label, f"model: {cell.said}", _probability(cell), _place(cell))
+    return example.picture, lines, f"Cell {cell.name} of {cell.image}: {label}; the model says {cell.said}"
 
 
 def _readers(record: CaseRecord) -> tuple[Block, ...]:
@@ -156,13 +156,13 @@ def _readers(record: CaseRecord) -> tuple[Block, ...]:
     if record.readers:
         rows = tuple(
             (
-                one.person.name,
-                _called(one.person),
-                f"{one.verdicts:,}",
-                _percent(one.verdicts, record.cells),
-                f"{one.adjudications:,}",
+                reader.person.name,
+                _called(reader.person),
+                f"{reader.verdicts:,}",
+                _percent(reader.verdicts, record.cells),
+                f"{reader.adjudications:,}",
             )
-            for one in record.readers
+            for reader in record.readers
         )
         head = ("Reader", "Account and role", "Cells", "Share of all", "Of these adjudicated in a study")
         blocks.append(Table("Cells on which each person has spoken", head, rows))
@@ -191,7 +191,7 @@ def _models(record: CaseRecord) -> tuple[Block, ...]:
         ]
     if record.differing:
         shown, more = shortened(record.differing, LISTED)
-        rows = tuple((one.name, one.image, _label(one), one.said, _probability(one)) for one in shown)
+        rows = tuple((cell.name, cell.image, _label(cell), cell.said, _probability(cell)) for cell in shown)
         head = ("Cell", "Image", "Label", "Model", "P(leukaemic)")
         caption = "Cells where label and model name different classes, the surest calls first"
         blocks += [
@@ -262,11 +262,11 @@ def _signature(record: CaseRecord, content_sha256: str) -> tuple[Block, ...]:
         return (facts, reason)
     rows = tuple(
         (
-            str(one.version),
-            (one.signed_at, f"{one.person.name} ({_called(one.person)})"),
-            (one.reason or "no reason needed", f"SHA-256 {one.content_sha256}"),
+            str(earlier.version),
+            (earlier.signed_at, f"{earlier.person.name} ({_called(earlier.person)})"),
+            (earlier.reason or "no reason needed", f"SHA-256 {earlier.content_sha256}"),
         )
-        for one in record.earlier
+        for earlier in record.earlier
     )
     head = ("Version", "Signed", "Reason, and hash of its content")
     return (facts, reason, Table("Earlier versions, which this one amends", head, rows))

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from leuknet.errors import DataError, StoreError, UnreadableImageError
+from leuknet.errors import DataError
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.outline import mask_of
 from leuknet.images.transform import place_on_canvas
 from leuknet.records import write_whole
 from leuknet.room.cards import RoomModel
-from leuknet.room.open_fields import open_image
+from leuknet.room.open_fields import kept_images, open_image
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.cell_nouns import CaseCell
 from leuknet.store.nouns import CaseImage
@@ -96,8 +96,7 @@ def find_crop(files: RoomFiles, image: CaseImage, cell: CaseCell, *, model: Room
     if path.is_file() or model is None or model.model_id != cell.model_id:
         return path if path.is_file() else None
     try:
-        return ensure_crop(files, image, cell, card=model.card)
-    except UnreadableImageError as error:  # no fault of who asks
-        raise StoreError(error.what, why=error.why, fix=error.fix) from error
+        with kept_images():
+            return ensure_crop(files, image, cell, card=model.card)
     except DataError:  # a cell of a table, without an outline
         return None

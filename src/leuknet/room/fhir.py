@@ -105,7 +105,7 @@ def _report(record: CaseRecord, signer: Resource, results: list[Resource], diges
         ),
         "issued": record.signed_at,
         "resultsInterpreter": [_reference(record, signer)],
-        "result": [_reference(record, one) for one in results],
+        "result": [_reference(record, result) for result in results],
         "conclusion": conclusion,
     }
 

@@ -170,7 +170,7 @@ def _choose(store: Store, cases: Sequence[Case]) -> _Chosen:
         images = {image.id: image for image in images_of(store, case.id)}
         labels = {label.cell_id: label for label in case_labels(store, case.id)}
         found = [cell for cell in cells_of(store, case.id, limit=ALL_CELLS) if cell.id in labels]
-        for cell in sorted(found, key=lambda one: (one.image_id, one.id)):
+        for cell in sorted(found, key=lambda cell: (cell.image_id, cell.id)):
             label = labels[cell.id]
             if label.label in ("leukaemic", "normal"):
                 cells.append((case, images[cell.image_id], cell, label.label))
@@ -190,7 +190,7 @@ def _entries(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield each file of the data set with its name, the manifest last."""
     rows: list[tuple[str, ...]] = []
-    for _, group in groupby(chosen.cells, key=lambda one: one[1].id):
+    for _, group in groupby(chosen.cells, key=lambda entry: entry[1].id):
         of_image = list(group)
         image = of_image[0][1]
         contents = _contents(files, image, [cell for _, _, cell, _ in of_image], form=form)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from leuknet.errors import StoreError, UnreadableImageError
 from leuknet.fields.slides import Field, open_field
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import CaseImage
@@ -93,7 +94,7 @@ class OpenFields:
             entry.users -= 1
             unwanted = [] if entry.users or entry in self._entries.values() else [entry]
             for path, other in list(self._entries.items()):
-                held = sum(one.n_bytes for one in self._entries.values())
+                held = sum(kept.n_bytes for kept in self._entries.values())
                 if len(self._entries) <= self._at_most and (
                     held <= self._most_bytes or len(self._entries) == 1
                 ):
@@ -108,6 +109,15 @@ def _close(entries: list[_Entry]) -> None:
     for entry in entries:
         if entry.field is not None:
             entry.field.close()
+
+
+@contextmanager
+def kept_images() -> Iterator[None]:
+    """Let a kept image that is gone or damaged be a StoreError: it is no fault of who asks for it."""
+    try:
+        yield
+    except UnreadableImageError as error:
+        raise StoreError(error.what, why=error.why, fix=error.fix) from error
 
 
 OPEN = OpenFields()

@@ -91,7 +91,7 @@ def case_record(
     ]
     earlier = signatures_of(store, case.id)
     counts = count_labels(labels)
-    differing = sorted((one for one in rows if one[1].differs), key=lambda one: -_sureness(one[0]))
+    differing = sorted((row for row in rows if row[1].differs), key=lambda row: -_sureness(row[0]))
     return CaseRecord(
         case_id=str(case.id),
         title=case.title,
@@ -118,9 +118,13 @@ def case_record(
         ),
         earlier=tuple(
             EarlierVersion(
-                one.version, _time(one.signed_at), people[one.signed_by], one.reason, one.content_sha256
+                signed.version,
+                _time(signed.signed_at),
+                people[signed.signed_by],
+                signed.reason,
+                signed.content_sha256,
             )
-            for one in earlier
+            for signed in earlier
         ),
         log_head=_log_head(store),
         leuknet_version=version("leuknet"),
@@ -154,7 +158,7 @@ def _images(
     store: Store, case: Case, images: Sequence[CaseImage], cells: Sequence[CaseCell]
 ) -> tuple[ImageFacts, ...]:
     n_cells = Counter(cell.image_id for cell in cells)
-    states = {one.image_id: str(one.state) for one in scorings_of(store, case.id)}
+    states = {scoring.image_id: str(scoring.state) for scoring in scorings_of(store, case.id)}
     return tuple(
         ImageFacts(
             name=image.name,
@@ -211,7 +215,7 @@ def _chosen(rows: _Rows, differing: _Rows) -> _Rows:
     first = differing[: max(N_EXAMPLES // 2, N_EXAMPLES - (len(rows) - len(differing)))]
     taken = {cell.id for cell, _ in first}
     others = sorted(
-        (one for one in rows if one[0].id not in taken), key=lambda one: -(one[0].probability or 0)
+        (row for row in rows if row[0].id not in taken), key=lambda row: -(row[0].probability or 0)
     )
     places = np.linspace(0, len(others) - 1, min(N_EXAMPLES - len(first), len(others)))
     return [*first, *(others[round(place)] for place in places)]

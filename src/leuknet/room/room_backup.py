@@ -192,7 +192,7 @@ def _missing(store: Store, files: RoomFiles) -> tuple[str, ...]:
     with store.reading() as connection:
         known = connection.execute(sa.select(tables.images.c.path).distinct()).scalars().all()
     return tuple(
-        one
-        for one in sorted(known)
-        if not files.image(one).is_file() or not _is_whole(files.image(one), name=Path(one).name)
+        path
+        for path in sorted(known)
+        if not files.image(path).is_file() or not _is_whole(files.image(path), name=Path(path).name)
     )

@@ -35,7 +35,7 @@ from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import ImageSource, predict_with_features
 from leuknet.room.crops import write_crop
 from leuknet.room.deep_zoom import prepare_tiles
-from leuknet.room.intake import check_scale
+from leuknet.room.intake_checks import check_scale
 from leuknet.room.pictures import ensure_cell_pictures, write_cell_pictures
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.table import crop_cell
@@ -171,9 +171,9 @@ def _score_field(
             cells = _find_and_score(files, image, field, predictor, still)
             names = save_cells(store, image.case_id, [(image.id, cells)]).get(image.id, {})
             _name_crops(files, image, names)
-            for one in cells:
-                square = surroundings(field, one.cell.box)
-                write_cell_pictures(files, image.id, names[one.cell.name], square, kind=image.kind)
+            for scored in cells:
+                square = surroundings(field, scored.cell.box)
+                write_cell_pictures(files, image.id, names[scored.cell.name], square, kind=image.kind)
     except (DataError, SettingError, ModelError, MissingExtraError) as caught:
         error = _told(image, caught)
     record_scorings(store, image.case_id, [(image.id, error)], model_id=predictor.model_id)
@@ -199,9 +199,11 @@ def _find_and_score(
     scale = scale_of(field, stated=um)
     seen = see_smear(find_cells(field, scale), predictor, path=image.name, scale=scale, batch_size=BATCH)
     cells: list[tuple[int, int, ScoredCell]] = []
-    for one in seen:
-        write_crop(one.crop, _named_crop(files, image, one.cell.id))
-        cells.append((one.cell.row_px, one.cell.column_px, ScoredCell(_new_cell(one), one.features)))
+    for scored in seen:
+        write_crop(scored.crop, _named_crop(files, image, scored.cell.id))
+        cells.append(
+            (scored.cell.row_px, scored.cell.column_px, ScoredCell(_new_cell(scored), scored.features))
+        )
         if len(cells) % BATCH == 0:
             still()
     return [cell for _, _, cell in sorted(cells, key=lambda placed: placed[:2])]

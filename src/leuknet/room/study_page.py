@@ -55,9 +55,9 @@ def study_html(results: StudyResults, *, simulated: bool) -> str:
 def _result(results: StudyResults) -> tuple[Block, ...]:
     tiles = []
     for phase in results.phases:
-        among = [one for one in phase.compared if one.kind in ("all", "pair")]
+        among = [compared for compared in phase.compared if compared.kind in ("all", "pair")]
         # Of several readers Fleiss' kappa sums them up; two have Cohen's alone.
-        chosen = next((one for one in among if one.kind == "all"), among[0] if among else None)
+        chosen = next((compared for compared in among if compared.kind == "all"), among[0] if among else None)
         if chosen is not None:
             name = "Fleiss' kappa" if chosen.kind == "all" else "Cohen's kappa"
             tiles.append((f"{name}, {phase.phase}", *_tile(chosen.kappa)))
@@ -126,7 +126,12 @@ def _readers(results: StudyResults) -> tuple[Block, ...]:
             )
             for row in phase.readers
         )
-        head = ("Reader", "Items read", *(one.replace("_", " ") for one in verdicts), "Seconds per item")
+        head = (
+            "Reader",
+            "Items read",
+            *(verdict.replace("_", " ") for verdict in verdicts),
+            "Seconds per item",
+        )
         caption = f"{phase.phase.capitalize()}: verdicts at first showing; seconds as median (quartiles)"
         blocks.append(Table(caption, head, rows))
     blocks.append(
@@ -185,50 +190,54 @@ def _limits(results: StudyResults) -> tuple[Block, ...]:
 def _table(caption: str, compared: tuple[Compared, ...], *, is_change: bool = False) -> Table:
     rows = tuple(
         (
-            (one.name, HEADINGS[one.kind].partition(" (")[2].rstrip(")")),
-            _share(one.agreement, is_change=is_change),
-            _signed(one.kappa) if is_change else kappa_text(one.kappa),
-            f"{one.kappa.cells:,} of {counted(one.kappa.cases, 'case')}",
-            f"{one.kappa.left_out:,}",
+            (pair.name, HEADINGS[pair.kind].partition(" (")[2].rstrip(")")),
+            _share(pair.agreement, is_change=is_change),
+            _signed(pair.kappa) if is_change else kappa_text(pair.kappa),
+            f"{pair.kappa.cells:,} of {counted(pair.kappa.cases, 'case')}",
+            f"{pair.kappa.left_out:,}",
         )
-        for one in compared
+        for pair in compared
     )
     return Table(caption, ("Who", "Agreement", "Kappa", "Cells", "Left out"), rows)
 
 
 def _reasons(phase: StudyPhaseResults) -> tuple[str, ...]:
-    return tuple(f"{one.name}: {one.kappa.reason}." for one in phase.compared if one.kappa.reason)
+    return tuple(f"{pair.name}: {pair.kappa.reason}." for pair in phase.compared if pair.kappa.reason)
 
 
-def _tile(one: Agreement, *, is_share: bool = False) -> tuple[str, str, str]:
-    basis = f"{counted(one.cells, 'cell')} of {counted(one.cases, 'case')}"
-    if one.estimate is None:
-        return "undefined", one.reason, basis
+def _tile(measured: Agreement, *, is_share: bool = False) -> tuple[str, str, str]:
+    basis = f"{counted(measured.cells, 'cell')} of {counted(measured.cases, 'case')}"
+    if measured.estimate is None:
+        return "undefined", measured.reason, basis
     form = ".0%" if is_share else ".2f"
-    bounds = "no interval" if one.low is None else f"{one.low:{form}} to {one.high:{form}}"
-    return f"{one.estimate:{form}}", bounds, basis
+    bounds = "no interval" if measured.low is None else f"{measured.low:{form}} to {measured.high:{form}}"
+    return f"{measured.estimate:{form}}", bounds, basis
 
 
-def _share(one: Agreement, *, is_change: bool) -> str:
-    if one.estimate is None:
+def _share(measured: Agreement, *, is_change: bool) -> str:
+    if measured.estimate is None:
         return "undefined"
     if is_change:
-        text = f"{100 * one.estimate:+z.0f} points"
+        text = f"{100 * measured.estimate:+z.0f} points"
         return (
             text
-            if one.low is None or one.high is None
-            else f"{text} ({100 * one.low:+z.0f} to {100 * one.high:+z.0f})"
+            if measured.low is None or measured.high is None
+            else f"{text} ({100 * measured.low:+z.0f} to {100 * measured.high:+z.0f})"
         )
-    bounds = "" if one.low is None or one.high is None else f" ({100 * one.low:.0f} to {100 * one.high:.0f})"
-    return f"{one.estimate:.0%}{bounds}"
+    bounds = (
+        ""
+        if measured.low is None or measured.high is None
+        else f" ({100 * measured.low:.0f} to {100 * measured.high:.0f})"
+    )
+    return f"{measured.estimate:.0%}{bounds}"
 
 
-def _signed(one: Agreement) -> str:
-    if one.estimate is None or one.low is None or one.high is None:
-        return kappa_text(one)
-    return f"{one.estimate:+z.2f} ({one.low:+z.2f} to {one.high:+z.2f})"
+def _signed(measured: Agreement) -> str:
+    if measured.estimate is None or measured.low is None or measured.high is None:
+        return kappa_text(measured)
+    return f"{measured.estimate:+z.2f} ({measured.low:+z.2f} to {measured.high:+z.2f})"
 
 
 def _intervals(results: StudyResults) -> str:
-    units = {one.kappa.resampled for phase in results.phases for one in phase.compared}
+    units = {pair.kappa.resampled for phase in results.phases for pair in phase.compared}
     return f"95% intervals: {RESAMPLES:,} resamples of {' or '.join(sorted(units))}."

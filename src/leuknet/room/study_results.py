@@ -83,7 +83,7 @@ def study_results(store: Store, study_id: UUID) -> StudyResults:
     lines = study_lines(store, study_id)
     readers = _pseudonyms(reader_ids_of(store, study_id))
     readings = {phase: _readings(lines, phase, readers) for phase in study.phases}
-    compared = {phase: _comparisons(one) for phase, one in readings.items()}
+    compared = {phase: _comparisons(found) for phase, found in readings.items()}
     disputed = disputes(store, study_id)
     return StudyResults(
         title=study.title,
@@ -101,13 +101,16 @@ def study_results(store: Store, study_id: UUID) -> StudyResults:
             StudyPhaseResults(
                 phase,
                 tuple(_reader_row(lines, phase, reader_id, name) for reader_id, name in readers.items()),
-                tuple(_compared(one, readings[phase].cases, seed=study.seed) for one in compared[phase]),
+                tuple(
+                    _compared(comparison, readings[phase].cases, seed=study.seed)
+                    for comparison in compared[phase]
+                ),
             )
             for phase in study.phases
         ),
         changes=_changes(study, readings, compared),
         disputed=len(disputed),
-        adjudicated=sum(one.adjudication is not None for one in disputed),
+        adjudicated=sum(dispute.adjudication is not None for dispute in disputed),
     )
 
 
@@ -133,7 +136,7 @@ def reads_csv(store: Store, study_id: UUID) -> str:
             "" if decision is None else decision.verdict, line.outcome,
             "" if line.probability is None else line.probability,
         )  # fmt: skip
-        writer.writerow([defused(one) if isinstance(one, str) else one for one in row])
+        writer.writerow([defused(value) if isinstance(value, str) else value for value in row])
     return text.getvalue()
 
 
@@ -146,7 +149,7 @@ def _reader_row(lines: Sequence[StudyLine], phase: Phase, reader_id: int, name: 
     read = [line for line in mine if line.verdict is not None]
     first = [line.verdict for line in read if not line.is_repeat]
     seconds = [line.seconds for line in read if line.seconds is not None]
-    quartiles = [float(one) for one in np.quantile(seconds, (0.25, 0.5, 0.75))] if seconds else None
+    quartiles = [float(quartile) for quartile in np.quantile(seconds, (0.25, 0.5, 0.75))] if seconds else None
     return ReaderRow(
         reader=name,
         read=len(read),
@@ -192,8 +195,8 @@ def _comparisons(readings: _Readings) -> list[_Comparison]:
     """Return whom to compare. Of two readers, Fleiss' kappa would only be another one beside Cohen's."""
     first = readings.first
     found = [
-        _Comparison(f"{one} and {two}", "pair", np.stack([first[one], first[two]], axis=1))
-        for one, two in combinations(first, 2)
+        _Comparison(f"{left} and {right}", "pair", np.stack([first[left], first[right]], axis=1))
+        for left, right in combinations(first, 2)
     ]
     if len(first) > 2:
         found.append(_Comparison(f"all {len(first)} readers", "all", np.stack(list(first.values()), axis=1)))
@@ -208,17 +211,17 @@ def _comparisons(readings: _Readings) -> list[_Comparison]:
     ]
 
 
-def _compared(one: _Comparison, cases: NDArray[np.int64], *, seed: int) -> Compared:
-    ratings = one.ratings
-    if one.kind == "self":
+def _compared(comparison: _Comparison, cases: NDArray[np.int64], *, seed: int) -> Compared:
+    ratings = comparison.ratings
+    if comparison.kind == "self":
         # Cells that were not shown twice are no missing ratings.
         twice = (ratings >= 0).any(axis=1)
         ratings, cases = ratings[twice], cases[twice]
     return Compared(
-        one.name,
-        one.kind,
+        comparison.name,
+        comparison.kind,
         agreement_of(ratings, measure="agreement", cases=cases, seed=seed),
-        agreement_of(ratings, measure=_kappa(one.kind), cases=cases, seed=seed),
+        agreement_of(ratings, measure=_kappa(comparison.kind), cases=cases, seed=seed),
     )
 
 
@@ -229,8 +232,8 @@ def _changes(
     if study.mode != "both":
         return ()
     cases = readings["unaided"].cases
-    before = [one for one in compared["unaided"] if one.kind != "self"]
-    after = [one for one in compared["assisted"] if one.kind != "self"]
+    before = [old for old in compared["unaided"] if old.kind != "self"]
+    after = [new for new in compared["assisted"] if new.kind != "self"]
     return tuple(
         Compared(
             old.name,

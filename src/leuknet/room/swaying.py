@@ -16,11 +16,11 @@ from leuknet.store.nouns import User
 
 def may_see_others(history: Sequence[ReaderReview], user: User) -> bool:
     """Tell whether a user may see what others said of a cell, by all that was ever said of it."""
-    own = [one for one in history if one.reader_id == user.id]
+    own = [review for review in history if review.reader_id == user.id]
     return user.role != "reader" or bool(own and own[-1].verdict != "withdrawn")
 
 
 def reviews_to_show(history: Sequence[ReaderReview], user: User) -> tuple[ReaderReview, ...]:
     """Return what a user may see of all that was ever said of a cell, in the same order."""
     others = may_see_others(history, user)
-    return tuple(one for one in history if others or one.reader_id == user.id)
+    return tuple(review for review in history if others or review.reader_id == user.id)

@@ -80,7 +80,7 @@ def take_table(
         last = min(first + _TOGETHER, len(rows.paths))
         taken = [_take(files, rows, row, upload, image_root, tally) for row in range(first, last)]
         tally.n_images += _save(
-            store, files, upload, [one for one in taken if one is not None], rows.model_id
+            store, files, upload, [row for row in taken if row is not None], rows.model_id
         )
         report(last / len(rows.paths))
     if not tally.n_images:
@@ -169,7 +169,7 @@ def _save(
         return 0
     images = save_scored_images(store, upload.case_id, [(image, cell) for image, cell, _ in taken])
     ids = cell_ids(store, [image.id for image in images])
-    pixels = {image.sha256: one for image, _, one in taken}
+    pixels = {image.sha256: drawn for image, _, drawn in taken}
     for image in images:
         for cell_id in ids[image.id].values():
             write_cell_pictures(files, image.id, cell_id, pixels[image.sha256], kind="crop")

@@ -70,7 +70,9 @@ def shown_name(name: str) -> str:
     """
     base = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     # Cc: controls; Cf: invisible, such as those that turn the direction of what follows; Cs: no characters.
-    shown = "".join(one for one in base if unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+    shown = "".join(
+        letter for letter in base if unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    )
     return shown.strip()[:MAX_NAME] or "unnamed"
 
 
@@ -82,7 +84,7 @@ def kind_of(part: Path, *, name: str) -> Literal["auto", "archive", "table"]:
         return "archive"
     first_line = head.partition(b"\n")[0]
     is_csv = PurePosixPath(name).suffix.lower() == ".csv" and {b"path", b"probability"} <= {
-        one.strip(b'"\r \xef\xbb\xbf') for one in first_line.split(b",")
+        title.strip(b'"\r \xef\xbb\xbf') for title in first_line.split(b",")
     }
     return "table" if head.startswith(b"PAR1") or is_csv else "auto"
 

@@ -10,7 +10,6 @@ Start at `run_worker`. What is done for each kind of job is in `work`.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
 import time
@@ -28,6 +27,7 @@ from leuknet.room.deep_zoom import trim_tiles
 from leuknet.room.intake import FULL, sweep
 from leuknet.room.intake_checks import Limits
 from leuknet.room.kinds import ARCHIVE, EXPLAIN, SCORE, TABLE, WEBHOOK
+from leuknet.room.liveness import Pulse, present
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.webhook import PAUSES_S, TRIES, DeliveryError, Webhook
 from leuknet.room.work import WORK, Workplace, ended_badly, ended_well
@@ -37,14 +37,9 @@ from leuknet.store.jobs import (
     fail_job,
     finish_job,
     release_job,
-    report_progress,
-    requeue_running,
     take_job,
 )
 from leuknet.store.nouns import CaseJob
-
-BEAT_S = 10.0
-"""How often a worker says that it is alive; each time is a line in the log."""
 
 IDLE_S = 0.5
 """How often an idle worker looks for work."""
@@ -53,7 +48,6 @@ LONGEST_PAUSE_S = 30.0
 """Most that a worker waits before it tries the database or the disk again; less than `jobs.SILENCE`."""
 
 _SWEEP_S = 3600.0
-_LOCK = "worker.lock"
 _REFUSALS = 5
 _log = logging.getLogger(__name__)
 
@@ -111,7 +105,7 @@ def run_worker(settings: WorkerSettings, *, stop: threading.Event | None = None)
     stop = stop or threading.Event()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     predictor = load_onnx_model(settings.model, threads=settings.threads)
-    with open_store(settings.database_url) as store, _present(settings.folder, store):
+    with open_store(settings.database_url) as store, present(settings.folder, store):
         room = Workplace(
             store=store,
             files=RoomFiles(settings.folder),
@@ -210,7 +204,7 @@ class _Worker:
     @contextmanager
     def reporting(self, job: CaseJob) -> Iterator[Callable[[float], None]]:
         """Say from a thread that a job is alive; give what its work calls between batches."""
-        pulse = _Pulse(self.room.store, job)
+        pulse = Pulse(self.room.store, job)
 
         def report(progress: float) -> None:
             pulse.progress = progress
@@ -265,57 +259,6 @@ class _Worker:
                 if told:
                     _log.info("going on")
                 return result
-
-
-class _Pulse:
-    """A thread that says, every `BEAT_S`, that a job is alive."""
-
-    def __init__(self, store: Store, job: CaseJob) -> None:
-        self.progress = 0.0
-        self.lost = False
-        self._store = store
-        self._job = job
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"leuknet-job-{job.id}", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        while not self._over.wait(BEAT_S):
-            try:
-                report_progress(self._store, self._job, self.progress)
-            except ConflictError:
-                self.lost = True
-                return
-            except StoreError:
-                continue  # the work itself meets it, and waits
-
-
-@contextmanager
-def _present(folder: Path, store: Store) -> Iterator[None]:
-    """Hold a place at the data folder; who finds no other there lets jobs of dead workers wait again.
-
-    Workers of PostgreSQL may run on several computers, and take over after `jobs.SILENCE`.
-    """
-    if store.file is None:
-        yield
-        return
-    with (folder / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _log.info("another worker is at this folder")
-        else:
-            n_jobs = requeue_running(store)
-            if n_jobs:
-                _log.info("%s jobs of a worker that died wait again", n_jobs)
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        yield
 
 
 def _may_pass(error: Exception) -> bool:

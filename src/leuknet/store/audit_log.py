@@ -190,8 +190,7 @@ def recent_lines(store: Store, *, before: int | None = None, limit: int = 100) -
     query = sa.select(tables.audit).order_by(tables.audit.c.seq.desc()).limit(limit)
     if before is not None:
         query = query.where(tables.audit.c.seq < before)
-    with store.reading() as connection:
-        return tuple(AuditLine(*row) for row in connection.execute(query))
+    return store.read_all(AuditLine, query)
 
 
 def read_expected(text: str) -> tuple[int, str]:

@@ -62,16 +62,13 @@ def take_access(store: Store, case_id: UUID, user_id: int, *, actor: str) -> Non
 def cases_of(store: Store, user: User) -> tuple[Case, ...]:
     """Return the cases that a user may see, the newest first."""
     query = seen_by(user, sa.select(cases)).order_by(cases.c.created_at.desc(), cases.c.id)
-    with store.reading() as connection:
-        return tuple(Case(*row) for row in connection.execute(query))
+    return store.read_all(Case, query)
 
 
 def find_case(store: Store, case_id: UUID, *, user: User) -> Case | None:
     """Return a case, or None if it does not exist or the user may not see it: the two look alike."""
     query = seen_by(user, sa.select(cases).where(cases.c.id == case_id))
-    with store.reading() as connection:
-        row = connection.execute(query).one_or_none()
-    return None if row is None else Case(*row)
+    return store.read_one(Case, query)
 
 
 def seen_by(user: User, query: sa.Select[Any]) -> sa.Select[Any]:
@@ -122,16 +119,13 @@ def insert_image(change: Change, case_id: UUID, image: NewImage) -> CaseImage:
 
 def find_image(store: Store, image_id: int) -> CaseImage | None:
     """Return an image, None if there is none."""
-    with store.reading() as connection:
-        row = connection.execute(sa.select(images).where(images.c.id == image_id)).one_or_none()
-    return None if row is None else CaseImage(**row._asdict())
+    return store.read_one(CaseImage, sa.select(images).where(images.c.id == image_id))
 
 
 def images_of(store: Store, case_id: UUID) -> tuple[CaseImage, ...]:
     """Return a case's images in the order they came."""
     query = sa.select(images).where(images.c.case_id == case_id).order_by(images.c.id)
-    with store.reading() as connection:
-        return tuple(CaseImage(**row._asdict()) for row in connection.execute(query))
+    return store.read_all(CaseImage, query)
 
 
 def case_of(connection: sa.Connection, case_id: UUID) -> Case:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.schema import SchemaItem
 
 from leuknet.store.cell_nouns import VERDICTS
 
@@ -74,7 +75,7 @@ def to(name: str, target: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, kind, sa.ForeignKey(target), nullable=options.pop("nullable", False), **options)
 
 
-def decided(table: str, *line: str, after_note: tuple[sa.Column[Any], ...] = ()) -> tuple[sa.SchemaItem, ...]:
+def decided(table: str, *line: str, after_note: tuple[sa.Column[Any], ...] = ()) -> tuple[SchemaItem, ...]:
     """Return what tables of decisions have in common: see `leuknet.store.decisions`.
 
     Parameters

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import platformdirs
 import sqlalchemy as sa
@@ -29,6 +29,8 @@ from leuknet.store.migrate import bring_up_to_date
 DATABASE_VARIABLE = "LEUKNET_DATABASE_URL"
 FOLDER_VARIABLE = "LEUKNET_DATA"
 FILE_NAME = "reading-room.db"
+
+Noun = TypeVar("Noun")
 
 _WRITERS = 0x6C65756B_01  # "leuk": the advisory lock of PostgreSQL that a writer holds
 
@@ -106,6 +108,17 @@ class Store:
         """Give a transaction that only reads; errors of the database become a StoreError."""
         with explained(self.engine.url, "read"), self.engine.connect() as connection, connection.begin():
             yield connection
+
+    def read_all(self, noun: type[Noun], query: sa.Select[Any]) -> tuple[Noun, ...]:
+        """Return the rows of a query whose columns are the fields of a noun."""
+        with self.reading() as connection:
+            return tuple(noun(**row._asdict()) for row in connection.execute(query))
+
+    def read_one(self, noun: type[Noun], query: sa.Select[Any]) -> Noun | None:
+        """Return the one row of such a query, None if there is none."""
+        with self.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else noun(**row._asdict())
 
     @contextmanager
     def writing(self, actor: str) -> Iterator[Change]:

@@ -74,9 +74,7 @@ class Decisions(Generic[Kept]):
 
     def history(self, store: Store, where: sa.ColumnElement[bool]) -> tuple[Kept, ...]:
         """Return all rows to which a condition applies, the oldest first."""
-        with store.reading() as connection:
-            rows = connection.execute(sa.select(self.table).where(where).order_by(self.table.c.id))
-            return tuple(self.noun(**row._asdict()) for row in rows)
+        return store.read_all(self.noun, sa.select(self.table).where(where).order_by(self.table.c.id))
 
     def require_given(self, verdict: str) -> None:
         """Raise SettingError unless a verdict is one that people can give."""
@@ -99,7 +97,7 @@ class Decisions(Generic[Kept]):
         """Return the newest row of a line, which was expected; ConflictError if nothing is to take back."""
         self.require_newest(current, expected_id)
         if current is None or current.verdict == "withdrawn":
-            raise ConflictError("cannot undo", why="nothing is decided of this cell", fix="decide it first")
+            raise ConflictError("cannot undo", why="nothing is said of this cell", fix="say what it is first")
         return current
 
     def add(

@@ -79,7 +79,7 @@ def _version(engine: sa.Engine) -> str | None:
 
 def _refuse_newer(version: str | None) -> None:
     script = ScriptDirectory.from_config(alembic_config())
-    if version is not None and version not in {one.revision for one in script.walk_revisions()}:
+    if version is not None and version not in {step.revision for step in script.walk_revisions()}:
         raise StoreError(
             "cannot open the reading room's database",
             why=f"it is at version {version!r}, and this LeukNet knows versions up to {newest()!r}",

@@ -68,5 +68,4 @@ def write_note(change: Change, case_id: UUID, text: str, *, user: User) -> CaseN
 def notes_of(store: Store, case_id: UUID) -> tuple[CaseNote, ...]:
     """Return a case's notes, the oldest first."""
     query = sa.select(case_notes).where(case_notes.c.case_id == case_id).order_by(case_notes.c.id)
-    with store.reading() as connection:
-        return tuple(CaseNote(**row._asdict()) for row in connection.execute(query))
+    return store.read_all(CaseNote, query)

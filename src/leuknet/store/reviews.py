@@ -82,8 +82,7 @@ def current_reviews(store: Store, case_id: UUID, *, reader_id: int | None = None
     )
     if reader_id is not None:
         query = query.where(reviews.c.reader_id == reader_id)
-    with store.reading() as connection:
-        return tuple(ReaderReview(**row._asdict()) for row in connection.execute(query))
+    return store.read_all(ReaderReview, query)
 
 
 def current_review(store: Store, cell_id: int, *, reader_id: int) -> ReaderReview | None:

@@ -44,8 +44,7 @@ def unscored_images(store: Store, case_id: UUID, *, limit: int) -> tuple[CaseIma
         .order_by(images.c.id)
         .limit(limit)
     )
-    with store.reading() as connection:
-        return tuple(CaseImage(**row._asdict()) for row in connection.execute(query))
+    return store.read_all(CaseImage, query)
 
 
 def count_scored(store: Store, case_id: UUID) -> tuple[int, int]:
@@ -64,8 +63,7 @@ def count_scored(store: Store, case_id: UUID) -> tuple[int, int]:
 def scorings_of(store: Store, case_id: UUID) -> tuple[Scoring, ...]:
     """Return what became of a case's images, in the order of the images."""
     query = sa.select(scorings).join(images).where(images.c.case_id == case_id).order_by(images.c.id)
-    with store.reading() as connection:
-        return tuple(Scoring(**row._asdict()) for row in connection.execute(query))
+    return store.read_all(Scoring, query)
 
 
 def cell_ids(store: Store, image_ids: Sequence[int]) -> dict[int, dict[str, int]]:
@@ -126,7 +124,9 @@ def record_scorings(
     """Say of images that they are scored, or why they could not be; those that have a row keep it."""
     with store.writing(SYSTEM) as change:
         require_open(change.connection, case_id)
-        has = sa.select(scorings.c.image_id).where(scorings.c.image_id.in_([one for one, _ in results]))
+        has = sa.select(scorings.c.image_id).where(
+            scorings.c.image_id.in_([image_id for image_id, _ in results])
+        )
         known = set(change.execute(has).scalars())
         rows = [
             {
@@ -177,12 +177,12 @@ def score_again(
 
 
 def _insert(change: Change, case_id: UUID, new: Sequence[tuple[int, Sequence[ScoredCell]]]) -> None:
-    pairs = [(image_id, one.cell) for image_id, found in new for one in found]
+    pairs = [(image_id, scored.cell) for image_id, found in new for scored in found]
     ids = insert_cells(change, pairs)
     features: dict[str, list[tuple[int, Features]]] = {}
-    for cell_id, one in zip(ids, (one for _, found in new for one in found), strict=True):
-        if one.features is not None:
-            features.setdefault(one.cell.model_id, []).append((cell_id, one.features))
+    for cell_id, scored in zip(ids, (scored for _, found in new for scored in found), strict=True):
+        if scored.features is not None:
+            features.setdefault(scored.cell.model_id, []).append((cell_id, scored.features))
     for model_id, rows in features.items():
         insert_features(change, model_id, rows)
     models = sorted({cell.model_id for _, cell in pairs})

@@ -144,5 +144,4 @@ def revoke_api_token(store: Store, token_id: int, *, actor: str) -> None:
 def list_api_tokens(store: Store, user_id: int) -> tuple[ApiToken, ...]:
     """Return a user's tokens, revoked ones too, in the order they were made."""
     query = sa.select(*_TOKEN, api_tokens.c.revoked_at).where(api_tokens.c.user_id == user_id)
-    with store.reading() as connection:
-        return tuple(ApiToken(*row) for row in connection.execute(query.order_by(api_tokens.c.id)))
+    return store.read_all(ApiToken, query.order_by(api_tokens.c.id))

@@ -152,16 +152,13 @@ def reopen(store: Store, case_id: UUID, *, user: User, reason: str) -> CaseNote:
 def signatures_of(store: Store, case_id: UUID) -> tuple[Signature, ...]:
     """Return a case's signatures, the first version first."""
     query = sa.select(signatures).where(signatures.c.case_id == case_id).order_by(signatures.c.version)
-    with store.reading() as connection:
-        return tuple(Signature(**row._asdict()) for row in connection.execute(query))
+    return store.read_all(Signature, query)
 
 
 def find_signature(store: Store, case_id: UUID, version: int) -> Signature | None:
     """Return one version of a case, None if it was not signed."""
     here = (signatures.c.case_id == case_id) & (signatures.c.version == version)
-    with store.reading() as connection:
-        row = connection.execute(sa.select(signatures).where(here)).one_or_none()
-    return None if row is None else Signature(**row._asdict())
+    return store.read_one(Signature, sa.select(signatures).where(here))
 
 
 def checked_reason(reason: str, *, needed: bool) -> str:

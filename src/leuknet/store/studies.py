@@ -94,7 +94,7 @@ def set_study_readers(store: Store, study_id: UUID, reader_ids: Sequence[int], *
         if chosen:
             rows = [{"study_id": study_id, "user_id": reader_id} for reader_id in chosen]
             change.execute(study_readers.insert(), rows)
-        change.log("study.readers_set", f"study:{study_id}", readers=[str(one) for one in chosen])
+        change.log("study.readers_set", f"study:{study_id}", readers=[str(reader) for reader in chosen])
 
 
 def open_study(store: Store, study_id: UUID, *, user: User) -> Study:
@@ -149,16 +149,12 @@ def studies_of(store: Store, user: User) -> tuple[Study, ...]:
 
     Leads and admins see all; readers those that they read in, once these are open.
     """
-    with store.reading() as connection:
-        rows = connection.execute(_visible(user).order_by(studies.c.created_at.desc(), studies.c.id))
-        return tuple(Study(**row._asdict()) for row in rows)
+    return store.read_all(Study, _visible(user).order_by(studies.c.created_at.desc(), studies.c.id))
 
 
 def find_study(store: Store, study_id: UUID, *, user: User) -> Study | None:
     """Return a study, or None if it does not exist or the user may not see it: the two look alike."""
-    with store.reading() as connection:
-        row = connection.execute(_visible(user).where(studies.c.id == study_id)).one_or_none()
-    return None if row is None else Study(**row._asdict())
+    return store.read_one(Study, _visible(user).where(studies.c.id == study_id))
 
 
 def load_study(store: Store, study_id: UUID) -> Study:

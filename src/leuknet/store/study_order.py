@@ -46,4 +46,4 @@ def draw_order(
     places = earliest + (n - earliest) * generator.random(n_repeats)
     showings = [(float(place), int(cell), False) for place, cell in enumerate(order)]
     showings += [(float(at), int(order[cell]), True) for at, cell in zip(places, repeated, strict=True)]
-    return [(cell, is_repeat) for _, cell, is_repeat in sorted(showings, key=lambda one: one[0])]
+    return [(cell, is_repeat) for _, cell, is_repeat in sorted(showings, key=lambda showing: showing[0])]

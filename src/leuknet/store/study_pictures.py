@@ -31,7 +31,9 @@ def shown_cell(
     if item is not None:
         return item.image_id, item.cell_id
     state = progress(store, study_id, reader_id=reader_id)
-    turn = next((one.next_position for one in state.phases if one.phase == state.phase == phase), None)
+    turn = next(
+        (reached.next_position for reached in state.phases if reached.phase == state.phase == phase), None
+    )
     if turn is None or position != turn + 1:
         return None
     query = sa.select(cells.c.image_id, cells.c.id).join(study_items, study_items.c.cell_id == cells.c.id)

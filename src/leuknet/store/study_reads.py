@@ -191,7 +191,7 @@ def _progress(connection: sa.Connection, study: Study, reader_id: int, *, at: da
 
 
 def _of(state: StudyProgress, phase: Phase) -> PhaseProgress:
-    return next(one for one in state.phases if one.phase == phase)
+    return next(progress for progress in state.phases if progress.phase == phase)
 
 
 def _is_reached(item: StudyItem, state: StudyProgress) -> bool:

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-import leuknet.store.study_tables  # noqa: F401 - its tables are part of `metadata`
-from leuknet.store.columns import BIG, at, decided, key, metadata, one_of, sha256, to
+from leuknet.store import study_tables
+from leuknet.store.columns import BIG, at, decided, key, one_of, sha256, to
 from leuknet.store.nouns import CASE_STATES, IMAGE_KINDS, JOB_STATES, ROLES, SCORING_STATES, UPLOAD_STATES
+
+metadata = study_tables.metadata
+"""Of all tables, those of studies too."""
 
 users = sa.Table(
     "users",

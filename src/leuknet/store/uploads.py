@@ -53,9 +53,7 @@ def open_upload(store: Store, case_id: UUID, announced: Announcement, *, user: U
 
 def find_upload(store: Store, upload_id: UUID) -> CaseUpload | None:
     """Return an upload, None if there is none."""
-    with store.reading() as connection:
-        row = connection.execute(sa.select(uploads).where(uploads.c.id == upload_id)).one_or_none()
-    return None if row is None else CaseUpload(**row._asdict())
+    return store.read_one(CaseUpload, sa.select(uploads).where(uploads.c.id == upload_id))
 
 
 def known_upload(store: Store, case_id: UUID, user: User, key: str) -> CaseUpload | None:
@@ -67,9 +65,7 @@ def known_upload(store: Store, case_id: UUID, user: User, key: str) -> CaseUploa
 def uploads_of(store: Store, case_id: UUID) -> tuple[CaseUpload, ...]:
     """Return a case's uploads, the oldest first."""
     query = sa.select(uploads).where(uploads.c.case_id == case_id)
-    with store.reading() as connection:
-        rows = connection.execute(query.order_by(uploads.c.created_at, uploads.c.id))
-        return tuple(CaseUpload(**row._asdict()) for row in rows)
+    return store.read_all(CaseUpload, query.order_by(uploads.c.created_at, uploads.c.id))
 
 
 def complete(store: Store, upload: CaseUpload, image: NewImage, *, job: str, actor: str) -> CaseImage:
@@ -119,8 +115,7 @@ def refuse(store: Store, upload: CaseUpload, error: str, *, actor: str) -> None:
 def abandoned_uploads(store: Store, *, before: datetime) -> tuple[CaseUpload, ...]:
     """Return the uploads that were announced before a time and still have not come."""
     old = (uploads.c.state == "receiving") & (uploads.c.created_at < before)
-    with store.reading() as connection:
-        return tuple(CaseUpload(**row._asdict()) for row in connection.execute(sa.select(uploads).where(old)))
+    return store.read_all(CaseUpload, sa.select(uploads).where(old))
 
 
 def needed_uploads(store: Store) -> frozenset[UUID]:

@@ -11,8 +11,9 @@ from typing import IO
 
 from fastapi.responses import Response, StreamingResponse
 
-from leuknet.errors import ConflictError, DataError, StoreError, UnreadableImageError
+from leuknet.errors import ConflictError, DataError
 from leuknet.room.labelled import zip_labelled
+from leuknet.room.open_fields import kept_images
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.signing import signed_file
 from leuknet.store.database import Store
@@ -58,11 +59,10 @@ def labelled_answer(store: Store, files: RoomFiles, cases: Sequence[Case], name:
     # Beside the images: there is room for them, unlike in a /tmp that may be memory.
     stream = tempfile.TemporaryFile(dir=files.folder)  # noqa: SIM115 - closed once it is sent
     try:
-        zip_labelled(store, files, cases, stream)
+        with kept_images():
+            zip_labelled(store, files, cases, stream)
     except BaseException as error:
         stream.close()
-        if isinstance(error, UnreadableImageError):
-            raise StoreError(error.what, why=error.why, fix=error.fix) from error
         if isinstance(error, DataError):  # no fault of the request: nothing is labelled yet
             raise ConflictError(error.what, why=error.why, fix=error.fix) from error
         raise

@@ -17,7 +17,7 @@ from fastapi import Depends, Request
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.cases import find_case
 from leuknet.store.database import Store
-from leuknet.store.nouns import Case, User
+from leuknet.store.nouns import Case, Role, User
 from leuknet.store.sign_in import Session, find_session
 from leuknet.web.cookies import SESSION_COOKIE
 from leuknet.web.error_answers import ForbiddenError, NeedsSignInError, not_here
@@ -69,15 +69,17 @@ SignedIn = Annotated[User, Depends(user_of)]
 
 async def lead_of(user: SignedIn) -> User:
     """Return who is signed in, if they may lead; else ForbiddenError."""
-    if not at_least(user, "lead"):
-        raise ForbiddenError("lead")
-    return user
+    return _required(user, "lead")
 
 
 async def admin_of(user: SignedIn) -> User:
     """Return who is signed in, if they are an admin; else ForbiddenError."""
-    if not at_least(user, "admin"):
-        raise ForbiddenError("admin")
+    return _required(user, "admin")
+
+
+def _required(user: User, role: Role) -> User:
+    if not at_least(user, role):
+        raise ForbiddenError(role)
     return user
 
 

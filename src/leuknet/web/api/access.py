@@ -13,15 +13,13 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
-from leuknet.store.cases import find_case
-from leuknet.store.cell_pages import ReadCell, find_case_cell
+from leuknet.store.cell_pages import ReadCell
 from leuknet.store.nouns import Case, CaseUpload, User
 from leuknet.store.sign_in import find_api_user
-from leuknet.store.uploads import find_upload
 from leuknet.web.api.schemas import LARGEST
-from leuknet.web.error_answers import ForbiddenError, NeedsSignInError, not_here
-from leuknet.web.permissions import OpenStore
-from leuknet.web.templating import at_least
+from leuknet.web.error_answers import NeedsSignInError
+from leuknet.web.pages.case_nouns import cell_of_case, upload_of_case
+from leuknet.web.permissions import OpenStore, lead_of, visible_case
 
 _sent_token = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token from the page of one's own account."
@@ -48,9 +46,7 @@ ApiUser = Annotated[User, Depends(api_user)]
 
 async def api_lead(user: ApiUser) -> User:
     """Return the account if it may lead; else ForbiddenError."""
-    if not at_least(user, "lead"):
-        raise ForbiddenError("lead")
-    return user
+    return await lead_of(user)
 
 
 ApiLead = Annotated[User, Depends(api_lead)]
@@ -59,22 +55,16 @@ ApiLead = Annotated[User, Depends(api_lead)]
 def api_case(
     case_id: Annotated[UUID, Path(description="Id of the case.")], user: ApiUser, store: OpenStore
 ) -> Case:
-    """Return the case that the path names, if the account may see it; else what a missing one gives."""
-    case = find_case(store, case_id, user=user)
-    if case is None:
-        raise not_here()
-    return case
+    """Return the case that the path names, as `visible_case` does."""
+    return visible_case(case_id, user, store)
 
 
 ApiCase = Annotated[Case, Depends(api_case)]
 
 
 def api_cell(case: ApiCase, cell_id: Number, user: ApiUser, store: OpenStore) -> ReadCell:
-    """Return the cell that the path names, if it is one of the case, with the account's newest review."""
-    found = find_case_cell(store, case.id, cell_id, reader_id=user.id)
-    if found is None:
-        raise not_here()
-    return found
+    """Return the cell that the path names, as `cell_of_case` does."""
+    return cell_of_case(case, cell_id, user, store)
 
 
 ApiCell = Annotated[ReadCell, Depends(api_cell)]
@@ -86,11 +76,8 @@ def api_upload(
     user: ApiUser,
     store: OpenStore,
 ) -> CaseUpload:
-    """Return the upload that the path names; another account's is as missing as another case's."""
-    upload = find_upload(store, upload_id)
-    if upload is None or upload.case_id != case.id or upload.user_id != user.id:
-        raise not_here()
-    return upload
+    """Return the upload that the path names, as `upload_of_case` does."""
+    return upload_of_case(case, upload_id, user, store)
 
 
 ApiUpload = Annotated[CaseUpload, Depends(api_upload)]

@@ -8,8 +8,9 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from leuknet.errors import StoreError, UnreadableImageError
+from leuknet.errors import StoreError
 from leuknet.room.crops import find_crop
+from leuknet.room.open_fields import kept_images
 from leuknet.room.pictures import ensure_cell_pictures
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.cases import find_image
@@ -69,10 +70,8 @@ def _image(store: Store, found: ReadCell) -> CaseImage:
 
 def _drawn(store: Store, files: RoomFiles, found: ReadCell) -> CaseImage:
     image = _image(store, found)
-    try:
+    with kept_images():
         ensure_cell_pictures(files, image, [found.cell])
-    except UnreadableImageError as error:  # no fault of the request: a kept file is gone
-        raise StoreError(error.what, why=error.why, fix=error.fix) from error
     return image
 
 

@@ -92,7 +92,9 @@ def read_reference(description: Schema) -> Reference:
         for method, found in methods.items():
             tag = found["tags"][0]
             groups[tag] = (*groups.get(tag, ()), _operation(method, path, found))
-            meanings |= {code: one["description"] for code, one in found["responses"].items() if code >= "4"}
+            meanings |= {
+                code: answer["description"] for code, answer in found["responses"].items() if code >= "4"
+            }
     webhooks = tuple(
         _operation(method, name, found)
         for name, methods in description.get("webhooks", {}).items()
@@ -107,8 +109,14 @@ def _operation(method: str, path: str, found: Schema) -> Operation:
     answers = found["responses"]
     good = next(code for code in answers if code < "4")
     parameters = (
-        Value(one["name"], one["in"], _kind(one["schema"]), one.get("required", False), _one_line(one))
-        for one in found.get("parameters", ())
+        Value(
+            parameter["name"],
+            parameter["in"],
+            _kind(parameter["schema"]),
+            parameter.get("required", False),
+            _one_line(parameter),
+        )
+        for parameter in found.get("parameters", ())
     )
     return Operation(
         method=method.upper(),
@@ -125,16 +133,16 @@ def _operation(method: str, path: str, found: Schema) -> Operation:
 def _shape(name: str, schema: Schema) -> Shape:
     required = schema.get("required", ())
     values = (
-        Value(field, "", _kind(one), field in required, _one_line(one))
-        for field, one in schema["properties"].items()
+        Value(field, "", _kind(value), field in required, _one_line(value))
+        for field, value in schema["properties"].items()
     )
     return Shape(name, _one_line(schema), tuple(values))
 
 
 def _content(body: Schema) -> str:
     kinds = (
-        _kind(one["schema"]) if media_type == "application/json" and one.get("schema") else media_type
-        for media_type, one in body.get("content", {}).items()
+        _kind(content["schema"]) if media_type == "application/json" and content.get("schema") else media_type
+        for media_type, content in body.get("content", {}).items()
     )
     return ", ".join(kinds)
 
@@ -144,9 +152,9 @@ def _kind(schema: Schema) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:
-        return " or ".join(_kind(one) for one in schema["anyOf"])
+        return " or ".join(_kind(choice) for choice in schema["anyOf"])
     if "enum" in schema or "const" in schema:
-        return ", ".join(str(one) for one in schema.get("enum", [schema.get("const")]))
+        return ", ".join(str(word) for word in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
         inner = schema.get("items") or {}
         return f"list of {_kind(inner)}" if inner else "list"

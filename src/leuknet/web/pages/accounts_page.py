@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -9,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from leuknet.errors import AccountError
 from leuknet.store import accounts
+from leuknet.store.database import Store
 from leuknet.store.nouns import ROLES, Role
 from leuknet.store.sign_in import create_api_token, list_api_tokens, revoke_api_token
 from leuknet.web.cookies import SESSION_COOKIE
@@ -60,7 +62,7 @@ def make_token(
 @router.post("/account/tokens/{token_id}/revoke")
 def revoke_token(user: SignedIn, token_id: int, store: OpenStore) -> Response:
     """Make one of one's own tokens worthless."""
-    if token_id not in {one.id for one in list_api_tokens(store, user.id)}:
+    if token_id not in {token.id for token in list_api_tokens(store, user.id)}:
         raise not_here()
     revoke_api_token(store, token_id, actor=user.actor)
     return RedirectResponse("/account", 303)
@@ -82,11 +84,11 @@ def make_account(
     store: OpenStore,
 ) -> Response:
     """Make an account."""
-    try:
-        accounts.create_user(store, name, password=password, role=role, actor=admin.actor)
-    except AccountError as error:
-        return _all(request, store, error=error)
-    return RedirectResponse("/accounts", 303)
+    return _changed(
+        request,
+        store,
+        lambda: accounts.create_user(store, name, password=password, role=role, actor=admin.actor),
+    )
 
 
 @router.post("/accounts/{user_id}/role")
@@ -94,11 +96,7 @@ def change_role(
     request: Request, admin: Admin, user_id: int, role: Annotated[Role, Form()], store: OpenStore
 ) -> Response:
     """Let an account do more or less."""
-    try:
-        accounts.set_role(store, user_id, role, actor=admin.actor)
-    except AccountError as error:
-        return _all(request, store, error=error)
-    return RedirectResponse("/accounts", 303)
+    return _changed(request, store, lambda: accounts.set_role(store, user_id, role, actor=admin.actor))
 
 
 @router.post("/accounts/{user_id}/active")
@@ -106,11 +104,9 @@ def switch_account(
     request: Request, admin: Admin, user_id: int, active: Annotated[bool, Form()], store: OpenStore
 ) -> Response:
     """Switch an account on or off."""
-    try:
-        accounts.set_active(store, user_id, active=active, actor=admin.actor)
-    except AccountError as error:
-        return _all(request, store, error=error)
-    return RedirectResponse("/accounts", 303)
+    return _changed(
+        request, store, lambda: accounts.set_active(store, user_id, active=active, actor=admin.actor)
+    )
 
 
 @router.post("/accounts/{user_id}/password")
@@ -118,11 +114,9 @@ def reset_password(
     request: Request, admin: Admin, user_id: int, password: Password, store: OpenStore
 ) -> Response:
     """Give an account another password."""
-    try:
-        accounts.change_password(store, user_id, password=password, actor=admin.actor)
-    except AccountError as error:
-        return _all(request, store, error=error)
-    return RedirectResponse("/accounts", 303)
+    return _changed(
+        request, store, lambda: accounts.change_password(store, user_id, password=password, actor=admin.actor)
+    )
 
 
 def _own(
@@ -133,12 +127,21 @@ def _own(
     error: AccountError | None = None,
     new_token: str | None = None,
 ) -> Response:
-    tokens = [one for one in list_api_tokens(store, user_id) if one.revoked_at is None]
+    tokens = [token for token in list_api_tokens(store, user_id) if token.revoked_at is None]
     status = 200 if error is None else 422
     content = {"tokens": tokens, "new_token": new_token, "error": error}
     return render_page(request, "account.html", content, status=status)
 
 
-def _all(request: Request, store: OpenStore, *, error: AccountError | None = None) -> Response:
+def _changed(request: Request, store: Store, change: Callable[[], object]) -> Response:
+    """Make a change and lead back to the list; with what is wrong at its head if it cannot be made."""
+    try:
+        change()
+    except AccountError as error:
+        return _all(request, store, error=error)
+    return RedirectResponse("/accounts", 303)
+
+
+def _all(request: Request, store: Store, *, error: AccountError | None = None) -> Response:
     content = {"accounts": accounts.list_users(store), "roles": ROLES, "error": error}
     return render_page(request, "accounts.html", content, status=200 if error is None else 422)

@@ -103,4 +103,4 @@ def _problems(work: list[CaseJob]) -> list[str]:
     """What the last job of each kind wants the user to know."""
     last = {job.kind: job for job in work}
     told = [job.error if job.state == "failed" else job.detail.get("note") for job in last.values()]
-    return [one for one in told if one]
+    return [problem for problem in told if problem]

@@ -46,9 +46,9 @@ def gallery(
 def outlines(request: Request, image: ImageOfCase, store: OpenStore) -> Response:
     """Where the cells of an image lie: box (top, left, bottom, right), outline (row, column, ...)."""
     found = outlined_cells(store, image.id)
-    boxes = [[one.box.top_px, one.box.left_px, one.box.bottom_px, one.box.right_px] for one in found]
-    lines = [[round(side) for point in one.outline for side in point] for one in found]
-    return _packed(request, {"id": [one.cell_id for one in found], "box": boxes, "outline": lines})
+    boxes = [[cell.box.top_px, cell.box.left_px, cell.box.bottom_px, cell.box.right_px] for cell in found]
+    lines = [[round(side) for point in cell.outline for side in point] for cell in found]
+    return _packed(request, {"id": [cell.cell_id for cell in found], "box": boxes, "outline": lines})
 
 
 def _columns(rows: tuple[GalleryRow, ...], class_names: tuple[str, str]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def make_case(
 
 def _page(request: Request, user: User, store: OpenStore, *, error: SettingError | None = None) -> Response:
     found = case_summaries(store, user)
-    ids = [one.case.id for one in found]
+    ids = [summary.case.id for summary in found]
     content = {
         "cases": found,
         "people": people_with_access(store, ids) if at_least(user, "lead") else None,

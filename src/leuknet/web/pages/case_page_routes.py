@@ -139,21 +139,25 @@ def show_case(
 
 def _content(case: Case, user: User, store: OpenStore, files: Files) -> dict[str, Any]:
     people = list_users(store)
-    names = {one.id: one.name for one in people}
+    names = {account.id: account.name for account in people}
     allowed = people_with_access(store, [case.id])[case.id] if at_least(user, "lead") else ()
-    known = {one.id for one in allowed}
+    known = {account.id for account in allowed}
     return {
         "case": case,
         "progress": progress_of(store, case, user),
         "fields": images_to_show(store, case.id, limit=MOST_SHOWN),
         "failed": failed_images(store, case.id, limit=MOST_SHOWN),
         "unfinished": [
-            (one.name, round(100 * received(files, one) / one.n_bytes))
-            for one in uploads_of(store, case.id)
-            if one.state == "receiving" and one.user_id == user.id
+            (upload.name, round(100 * received(files, upload) / upload.n_bytes))
+            for upload in uploads_of(store, case.id)
+            if upload.state == "receiving" and upload.user_id == user.id
         ],
-        "notes": [(names[one.user_id], one) for one in notes_of(store, case.id)],
+        "notes": [(names[note.user_id], note) for note in notes_of(store, case.id)],
         "longest_note": LONGEST,
         "allowed": allowed,
-        "others": [one for one in people if one.active and one.role == "reader" and one.id not in known],
+        "others": [
+            account
+            for account in people
+            if account.active and account.role == "reader" and account.id not in known
+        ],
     }

@@ -36,25 +36,16 @@ Place = Annotated[int, fastapi.Path(ge=0, le=10**6)]
 
 
 @router.get("/images/{image_id}/cells/{cell_id}/thumb.webp")
-def thumb(
-    request: Request, case_id: UUID, image_id: Number, cell_id: Number, store: OpenStore, files: Files
-) -> Response:
-    """The small picture of a cell."""
-    _require_cell(request, store, case_id, image_id, cell_id)
-    path = files.thumb(image_id, cell_id)
-    _ensure(store, files, image_id, cell_id, path)
-    return Response(path.read_bytes(), media_type="image/webp", headers=KEEP)
-
-
 @router.get("/images/{image_id}/cells/{cell_id}/view.png")
-def view(
+def thumb_or_view(
     request: Request, case_id: UUID, image_id: Number, cell_id: Number, store: OpenStore, files: Files
 ) -> Response:
-    """A cell and what is around it, at full resolution."""
+    """The small picture of a cell; or the cell and what is around it, at full resolution."""
     _require_cell(request, store, case_id, image_id, cell_id)
-    path = files.view(image_id, cell_id)
+    is_thumb = request.url.path.endswith("thumb.webp")
+    path = files.thumb(image_id, cell_id) if is_thumb else files.view(image_id, cell_id)
     _ensure(store, files, image_id, cell_id, path)
-    return Response(path.read_bytes(), media_type="image/png", headers=KEEP)
+    return Response(path.read_bytes(), media_type="image/webp" if is_thumb else "image/png", headers=KEEP)
 
 
 @router.get("/images/{image_id}/cells/{cell_id}/crop.png")
@@ -80,7 +71,7 @@ def explanation(image: ImageOfCase, found: CellOfCase, files: Files) -> Response
 def overview(image: ImageOfCase, files: Files) -> Response:
     """The whole image in one tile."""
     zoom = deep_zoom(image)
-    level = max(one for one in range(zoom.levels) if max(zoom.size(one)) <= TILE_PX)
+    level = max(level for level in range(zoom.levels) if max(zoom.size(level)) <= TILE_PX)
     return Response(tile_jpeg(files, image, level, 0, 0), media_type="image/jpeg", headers=KEEP)
 
 

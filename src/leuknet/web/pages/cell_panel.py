@@ -6,7 +6,8 @@ Start at `panel` and `review`.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -22,11 +23,12 @@ from leuknet.room.similar import similar_cells
 from leuknet.room.swaying import may_see_others, reviews_to_show
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import find_image
-from leuknet.store.cell_nouns import CaseCell, NewReview, ReaderReview
+from leuknet.store.cell_nouns import CaseCell, GivenVerdict, NewReview, ReaderReview
+from leuknet.store.cell_pages import ReadCell
 from leuknet.store.database import Store
 from leuknet.store.gallery import images_of_cells
 from leuknet.store.jobs import add_job, jobs_of
-from leuknet.store.nouns import CaseImage
+from leuknet.store.nouns import CaseImage, User
 from leuknet.store.reviews import current_review, review_history, save_review, undo_review
 from leuknet.types import FLAG_MEANINGS, CellBox
 from leuknet.web.error_answers import answer, not_here
@@ -38,7 +40,6 @@ from leuknet.web.templating import render_page
 
 router = APIRouter(prefix="/cases/{case_id}")
 
-GivenVerdict = Literal["leukaemic", "normal", "uncertain", "not_a_cell"]
 N_SIMILAR = 8
 
 
@@ -71,7 +72,7 @@ def panel(
     if image is None:
         raise not_here()
     history = review_history(store, found.cell.id)
-    names = {one.id: one.name for one in list_users(store)}
+    names = {account.id: account.name for account in list_users(store)}
     content = {
         "case": case,
         "image": image,
@@ -79,7 +80,7 @@ def panel(
         "meaning": meaning_of(found.cell.outcome, class_names_of(settings)),
         "own": found.review,
         "shown": _shown(found.cell.box, found.cell.outline, image),
-        "history": [(names[one.reader_id], one) for one in reversed(reviews_to_show(history, user))],
+        "history": [(names[shown.reader_id], shown) for shown in reversed(reviews_to_show(history, user))],
         "others_hidden": not may_see_others(history, user),
         "similar": _similar(store, case.id, found.cell.id),
         "flag_meanings": FLAG_MEANINGS,
@@ -101,11 +102,8 @@ def review(
 ) -> Response:
     """Save what the reader says of a cell; 409 with what is there now if they said otherwise elsewhere."""
     new = NewReview(found.cell.id, user.id, decision.verdict, decision.note.strip())
-    try:
-        saved = save_review(store, new, expected_review_id=decision.expected_review_id)
-    except ConflictError as error:
-        return _conflict(request, error, current_review(store, found.cell.id, reader_id=user.id))
-    return JSONResponse(_told(saved))
+    expected = decision.expected_review_id
+    return _saved(request, store, found, user, lambda: save_review(store, new, expected_review_id=expected))
 
 
 @router.post("/cells/{cell_id}/undo")
@@ -113,12 +111,12 @@ def undo(
     request: Request, case: VisibleCase, found: CellOfCase, user: SignedIn, store: OpenStore, taken_back: Undo
 ) -> Response:
     """Take the reader's newest review of a cell back."""
-    expected = taken_back.expected_review_id
-    try:
-        saved = undo_review(store, found.cell.id, reader_id=user.id, expected_review_id=expected)
-    except ConflictError as error:
-        return _conflict(request, error, current_review(store, found.cell.id, reader_id=user.id))
-    return JSONResponse(_told(saved))
+    cell_id, expected = found.cell.id, taken_back.expected_review_id
+
+    def take_back() -> ReaderReview:
+        return undo_review(store, cell_id, reader_id=user.id, expected_review_id=expected)
+
+    return _saved(request, store, found, user, take_back)
 
 
 @router.get("/cells/{cell_id}/map")
@@ -145,8 +143,8 @@ def _map_state(store: Store, case_id: UUID, cell: CaseCell, files: RoomFiles) ->
         return {"state": "never", "error": ""}
     if path.is_file():
         return {"state": "ready", "error": ""}
-    explaining = [one for one in jobs_of(store, case_id) if one.kind == "explain"]
-    last = next((one for one in reversed(explaining) if one.detail["cell"] == cell.id), None)
+    explaining = [job for job in jobs_of(store, case_id) if job.kind == "explain"]
+    last = next((job for job in reversed(explaining) if job.detail["cell"] == cell.id), None)
     if last is None:
         return {"state": "none", "error": ""}
     told = last.error or str(last.detail.get("note", ""))
@@ -172,6 +170,16 @@ def _shown(box: CellBox, outline: tuple[tuple[float, float], ...], image: CaseIm
     return {"width": side, "height": side, "box": frame, "outline": points}
 
 
+def _saved(
+    request: Request, store: Store, found: ReadCell, user: User, decide: Callable[[], ReaderReview]
+) -> Response:
+    """Tell what is saved, or, with 409, what is there now."""
+    try:
+        return JSONResponse(_told(decide()))
+    except ConflictError as error:
+        return _conflict(request, error, current_review(store, found.cell.id, reader_id=user.id))
+
+
 def _conflict(request: Request, error: ConflictError, current: ReaderReview | None) -> Response:
     refused = answer(request, 409, error)
     if not isinstance(refused, JSONResponse):
@@ -184,5 +192,5 @@ def _conflict(request: Request, error: ConflictError, current: ReaderReview | No
 
 def _similar(store: Store, case_id: UUID, cell_id: int) -> list[tuple[int, int]]:
     near = similar_cells(store, case_id, cell_id, limit=N_SIMILAR)
-    images = images_of_cells(store, [one.cell_id for one in near])
-    return [(one.cell_id, images[one.cell_id]) for one in near]
+    images = images_of_cells(store, [found.cell_id for found in near])
+    return [(found.cell_id, images[found.cell_id]) for found in near]

@@ -115,7 +115,7 @@ def _page(
         "ready": ready,
         "counts": [(outcome, ready.counts.get(outcome, 0)) for outcome in LABEL_OUTCOMES],
         "signatures": signatures_of(store, case.id)[::-1],
-        "names": {one.id: one.name for one in list_users(store)},
+        "names": {account.id: account.name for account in list_users(store)},
         "suffixes": SUFFIXES,
         "may_sign": at_least(user, "lead"),
         "error": error,

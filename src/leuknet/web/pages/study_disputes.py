@@ -16,13 +16,14 @@ from fastapi.responses import RedirectResponse, Response
 from leuknet.errors import ConflictError
 from leuknet.store.adjudications import adjudicate, disputes
 from leuknet.store.cases import find_image
+from leuknet.store.cell_nouns import GivenVerdict
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
 from leuknet.store.studies import reader_ids_of
 from leuknet.store.study_nouns import Dispute, NewAdjudication, Study
 from leuknet.web.error_answers import not_here
 from leuknet.web.pages.study_access import FinishedStudy, model_word, picture_of
-from leuknet.web.pages.study_reading import GivenVerdict, Note, ReadId
+from leuknet.web.pages.study_reading import Note, ReadId, plain_lines
 from leuknet.web.permissions import Files, OpenStore, SignedIn
 from leuknet.web.templating import render_page
 
@@ -35,7 +36,7 @@ CellId = Annotated[int, Path(ge=1, lt=2**63)]
 def disputes_page(request: Request, store: OpenStore, study: FinishedStudy) -> Response:
     """The next cell that waits for a decision; if none does, all that were decided."""
     found = disputes(store, study.id)
-    waiting = next((one for one in found if one.adjudication is None), None)
+    waiting = next((dispute for dispute in found if dispute.adjudication is None), None)
     if waiting is not None:
         return RedirectResponse(f"/studies/{study.id}/disputes/{waiting.cell_id}", 303)
     return render_page(request, "study_disputes.html", {"study": study, "disputes": found})
@@ -70,7 +71,7 @@ def decide(
 ) -> Response:
     """Decide of a cell, or decide anew: earlier decisions are kept."""
     _dispute(disputes(store, study.id), cell_id)
-    new = NewAdjudication(study.id, cell_id, user.id, verdict, note.replace("\r\n", "\n").strip())
+    new = NewAdjudication(study.id, cell_id, user.id, verdict, plain_lines(note))
     try:
         adjudicate(store, new, expected_id=int(expected) if expected else None)
     except ConflictError as error:
@@ -97,7 +98,7 @@ def _page(
         "model": None if dispute.adjudication is None else replace(cell, outcome=model_word(cell.outcome)),
         "place": place + 1,
         "total": len(found),
-        "n_decided": sum(one.adjudication is not None for one in found),
+        "n_decided": sum(decided.adjudication is not None for decided in found),
         "previous": found[place - 1].cell_id if place else None,
         "next": _next_after(found, place),
         "error": error,
@@ -106,7 +107,7 @@ def _page(
 
 
 def _dispute(found: tuple[Dispute, ...], cell_id: int) -> Dispute:
-    dispute = next((one for one in found if one.cell_id == cell_id), None)
+    dispute = next((disputed for disputed in found if disputed.cell_id == cell_id), None)
     if dispute is None:
         raise not_here()
     return dispute
@@ -115,4 +116,4 @@ def _dispute(found: tuple[Dispute, ...], cell_id: int) -> Dispute:
 def _next_after(found: tuple[Dispute, ...], place: int) -> int | None:
     """Return the next cell without a decision, from this one on and round; None if all are decided."""
     order = [*found[place + 1 :], *found[:place]]
-    return next((one.cell_id for one in order if one.adjudication is None), None)
+    return next((dispute.cell_id for dispute in order if dispute.adjudication is None), None)

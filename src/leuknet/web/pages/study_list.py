@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -120,35 +121,38 @@ def plan(
 ) -> Response:
     """Choose cases and readers of a draft."""
     visible = {case.id for case in cases_of(store, user)}
-    active = {one.id for one in list_users(store) if one.active}
+    active = {account.id for account in list_users(store) if account.active}
     # Cases that the lead may not see just now were chosen by another: they stay.
     chosen = [*(set(case_id or ()) & visible), *(set(studies.case_ids_of(store, study.id)) - visible)]
-    try:
+
+    def change() -> None:
         studies.set_study_cases(store, study.id, chosen, user=user)
         studies.set_study_readers(store, study.id, sorted(set(reader_id or ()) & active), user=user)
-    except ConflictError as error:
-        return _lead_page(request, store, study, user, error=error)
-    return RedirectResponse(f"/studies/{study.id}#open", 303)
+
+    return _changed(request, store, study, user, change, place="#open")
 
 
 @router.post("/studies/{study_id}/open")
 def open_study(request: Request, user: SignedIn, store: OpenStore, study: LedStudy) -> Response:
     """Draw the orders and let reading begin."""
-    try:
-        studies.open_study(store, study.id, user=user)
-    except ConflictError as error:
-        return _lead_page(request, store, study, user, error=error)
-    return RedirectResponse(f"/studies/{study.id}", 303)
+    return _changed(request, store, study, user, lambda: studies.open_study(store, study.id, user=user))
 
 
 @router.post("/studies/{study_id}/close")
 def close_study(request: Request, user: SignedIn, store: OpenStore, study: LedStudy) -> Response:
     """End all reading."""
+    return _changed(request, store, study, user, lambda: studies.close_study(store, study.id, user=user))
+
+
+def _changed(
+    request: Request, store: Store, study: Study, user: User, change: Callable[[], object], *, place: str = ""
+) -> Response:
+    """Change a study and lead back to its page; with what is wrong at its head if it cannot be changed."""
     try:
-        studies.close_study(store, study.id, user=user)
+        change()
     except ConflictError as error:
         return _lead_page(request, store, study, user, error=error)
-    return RedirectResponse(f"/studies/{study.id}", 303)
+    return RedirectResponse(f"/studies/{study.id}{place}", 303)
 
 
 def _list(
@@ -175,7 +179,7 @@ def _lead_page(
     if study.state == "draft":
         content |= _draft(store, study, user)
         return render_page(request, "study_draft.html", content, status=status)
-    names = {one.id: one.name for one in list_users(store)}
+    names = {account.id: account.name for account in list_users(store)}
     states = progress_of_readers(store, study)
     finished = is_finished(study, states)
     elsewhere = finished and reads_elsewhere(store, study, user)
@@ -188,7 +192,7 @@ def _lead_page(
         "finished": finished,
         "elsewhere": elsewhere,
         "n_disputes": len(found),
-        "n_decided": sum(one.adjudication is not None for one in found),
+        "n_decided": sum(dispute.adjudication is not None for dispute in found),
     }
     return render_page(request, "study_lead.html", content, status=status)
 
@@ -203,7 +207,7 @@ def _draft(store: Store, study: Study, user: User) -> dict[str, Any]:
     return {
         "cases": [(case, counts[case.id], case.id in case_ids) for case in visible],
         "n_hidden": len(case_ids - {case.id for case in visible}),
-        "people": [(one, one.id in reader_ids) for one in list_users(store) if one.active],
+        "people": [(account, account.id in reader_ids) for account in list_users(store) if account.active],
         "opening": opening,
         "reads_self": user.id in reader_ids,
     }

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Path, Request
@@ -18,6 +20,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from leuknet.errors import ConflictError
 from leuknet.store.cases import find_image
+from leuknet.store.cell_nouns import GivenVerdict
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
 from leuknet.store.nouns import User
@@ -35,7 +38,6 @@ router = APIRouter(prefix="/studies/{study_id}/read")
 LONGEST_S = 3600.0
 """Most seconds that count for one cell: who is longer at it has left the window open."""
 
-GivenVerdict = Literal["leukaemic", "normal", "uncertain", "not_a_cell"]
 Position = Annotated[int, Path(ge=1, le=10_000_000)]
 ReadId = Annotated[str, Form(pattern=r"^\d{0,18}$")]
 Note = Annotated[str, Form(max_length=4000)]
@@ -79,14 +81,10 @@ def save(
 ) -> Response:
     """Save what the reader says, and go on; the same once more, its answer having been lost, is no error."""
     item = _item(store, study, user, phase=phase, position=position)
-    told = NewStudyRead(item.id, verdict, _plain_lines(note), bounded_seconds(seconds, since=shown_at))
+    told = NewStudyRead(item.id, verdict, plain_lines(note), bounded_seconds(seconds, since=shown_at))
     supersedes = int(expected) if expected else None
-    try:
+    with _once(store, study, user, item, (verdict, told.note, supersedes)):
         save_read(store, told, reader_id=user.id, expected_read_id=supersedes)
-    except ConflictError:
-        read = _item(store, study, user, phase=phase, position=position).read
-        if read is None or (read.verdict, read.note, read.supersedes) != (verdict, told.note, supersedes):
-            raise
     return _go_on(request, store, study, user)
 
 
@@ -103,12 +101,8 @@ def undo(
     """Take back what the reader said of an earlier cell, and show it again."""
     item = _item(store, study, user, phase=phase, position=position)
     supersedes = int(expected or 0)
-    try:
+    with _once(store, study, user, item, ("withdrawn", "", supersedes)):
         undo_read(store, item.id, reader_id=user.id, expected_read_id=supersedes)
-    except ConflictError:
-        read = _item(store, study, user, phase=phase, position=position).read
-        if read is None or (read.verdict, read.supersedes) != ("withdrawn", supersedes):
-            raise
     return _go_on(request, store, study, user)
 
 
@@ -149,6 +143,22 @@ def as_data(shown: dict[str, Any]) -> str:
     return json.dumps(shown).replace("<", "\\u003c")
 
 
+@contextmanager
+def _once(
+    store: Store, study: Study, user: User, item: StudyItem, said: tuple[str, str, int | None]
+) -> Iterator[None]:
+    """Let the same be said once more, its first answer having been lost.
+
+    `said` is the verdict, its note, and the read of which they take the place.
+    """
+    try:
+        yield
+    except ConflictError:
+        read = _item(store, study, user, phase=item.phase, position=item.position).read
+        if read is None or (read.verdict, read.note, read.supersedes) != said:
+            raise
+
+
 def _go_on(request: Request, store: Store, study: Study, user: User) -> Response:
     if "application/json" not in request.headers.get("Accept", ""):
         return RedirectResponse(f"/studies/{study.id}/read", 303)
@@ -167,7 +177,7 @@ def _shown(store: Store, study: Study, item: StudyItem) -> dict[str, Any]:
     """Return all that the page knows of an item: what is not in here, no reader can find."""
     here = f"/studies/{study.id}/read/{item.phase}"
     state = progress(store, study.id, reader_id=item.reader_id)
-    phase = next(one for one in state.phases if one.phase == item.phase)
+    phase = next(found for found in state.phases if found.phase == item.phase)
     before = item_at(store, study.id, reader_id=item.reader_id, phase=item.phase, position=item.position - 1)
     undo = before if before and before.read and before.read.verdict != "withdrawn" else None
     image = find_image(store, item.image_id)
@@ -210,6 +220,6 @@ def _model(store: Store, item: StudyItem) -> dict[str, Any] | None:
     return {"probability": cell.probability, "outcome": word, "warnings": list(cell.warnings)}
 
 
-def _plain_lines(note: str) -> str:
+def plain_lines(note: str) -> str:
     """Return a note as it was typed: forms send line breaks of their own."""
     return note.replace("\r\n", "\n").strip()

@@ -52,7 +52,7 @@ class Mark:
 def results_page(request: Request, user: SignedIn, store: OpenStore, study: FinishedStudy) -> Response:
     """The results as a page."""
     results = study_results(store, study.id)
-    names = {one.id: one.name for one in list_users(store)}
+    names = {account.id: account.name for account in list_users(store)}
     readers = {
         f"reader {number}": names[reader_id]
         for number, reader_id in enumerate(reader_ids_of(store, study.id), start=1)
@@ -93,7 +93,7 @@ def paper(user: SignedIn, store: OpenStore, study: FinishedStudy) -> Response:
     return Response(content, media_type="application/pdf", headers=_named(study, "report.pdf"))
 
 
-def mark_of(one: Agreement) -> Mark:
+def mark_of(measured: Agreement) -> Mark:
     """Return where a kappa and its interval are drawn; what is below `LEFT` is drawn at the edge.
 
     Examples
@@ -101,10 +101,10 @@ def mark_of(one: Agreement) -> Mark:
     >>> mark_of(Agreement(0.3, -0.4, 1.0, 9, 1, 0, "cells", ""))
     Mark(at=120.0, start=0.0, end=240.0, zero=68.6)
     """
-    if one.estimate is None:
+    if measured.estimate is None:
         return Mark(None, 0.0, 0.0, _place(0.0))
-    low, high = (one.estimate if bound is None else bound for bound in (one.low, one.high))
-    return Mark(_place(one.estimate), _place(low), _place(high), _place(0.0))
+    low, high = (measured.estimate if bound is None else bound for bound in (measured.low, measured.high))
+    return Mark(_place(measured.estimate), _place(low), _place(high), _place(0.0))
 
 
 def _place(value: float) -> float:
@@ -112,7 +112,7 @@ def _place(value: float) -> float:
 
 
 def _by_kind(compared: Sequence[Compared]) -> list[tuple[ComparedKind, list[Compared]]]:
-    groups = [(kind, [one for one in compared if one.kind == kind]) for kind in KINDS]
+    groups = [(kind, [pair for pair in compared if pair.kind == kind]) for kind in KINDS]
     return [(kind, found) for kind, found in groups if found]
 
 
