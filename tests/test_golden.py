@@ -28,7 +28,7 @@ from leuknet.report.run_record import RunRecord, read_run
 from leuknet.room.labels import case_labels, count_labels
 from leuknet.room.signing import signed_record
 from leuknet.room.study_results import study_results
-from leuknet.store import audit_log, open_store, tables
+from leuknet.store import audit_log, open_store, study_tables
 from leuknet.store.accounts import list_users, verify_password
 from leuknet.store.cases import cases_of
 from leuknet.store.database import Store
@@ -172,7 +172,7 @@ def test_the_closed_study_has_its_reads_its_agreement_and_its_adjudication(room:
     assert pair.agreement.estimate == 3 / 4
     assert pair.kappa.estimate == pytest.approx((12 - 7) / (16 - 7))
     with room.reading() as connection:
-        verdicts = connection.execute(sa.select(tables.study_reads.c.verdict)).scalars()
+        verdicts = connection.execute(sa.select(study_tables.study_reads.c.verdict)).scalars()
         assert Counter(verdicts) == {"leukaemic": 5, "normal": 1, "uncertain": 2}
 
 

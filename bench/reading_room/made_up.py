@@ -21,9 +21,10 @@ from leuknet.simulation.draw_fields import draw_field
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user
 from leuknet.store.cases import add_image, create_case
+from leuknet.store.cell_nouns import NewCell
 from leuknet.store.cells import add_cells, cells_of
 from leuknet.store.database import Store
-from leuknet.store.nouns import SYSTEM, CaseImage, ImageKind, NewCell, NewImage, User
+from leuknet.store.nouns import SYSTEM, CaseImage, ImageKind, NewImage, User
 from leuknet.types import CellBox, Pixels
 
 NAME, PASSWORD = "Ada", "twelve letters and more"
@@ -104,7 +105,7 @@ def _cells(
         points = tuple((float(row) + top, float(column) + left) for row, column in outline)
         flags = ("touching",) if number % 9 == 0 else ()
         found.append(
-            NewCell(f"c{number}", moved, points, float(probability), outcome, flags, (), "5eed5eed5eed")
+            NewCell(f"c{number}", moved, float(probability), outcome, flags, (), "5eed5eed5eed", points)
         )
     return found
 
@@ -125,5 +126,5 @@ def _keep(
     files.image(path).parent.mkdir(parents=True, exist_ok=True)
     n_bytes = file.stat().st_size
     file.rename(files.image(path))
-    new = NewImage(sha256, file.name, kind, *shape, n_bytes, path, UM)
+    new = NewImage(sha256, file.name, kind, *shape, n_bytes, UM, path)
     return add_image(store, create_case(store, title, user=user).id, new, actor=SYSTEM)

@@ -17,7 +17,7 @@ from leuknet.store import study_tables
 from leuknet.store.columns import BIG, at, decided, key, one_of, sha256, to
 from leuknet.store.nouns import CASE_STATES, IMAGE_KINDS, JOB_STATES, ROLES, SCORING_STATES, UPLOAD_STATES
 
-metadata = study_tables.metadata
+metadata = study_tables.studies.metadata
 """Of all tables, those of studies too."""
 
 users = sa.Table(
