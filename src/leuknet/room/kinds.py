@@ -16,3 +16,6 @@ TABLE = "table"
 
 WEBHOOK = "webhook"
 """Tell another program what happened to the case: `{"event": name}`, and `try` once it failed."""
+
+BRING_CELLS = (SCORE, ARCHIVE, TABLE)
+"""Jobs that change which cells a case holds."""

@@ -39,7 +39,7 @@ from leuknet.store.cell_nouns import CaseCell
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.notes import notes_of
-from leuknet.store.nouns import Case, CaseImage, User
+from leuknet.store.nouns import Case, CaseImage, SignedVersion, User
 from leuknet.store.scorings import scorings_of
 from leuknet.store.signatures import signatures_of
 from leuknet.types import ModelCard
@@ -85,10 +85,8 @@ def case_record(
     people = {user.id: Person(user.id, user.name, user.role) for user in list_users(store)}
     images = {image.id: image for image in images_of(store, case.id)}
     cells = cells_of(store, case.id, limit=ALL_CELLS)
-    rows = [
-        (cell, _cell(cell, label, images[cell.image_id], models))
-        for cell, label in zip(cells, labels, strict=True)
-    ]
+    pairs = zip(cells, labels, strict=True)
+    rows = [(cell, _cell(cell, label, images[cell.image_id], models)) for cell, label in pairs]
     earlier = signatures_of(store, case.id)
     counts = count_labels(labels)
     differing = sorted((row for row in rows if row[1].differs), key=lambda row: -_sureness(row[0]))
@@ -106,26 +104,12 @@ def case_record(
         decided_by_lead=sum(label.state == "decided" for label in labels),
         share=_share(counts["leukaemic"], counts["normal"]),
         readers=_readers(labels, people),
-        models=tuple(
-            _model(model_id, rows, models.get(model_id)) for model_id in sorted({c.model_id for c in cells})
-        ),
+        models=_models(rows, models),
         differing=tuple(facts for _, facts in differing[:N_DIFFERING]),
         n_differing=len(differing),
         examples=_examples(files, images, _chosen(rows, differing)),
-        notes=tuple(
-            NoteFacts(people[note.user_id], _time(note.written_at), note.text)
-            for note in notes_of(store, case.id)
-        ),
-        earlier=tuple(
-            EarlierVersion(
-                signed.version,
-                _time(signed.signed_at),
-                people[signed.signed_by],
-                signed.reason,
-                signed.content_sha256,
-            )
-            for signed in earlier
-        ),
+        notes=_notes(store, case, people),
+        earlier=tuple(_earlier(signed, people) for signed in earlier),
         log_head=_log_head(store),
         leuknet_version=version("leuknet"),
     )
@@ -179,6 +163,21 @@ def _readers(labels: Sequence[CellLabel], people: Mapping[int, Person]) -> tuple
     words = Counter(word.user_id for label in labels for word in label.words)
     as_lead = Counter(word.user_id for label in labels for word in label.words if word.adjudicated)
     return tuple(ReaderCount(people[number], words[number], as_lead[number]) for number in sorted(words))
+
+
+def _notes(store: Store, case: Case, people: Mapping[int, Person]) -> tuple[NoteFacts, ...]:
+    notes = notes_of(store, case.id)
+    return tuple(NoteFacts(people[note.user_id], _time(note.written_at), note.text) for note in notes)
+
+
+def _earlier(signed: SignedVersion, people: Mapping[int, Person]) -> EarlierVersion:
+    at, signer = _time(signed.signed_at), people[signed.signed_by]
+    return EarlierVersion(signed.version, at, signer, signed.reason, signed.content_sha256)
+
+
+def _models(rows: _Rows, cards: Mapping[str, ModelCard]) -> tuple[ModelFacts, ...]:
+    model_ids = sorted({cell.model_id for cell, _ in rows})
+    return tuple(_model(model_id, rows, cards.get(model_id)) for model_id in model_ids)
 
 
 def _model(model_id: str, rows: _Rows, card: ModelCard | None) -> ModelFacts:

@@ -26,7 +26,7 @@ from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.room.deep_zoom import trim_tiles
 from leuknet.room.intake import FULL, sweep
 from leuknet.room.intake_checks import Limits
-from leuknet.room.kinds import ARCHIVE, EXPLAIN, SCORE, TABLE, WEBHOOK
+from leuknet.room.kinds import BRING_CELLS, EXPLAIN, WEBHOOK
 from leuknet.room.liveness import Pulse, present
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.webhook import PAUSES_S, TRIES, DeliveryError, Webhook
@@ -155,7 +155,7 @@ class _Worker:
     def next_job(self) -> CaseJob | None:
         """Take what is asked for by someone who waits before what is not."""
         store = self.room.store
-        job = take_job(store, kinds=(EXPLAIN,)) or take_job(store, kinds=(SCORE, ARCHIVE, TABLE))
+        job = take_job(store, kinds=(EXPLAIN,)) or take_job(store, kinds=BRING_CELLS)
         if job is None and time.monotonic() >= self.webhooks_from:
             job = take_job(store, kinds=(WEBHOOK,))
         return job

@@ -143,6 +143,11 @@ def list_users(store: Store) -> tuple[User, ...]:
         return tuple(user_of(row) for row in connection.execute(sa.select(*USER).order_by(users.c.id)))
 
 
+def names_of(store: Store) -> dict[int, str]:
+    """Return the names of all accounts by their numbers."""
+    return {user.id: user.name for user in list_users(store)}
+
+
 def user_of(row: Sequence[Any]) -> User:
     """Return the user that the first columns of a row state, selected as `USER`."""
     return User(*row[: len(USER)])

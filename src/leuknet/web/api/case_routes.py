@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from leuknet.room.kinds import ARCHIVE, SCORE, TABLE
+from leuknet.room.kinds import BRING_CELLS
 from leuknet.store.cases import cases_of, create_case, images_of
 from leuknet.store.cell_pages import CellPlace, count_cells
 from leuknet.store.database import Store
@@ -22,8 +22,6 @@ from leuknet.web.api.schemas import CasePage, ImagePage, JobList, NewCase
 from leuknet.web.permissions import OpenStore
 
 router = APIRouter(tags=["Cases"])
-
-_BRING_CELLS = (SCORE, ARCHIVE, TABLE)
 
 
 @router.get("/cases", responses=problems(422))
@@ -82,7 +80,7 @@ def _detail(store: Store, case: Case, user: User) -> CaseProgress:
     summary = case_summary(store, case, user)
     counts = count_cells(store, case.id, reader_id=user.id)
     jobs = jobs_of(store, case.id)
-    comes = any(job.kind in _BRING_CELLS and job.state in ("queued", "running") for job in jobs)
+    comes = any(job.kind in BRING_CELLS and job.state in ("queued", "running") for job in jobs)
     return CaseProgress(
         **vars(case),
         images=summary.images,

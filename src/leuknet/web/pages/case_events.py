@@ -20,6 +20,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
+from leuknet.room.kinds import BRING_CELLS
 from leuknet.store.cases import find_case
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
@@ -34,9 +35,6 @@ router = APIRouter(prefix="/cases/{case_id}")
 EVERY_S, LONGEST_S, AT_ONCE = 1.0, 600.0, 4
 
 _ASKERS = anyio.CapacityLimiter(AT_ONCE)
-
-WORK = ("score", "archive", "table")
-"""Jobs that change what a case holds."""
 
 
 @router.get("/events")
@@ -77,7 +75,7 @@ def _state(store: Store, case: Case, user: User, token: str) -> dict[str, Any] |
 
 def progress_of(store: Store, case: Case, user: User) -> dict[str, Any]:
     """Return the numbers of a case and the state of its work."""
-    work = [job for job in jobs_of(store, case.id) if job.kind in WORK]
+    work = [job for job in jobs_of(store, case.id) if job.kind in BRING_CELLS]
     active = [job for job in work if job.state in ("queued", "running")]
     summary = case_summary(store, case, user)
     return {

@@ -21,7 +21,7 @@ from leuknet.room.cards import meaning_of
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.similar import similar_cells
 from leuknet.room.swaying import may_see_others, reviews_to_show
-from leuknet.store.accounts import list_users
+from leuknet.store.accounts import names_of
 from leuknet.store.cases import find_image
 from leuknet.store.cell_nouns import CaseCell, GivenVerdict, NewReview, ReaderReview
 from leuknet.store.cell_pages import ReadCell
@@ -72,7 +72,7 @@ def panel(
     if image is None:
         raise not_here()
     history = review_history(store, found.cell.id)
-    names = {account.id: account.name for account in list_users(store)}
+    names = names_of(store)
     content = {
         "case": case,
         "image": image,

@@ -13,7 +13,7 @@ from leuknet.errors import LeukNetError
 from leuknet.room.labels import LABEL_OUTCOMES
 from leuknet.room.signing import SUFFIXES, readiness, sign_case
 from leuknet.room.webhook import queue_event
-from leuknet.store.accounts import list_users
+from leuknet.store.accounts import names_of
 from leuknet.store.notes import notes_of
 from leuknet.store.nouns import Case, User
 from leuknet.store.signatures import AMENDMENT, reopen, signatures_of
@@ -115,7 +115,7 @@ def _page(
         "ready": ready,
         "counts": [(outcome, ready.counts.get(outcome, 0)) for outcome in LABEL_OUTCOMES],
         "signatures": signatures_of(store, case.id)[::-1],
-        "names": {account.id: account.name for account in list_users(store)},
+        "names": names_of(store),
         "suffixes": SUFFIXES,
         "may_sign": at_least(user, "lead"),
         "error": error,

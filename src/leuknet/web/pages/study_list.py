@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from leuknet.errors import ConflictError, LeukNetError, SettingError
 from leuknet.store import studies
-from leuknet.store.accounts import list_users
+from leuknet.store.accounts import list_users, names_of
 from leuknet.store.adjudications import disputes
 from leuknet.store.cases import cases_of
 from leuknet.store.cell_counts import n_cells_of
@@ -179,7 +179,7 @@ def _lead_page(
     if study.state == "draft":
         content |= _draft(store, study, user)
         return render_page(request, "study_draft.html", content, status=status)
-    names = {account.id: account.name for account in list_users(store)}
+    names = names_of(store)
     states = progress_of_readers(store, study)
     finished = is_finished(study, states)
     elsewhere = finished and reads_elsewhere(store, study, user)

@@ -19,7 +19,7 @@ from leuknet.report.render import encoded
 from leuknet.room.demonstration import CELLS_TITLE, FIELD_TITLE
 from leuknet.room.study_page import WHAT_KAPPA_SAYS, study_html
 from leuknet.room.study_results import reads_csv, study_results
-from leuknet.store.accounts import list_users
+from leuknet.store.accounts import names_of
 from leuknet.store.cases import find_case
 from leuknet.store.database import Store
 from leuknet.store.nouns import User
@@ -52,7 +52,7 @@ class Mark:
 def results_page(request: Request, user: SignedIn, store: OpenStore, study: FinishedStudy) -> Response:
     """The results as a page."""
     results = study_results(store, study.id)
-    names = {account.id: account.name for account in list_users(store)}
+    names = names_of(store)
     readers = {
         f"reader {number}": names[reader_id]
         for number, reader_id in enumerate(reader_ids_of(store, study.id), start=1)
