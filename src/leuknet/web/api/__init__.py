@@ -1,7 +1,8 @@
 """The programs' way in, `/api/v1`: the same rooms as the pages, behind the same doors, in JSON.
 
-Start at `create_api`. `access` holds who may see what, `shapes` what is sent and given, `problems` the one
-shape of errors. docs/api.md is made from the description that this application gives of itself.
+Start at `create_api`. `access` holds who may see what, `schemas` what is sent (what is given are the nouns of
+the store), `problems` the one shape of errors. docs/api.md is made from the description that this application
+gives of itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the API takes and gives, as its description tells programs. Start at `ReviewedCell`.
+"""What the API takes, and the lists that it gives; what is in these are the nouns of the store.
 
-Times are UTC, ISO 8601. What a program sends holds no field that is not named here.
+Times are UTC, ISO 8601. What a program sends holds no field that is not named here. Start at `SentReview`.
 """
 
 from __future__ import annotations
