@@ -124,8 +124,6 @@ def _known(request: Request, error: Exception) -> Response:
 def _sign_in(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(API):
         return answer(request, 401, _words("unsigned"), headers={"WWW-Authenticate": "Bearer"})
-    if "HX-Request" in request.headers:
-        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
     if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
         return RedirectResponse(f"/sign-in?next={request.url.path}", 303)
     return answer(request, 401, _words("unsigned"))
@@ -165,7 +163,7 @@ def _words(name: str) -> LeukNetError:
 def answer(
     request: Request, status: int, error: LeukNetError, *, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an error as JSON, as a fragment for htmx, or as a page."""
+    """Return an error as JSON or as a page."""
     told = dict(headers or {})
     if request.url.path.startswith(API) or "application/json" in request.headers.get("Accept", ""):
         body = {
@@ -176,7 +174,4 @@ def answer(
             "fix": error.fix,
         }
         return JSONResponse(body, status, headers=told, media_type="application/problem+json")
-    if "HX-Request" in request.headers:
-        told |= {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"}
-        return render_page(request, "parts/error.html", {"error": error}, status=status, headers=told)
     return render_page(request, "error.html", {"error": error}, status=status, headers=told)
