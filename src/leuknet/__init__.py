@@ -38,7 +38,7 @@ def load(
         is no such folder: each commit is fetched once and kept, and the hub is asked which is the newest.
     engine
         What computes: ONNX Runtime, or PyTorch, which explanations need too. They agree within 1e-4. None
-        takes ONNX Runtime where the folder has a graph, and PyTorch for models of LeukNet 0.1.0.
+        takes ONNX Runtime where the folder has a graph, and PyTorch for other networks than the paper's.
     threads
         Processor cores to compute on; None takes all. PyTorch then keeps to it in the whole process.
 

@@ -117,7 +117,6 @@ def test_a_cell_without_hash_is_refused_since_it_proves_nothing() -> None:
         find_overlap({"train": [cell(0), cell(1)._replace(hash=None)], "test": [cell(2)]})
 
     assert caught.value.why == "1 of 2 cells of the train side have no perceptual hash"
-    assert "0.1.0" in caught.value.fix
 
 
 def test_rows_say_in_words_what_is_shared() -> None:

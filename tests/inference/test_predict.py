@@ -605,7 +605,7 @@ def change_card(folder: Path, place: str, value: Any) -> None:
         ("threshold", 1.5, "threshold is out of range"),
         ("canvas_px", 0, "canvas_px is out of range"),
         ("recipe.image_size_px", 0, "recipe.image_size_px is out of range"),
-        ("schema_version", 99, "schema_version is 99; this LeukNet reads 1"),
+        ("schema_version", 99, "schema_version is 99; this LeukNet reads 4"),
         ("schema_version", None, "schema_version is None"),
     ],
 )

@@ -36,8 +36,7 @@ class HashedCell(NamedTuple):
     subject
         None if it names nobody.
     hash
-        `leuknet.images.near_duplicates.perceptual_hash` of the image; None where none is known, as in the
-        split of a model of LeukNet 0.1.0.
+        `leuknet.images.near_duplicates.perceptual_hash` of the image; None where none is known.
     """
 
     id: str
@@ -82,8 +81,7 @@ def find_overlap(sides: Mapping[str, Sequence[HashedCell]]) -> Overlap:
             raise DataError(
                 "cannot look for near-duplicates",
                 why=f"{n_lacking:,} of {len(cells):,} cells of the {name} side have no perceptual hash",
-                fix="hash their images anew (`leuknet data split` does), or train the model anew: "
-                "models of LeukNet 0.1.0 keep no hashes",
+                fix="hash their images anew (`leuknet data split` does), or train the model anew",
             )
     unpacked = [_Side(name, cells, _bits_of(cells)) for name, cells in sides.items()]
     pairs = (_compare(first, second) for first, second in combinations(unpacked, 2))

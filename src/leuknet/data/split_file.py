@@ -222,16 +222,11 @@ def _summarise(entries: Sequence[Mapping[str, Any]]) -> ManifestSide:
 
 
 def _read_content(path: Path) -> dict[str, Any]:
-    """Return the JSON of a split after checking its shape; what 0.1.0 did not write is filled in."""
+    """Return the JSON of a split after checking its shape."""
     try:
-        content: dict[str, Any] = {
-            "protocol": "",
-            "round": "",
-            "excluded": [],
-            **json.loads(path.read_text(encoding="ascii")),
-        }
+        content: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
         # Hashes of another kind cannot be compared with ours: such cells count as not hashed.
-        is_ours = content.get("hash_name") == HASH_NAME
+        is_ours = content["hash_name"] == HASH_NAME
         for side in SIDES:
             content[side] = [{**entry, "hash": entry["hash"] if is_ours else None} for entry in content[side]]
         is_whole = _is_whole(content)

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +37,9 @@ from scipy.special import expit, logit
 
 from leuknet.errors import SettingError
 from leuknet.evaluation.metrics import wilson
-from leuknet.types import Interval, Probabilities
-
-if TYPE_CHECKING:
-    pass
 from leuknet.evaluation.spread import LEVEL, NEAREST, Spread
 from leuknet.inference.scored_table import ScoredCells
+from leuknet.types import Interval, Probabilities
 
 CUT_OFF = 0.5
 """An arbitrary example of a share to compare with; it has no clinical meaning."""

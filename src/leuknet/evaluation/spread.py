@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,6 @@ from scipy.special import expit, logit, logsumexp, roots_hermite
 
 from leuknet.errors import DataError, LeakError
 from leuknet.types import Evaluation, Interval, SplitKind
-
-if TYPE_CHECKING:
-    pass
 
 MOST_TAU = 10.0
 """A larger tau is not told apart from none at all: within one person, scores would say nothing."""

@@ -76,7 +76,7 @@ def assess(
         )
     tested = surveyed.take(side.cells)
     sides = {**trained, "test": _hashed(tested)}
-    # Before the test side is looked at: models of LeukNet 0.1.0 carry no hashes, and are refused here.
+    # Before the test side is looked at: cells without hashes are refused here.
     overlap = find_overlap(sides)
     evaluation = evaluate(predictor, dataset, side, reference=predictor.reference, progress=progress)
     if neighbours:

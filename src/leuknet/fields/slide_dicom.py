@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-# The filters of `warnings` belong to the whole process, so all that change them must share one lock.
 from leuknet.errors import UnreadableImageError
 from leuknet.fields.slide_layout import (
     COPY_AGAIN,

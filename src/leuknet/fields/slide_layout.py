@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leuknet.errors import MissingExtraError, UnreadableImageError
-
-# The filters of `warnings` belong to the whole process, so all that change them must share one lock.
 from leuknet.images.reading import WARNINGS_LOCK
 
 if TYPE_CHECKING:

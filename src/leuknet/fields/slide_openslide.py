@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-# The filters of `warnings` belong to the whole process, so all that change them must share one lock.
 from leuknet.fields.slide_layout import (
     Layout,
     Level,

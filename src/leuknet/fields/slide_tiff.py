@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Jpeg2KImagePlugin, JpegImagePlugin
 
-# The filters of `warnings` belong to the whole process, so all that change them must share one lock.
 from leuknet.fields.slide_layout import (
     COPY_AGAIN,
     EXPORT,

@@ -33,7 +33,7 @@ from leuknet.data.split_file import Manifest, read_manifest
 from leuknet.errors import ModelError, ShapeError
 from leuknet.images.reading import hash_file
 from leuknet.images.transform import prepare, turned
-from leuknet.inference.familiar import Reference, read_reference
+from leuknet.inference.familiar import Reference
 from leuknet.records import read_record, write_record
 from leuknet.types import Features, ModelCard, Pixels, Probabilities
 
@@ -41,7 +41,7 @@ WEIGHTS, GRAPH, REFERENCE, GOLDEN = "weights.safetensors", "model.onnx", "refere
 SPLIT = "split.json"
 
 FILES = ("model.json", WEIGHTS, GRAPH, SPLIT, REFERENCE, GOLDEN)
-"""All files of a model folder; old models and networks without a graph lack some."""
+"""All files of a model folder; networks without a graph lack that."""
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -63,7 +63,7 @@ class FolderPredictor(ABC):
     model_id
         First 12 hex digits of the sha256 of the weights file.
     reference
-        What its training cells look like; None in models of LeukNet 0.1.0.
+        What its training cells look like; None where nobody fitted it, as for a network in memory.
     folder
         Where it was opened; None for a network that lies in no folder.
     """
@@ -212,7 +212,7 @@ def is_repository(text: str) -> bool:
 
 
 def has_graph(folder: Path) -> bool:
-    """Whether a model can be run without PyTorch: models of LeukNet 0.1.0 have no graph."""
+    """Whether a model can be run without PyTorch: only the paper's network has a graph."""
     return (folder / GRAPH).exists()
 
 
@@ -224,23 +224,6 @@ def model_id_of(folder: Path) -> str:
 def name_weights(weights: bytes) -> str:
     """Return the id of the model with these weights: the first 12 hex digits of their sha256."""
     return hashlib.sha256(weights).hexdigest()[:_ID_DIGITS]
-
-
-def open_reference(folder: Path, card: ModelCard) -> Reference | None:
-    """Read what a model's training cells look like; None in models that were saved before it existed.
-
-    Raises
-    ------
-    ModelError
-        If it is damaged, or missing from a model that had one.
-    """
-    if (folder / REFERENCE).exists():
-        return read_reference(folder / REFERENCE)
-    if card.calibration is not None:  # both came with LeukNet 0.2.0
-        raise ModelError(
-            f"cannot load the model folder {folder}", why=f"{REFERENCE} is missing", fix=COPY_AGAIN
-        )
-    return None
 
 
 def open_card(folder: Path) -> ModelCard:

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from leuknet.errors import ModelError
 from leuknet.images.windows import find_cells, in_chunks
-from leuknet.inference.familiar import Reference
+from leuknet.inference.familiar import Reference, read_reference
 from leuknet.inference.model_folder import (
     COPY_AGAIN,
     GRAPH,
+    REFERENCE,
     FolderPredictor,
     model_id_of,
     open_card,
-    open_reference,
     prove,
 )
 from leuknet.types import Features, ModelCard, Pixels
@@ -71,7 +71,8 @@ def load_onnx_model(folder: Path, *, threads: int | None = None) -> OnnxPredicto
             why=f"{GRAPH} does not take pixels of shape {expected}",
             fix=COPY_AGAIN,
         )
-    predictor = OnnxPredictor(session, card, model_id_of(folder), open_reference(folder, card), folder)
+    reference = read_reference(folder / REFERENCE)
+    predictor = OnnxPredictor(session, card, model_id_of(folder), reference, folder)
     prove(predictor, folder)
     return predictor
 

@@ -24,7 +24,7 @@ from leuknet.data.split_file import write_split
 from leuknet.errors import ModelError
 from leuknet.images.cache import MappedInputs
 from leuknet.images.transform import prepare
-from leuknet.inference.familiar import Reference, write_reference
+from leuknet.inference.familiar import Reference, read_reference, write_reference
 from leuknet.inference.model_folder import (
     COPY_AGAIN,
     GOLDEN,
@@ -33,7 +33,6 @@ from leuknet.inference.model_folder import (
     FolderPredictor,
     name_weights,
     open_card,
-    open_reference,
     prove,
     write_card,
 )
@@ -102,7 +101,8 @@ def load_model(folder: Path) -> TorchPredictor:
             why=f"{WEIGHTS}: {error}",
             fix=COPY_AGAIN,
         ) from error
-    predictor = TorchPredictor(network, card, name_weights(weights), open_reference(folder, card), folder)
+    reference = read_reference(folder / REFERENCE)
+    predictor = TorchPredictor(network, card, name_weights(weights), reference, folder)
     prove(predictor, folder)
     return predictor
 

@@ -12,7 +12,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import UnionType
@@ -21,8 +21,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 from leuknet.errors import LeukNetError
 
 SCHEMA_VERSION = 4
-"""Of the JSON files written here. A file of an older version may lack fields that came after it: such a field
-says so in its metadata, `since`, and its default is what older files meant."""
+"""Of the JSON files written here, and the only one that is read; it rises when fields come, go or change."""
 
 Record = TypeVar("Record")
 
@@ -67,36 +66,31 @@ def parse_record(kind: type[Record], text: str, *, name: str, error: type[LeukNe
         if not isinstance(content, dict):
             raise TypeError("it holds no JSON object")
         found = content.pop("schema_version", None)
-        if type(found) is not int or not 1 <= found <= SCHEMA_VERSION:
-            raise ValueError(f"schema_version is {found!r}; this LeukNet reads 1 to {SCHEMA_VERSION}")
+        if type(found) is not int or found != SCHEMA_VERSION:
+            raise ValueError(f"schema_version is {found!r}; this LeukNet reads {SCHEMA_VERSION}")
         content.pop("written_by", None)
-        record: Record = _decode(kind, content, "", version=found)
+        record: Record = _decode(kind, content, "")
     except (ValueError, TypeError) as caught:
         raise error(f"cannot read {name}", why=str(caught), fix=fix) from caught
     return record
 
 
-def _decode(kind: Any, value: Any, name: str, *, version: int) -> Any:
+def _decode(kind: Any, value: Any, name: str) -> Any:
     """Return a JSON value as an annotation demands; a TypeError that names the field where it cannot."""
     origin, args = get_origin(kind), get_args(kind)
     if origin is UnionType:  # of something and None
-        return None if value is None else _decode(args[0], value, name, version=version)
+        return None if value is None else _decode(args[0], value, name)
     if is_dataclass(kind) and isinstance(value, dict):
         kinds, make = get_type_hints(kind), cast(Callable[..., Any], kind)
-        later = {one.name for one in fields(kind) if one.metadata.get("since", 1) > version}
-        for odd in sorted((kinds.keys() ^ value.keys()) - (later - value.keys())):
+        for odd in sorted(kinds.keys() ^ value.keys()):
             raise TypeError(f"field {name}{odd} is {'missing' if odd in kinds else 'unknown'}")
-        return make(
-            **{key: _decode(kinds[key], value[key], f"{name}{key}.", version=version) for key in value}
-        )
+        return make(**{key: _decode(kinds[key], value[key], f"{name}{key}.") for key in value})
     if origin is Mapping and isinstance(value, dict):
-        return {key: _decode(args[1], one, f"{name}{key}.", version=version) for key, one in value.items()}
+        return {key: _decode(args[1], item, f"{name}{key}.") for key, item in value.items()}
     if origin is tuple and isinstance(value, list):
         items = args[:1] * len(value) if args[1:] == (...,) else args
         if len(items) == len(value):
-            return tuple(
-                _decode(item, one, name, version=version) for item, one in zip(items, value, strict=True)
-            )
+            return tuple(_decode(wanted, item, name) for wanted, item in zip(items, value, strict=True))
     if kind is float and type(value) in (int, float) and math.isfinite(value):
         return float(value)
     if kind is Any or (origin is Literal and value in args) or (kind is not float and type(value) is kind):

@@ -85,7 +85,7 @@ def read_history(folder: Path) -> tuple[HistoryRow, ...]:
 
 def _row(line: Mapping[str, str]) -> HistoryRow:
     loss, accuracy = line["validation_loss"], line["validation_accuracy"]
-    by_subject = line.get("validation_subject_loss")  # runs of LeukNet 0.1.0 have none
+    by_subject = line["validation_subject_loss"]
     return HistoryRow(
         iteration=int(line["iteration"]),
         epoch=int(line["epoch"]),

@@ -6,7 +6,7 @@ Start at `Interval`, then `Evaluation`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from leuknet.types.cells import SplitKind
 from leuknet.types.models import Calibration, ThresholdRule
@@ -69,7 +69,7 @@ class Evaluation:
     protocol, round
         The protocol whose test side was scored, `""` for a recipe's own split or other cells.
     threshold, threshold_rule, calibration
-        As on the model's card; calibration is None for baselines and old models.
+        As on the model's card; calibration is None for baselines.
     metrics
         Name to interval, in the order of `leuknet.evaluation.metrics.METRICS`; those over subjects only where
         each cell has one.
@@ -113,7 +113,7 @@ class Evaluation:
     unreadable: tuple[tuple[str, str], ...] = ()
     warned: tuple[tuple[str, str], ...] = ()
     looks: tuple[Look, ...] = ()
-    neighbours: int = field(default=0, metadata={"since": 3})
+    neighbours: int = 0
 
 
 @dataclass(frozen=True)

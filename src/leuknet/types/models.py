@@ -120,23 +120,23 @@ class Recipe:
     validate_every: int = 5
     standardise: bool = False
     seed: int = 0
-    threshold: ThresholdRule = field(default="half", metadata={"since": 2})
-    crop_px: int | None = field(default=None, metadata={"since": 3})
-    rotate_deg: float = field(default=0.0, metadata={"since": 3})
-    flip: bool = field(default=False, metadata={"since": 3})
-    shift: float = field(default=0.0, metadata={"since": 3})
-    brightness: float = field(default=0.0, metadata={"since": 3})
-    stain: float = field(default=0.0, metadata={"since": 3})
-    mixup: float = field(default=0.0, metadata={"since": 3})
-    sampling: Sampling = field(default="once-each", metadata={"since": 3})
-    loss: LossName = field(default="cross-entropy", metadata={"since": 3})
-    optimizer: Literal["adam", "adamw"] = field(default="adam", metadata={"since": 3})
-    rate_factors: Mapping[str, float] = field(default_factory=dict, metadata={"since": 3})
-    schedule: Literal["step", "cosine"] = field(default="step", metadata={"since": 3})
-    ema: float = field(default=0.0, metadata={"since": 3})
-    keep: Literal["last", "best"] = field(default="last", metadata={"since": 3})
-    rotations: int = field(default=1, metadata={"since": 3})
-    draw: int = field(default=0, metadata={"since": 3})
+    threshold: ThresholdRule = "half"
+    crop_px: int | None = None
+    rotate_deg: float = 0.0
+    flip: bool = False
+    shift: float = 0.0
+    brightness: float = 0.0
+    stain: float = 0.0
+    mixup: float = 0.0
+    sampling: Sampling = "once-each"
+    loss: LossName = "cross-entropy"
+    optimizer: Literal["adam", "adamw"] = "adam"
+    rate_factors: Mapping[str, float] = field(default_factory=dict)
+    schedule: Literal["step", "cosine"] = "step"
+    ema: float = 0.0
+    keep: Literal["last", "best"] = "last"
+    rotations: int = 1
+    draw: int = 0
 
     def input_form(self, canvas_px: int | None) -> InputForm:
         """Return the form in which images of a data set with this canvas are trained on."""
@@ -183,7 +183,7 @@ class Calibration:
         Expected calibration error on these cells without and with the temperature: a fit, not a test.
     subject_loss
         Cross-entropy of these cells with the temperature, where each person counts alike within a class (a
-        cell, where nobody is named), and both classes alike: recipes are chosen by it. None in older models.
+        cell, where nobody is named), and both classes alike: recipes are chosen by it.
     """
 
     temperature: float
@@ -193,7 +193,7 @@ class Calibration:
     subjects: int | None
     ece_before: float
     ece_after: float
-    subject_loss: float | None = field(default=None, metadata={"since": 3})
+    subject_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -222,8 +222,8 @@ class ModelCard:
     microns_per_pixel
         Scale of all training images in µm per pixel; None where it is not stated, or not the same for all.
     calibration
-        None in models that were saved before it existed: their probabilities are as the network gave them,
-        and no cell is uncertain.
+        None where nothing was calibrated: probabilities are as the network gives them, and no cell is
+        uncertain.
     """
 
     recipe: Recipe
@@ -239,10 +239,10 @@ class ModelCard:
     leuknet_version: str
     commit: str | None
     created_at: str
-    protocol: str = field(default="", metadata={"since": 2})
-    round: str = field(default="", metadata={"since": 2})
-    calibration: Calibration | None = field(default=None, metadata={"since": 2})
-    microns_per_pixel: float | None = field(default=None, metadata={"since": 4})
+    protocol: str = ""
+    round: str = ""
+    calibration: Calibration | None = None
+    microns_per_pixel: float | None = None
 
     @property
     def input_form(self) -> InputForm:

@@ -1,4 +1,4 @@
-"""The trigger that keeps rows as they were written. Released migrations use it: it must not change."""
+"""The trigger that keeps rows as they were written. Migrations use it: it must not change."""
 
 from alembic import op
 
