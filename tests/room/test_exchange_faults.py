@@ -1,0 +1,89 @@
+"""Every word and number that leaves the reading room as FHIR or DICOM, as a person once read it.
+
+Where a document in `golden/` is to change, `python -m tests.room.test_exchange_faults` writes it again: read
+what differs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+
+from leuknet.room.case_record import CaseRecord, Share
+from leuknet.room.dicom_sr import report_dicom
+from leuknet.room.fhir import report_json
+from tests.room.records import RECORD, SHA, amended
+
+GOLDEN = Path(__file__).parent / "golden"
+SAID = {"research_only": "Research use only.", "limits": ("One limit.", "Another limit.")}
+RECORDS = {
+    "first": CaseRecord(**{**vars(RECORD), **SAID}),
+    # Of a case in which no cell was labelled, by a version with a letter beyond ASCII.
+    "amended": CaseRecord(
+        **{
+            **vars(amended()),
+            **SAID,
+            "counts": dict.fromkeys(RECORD.counts, 0) | {"unreviewed": 1234},
+            "cells": 1234,
+            "share": None,
+            "leuknet_version": "0.2.0 β",
+        }
+    ),
+}
+
+
+def fhir(record: CaseRecord) -> bytes:
+    return report_json(record, content_sha256=SHA)
+
+
+def dicom(record: CaseRecord) -> bytes:
+    document = pydicom.dcmread(io.BytesIO(report_dicom(record, content_sha256=SHA)))
+    told: dict[str, Any] = {"meta": document.file_meta.to_json_dict(), "document": document.to_json_dict()}
+    return f"{json.dumps(told, indent=1, ensure_ascii=False)}\n".encode()
+
+
+FORMS = {"fhir": fhir, "dicom": dicom}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_document_says_what_a_person_once_read_and_nothing_else(name: str, form: str) -> None:
+    assert FORMS[form](RECORDS[name]) == (GOLDEN / f"{name}.{form}.json").read_bytes()
+
+
+def test_each_bound_of_the_share_is_its_own() -> None:
+    record = replace(RECORD, share=Share(3, 7, 0.5, 0.25, 0.75, 0.9))
+    document = pydicom.dcmread(io.BytesIO(report_dicom(record, content_sha256=SHA)))
+    (findings,) = [item for item in document.ContentSequence if item.ValueType == "CONTAINER"]
+    in_dicom = {
+        item.ConceptNameCodeSequence[0].CodeValue: (
+            float(item.MeasuredValueSequence[0].NumericValue),
+            item.ConceptNameCodeSequence[0].CodeMeaning,
+        )
+        for item in findings.ContentSequence
+    }
+    resources = [entry["resource"] for entry in json.loads(fhir(record))["entry"]]
+    (share,) = [resource for resource in resources if resource["id"] == "share-leukaemic"]
+    in_fhir = {
+        part["code"]["coding"][0]["code"]: (part["valueQuantity"]["value"], part["code"]["text"])
+        for part in share["component"]
+    }
+
+    assert in_dicom["share-leukaemic"][0] == share["valueQuantity"]["value"] == 50
+    assert in_dicom["share-low"] == (25, "Lower bound of its 90% interval")
+    assert in_dicom["share-high"] == (75, "Upper bound of its 90% interval")
+    assert in_fhir["share-low"] == (25, "Lower bound of its 90% interval (Wilson)")
+    assert in_fhir["share-high"] == (75, "Upper bound of its 90% interval (Wilson)")
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for name, record in RECORDS.items():
+        for form, tell in FORMS.items():
+            (GOLDEN / f"{name}.{form}.json").write_bytes(tell(record))
