@@ -5,8 +5,8 @@ Start at `CONTESTS`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 PLAIN, KERAS = "plain PyTorch", "Keras"
 TIMM = ("timm resnet18", "timm efficientnet_lite0")
@@ -35,7 +35,7 @@ class Contest:
     tolerance
         How far apart probabilities, losses or means may lie; None compares nothing.
     warm_up
-        Whether the first round is not counted.
+        Images of a first round that is not counted; None takes as many as `n`, 0 leaves that round out.
     rounds
         Counted rounds; None takes those of the run.
     """
@@ -49,9 +49,8 @@ class Contest:
     images: str = "cells"
     flop: Literal["forward", "training"] | None = None
     tolerance: float | None = 1e-4
-    warm_up: bool = True
+    warm_up: int | None = None
     rounds: int | None = None
-    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 CONTESTS = (
@@ -72,6 +71,7 @@ CONTESTS = (
         128,
         flop="training",
         tolerance=0.01,
+        warm_up=16,
         rounds=2,
     ),
     Contest(
@@ -82,7 +82,7 @@ CONTESTS = (
         0,
         unit="images/s",
         tolerance=None,
-        warm_up=False,
+        warm_up=0,
         rounds=2,
     ),
     Contest(

@@ -9,9 +9,11 @@ seed, and states the differences with their interval. Start at `main`.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -34,17 +36,30 @@ from leuknet.recipes import changed, get_recipe
 from leuknet.simulation.simulate import simulate
 from leuknet.types import Dataset, InputForm
 
-N_SEEDS = 8
 RESULTS = Path(__file__).with_name("equivalence.json")
 
 
-def compare_gradients(dataset: Dataset, *, n: int = 8) -> dict[str, dict[str, float]]:
-    """Distance of the two gradients of each parameter at 224 px, as a share of the gradient's length."""
-    loaded = load_inputs(dataset.cells[:n], InputForm(dataset.canvas_px, 224), root=dataset.root)
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured: side of the images whose gradients are compared, and of those that train."""
+
+    gradients_px: int = 224
+    training_px: int = 64
+    seeds: int = 8
+    scale: float = 0.1
+    epochs: int = 10
+
+
+SMALL = Sizes(gradients_px=32, training_px=32, seeds=2, scale=0.02, epochs=1)
+
+
+def compare_gradients(dataset: Dataset, *, side: int, n: int = 8) -> dict[str, dict[str, float]]:
+    """Distance of the two gradients of each parameter, as a share of the gradient's length."""
+    loaded = load_inputs(dataset.cells[:n], InputForm(dataset.canvas_px, side), root=dataset.root)
     pixels = torch.from_numpy(loaded.inputs).permute(0, 3, 1, 2)
     labels = torch.tensor([int(cell.label) for cell in loaded.cells if cell.label is not None])
     torch.manual_seed(0)
-    network = build("leuknet", 224)
+    network = build("leuknet", side)
     assert isinstance(network, LeukNet)  # noqa: S101  for the reader and mypy
     found = {}
     for dtype in (torch.float32, torch.float64):
@@ -66,12 +81,13 @@ def _gradients(network: LeukNet, form: nn.Module, pixels: Tensor, labels: Tensor
     return {name: value.grad.clone() for name, value in network.named_parameters() if value.grad is not None}
 
 
-def compare_trainings(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
+def compare_trainings(dataset: Dataset, folder: Path, sizes: Sizes) -> list[dict[str, Any]]:
     """Train each seed both ways; return accuracy on the test side and the mean difference in probability."""
-    settings = ["image_size_px=64", "batch_size=16", "validate_every=1000"]
+    side = sizes.training_px
+    settings = [f"image_size_px={side}", f"epochs={sizes.epochs}", "batch_size=16", "validate_every=1000"]
     recipe = changed(get_recipe("leuknet-paper"), settings)
     rows = []
-    for seed in tqdm(range(N_SEEDS), desc="seeds", unit="seed"):
+    for seed in tqdm(range(sizes.seeds), desc="seeds", unit="seed"):
         probabilities = {}
         for form in ("whole", "windowed"):
             with mock.patch.object(
@@ -93,11 +109,18 @@ def compare_trainings(dataset: Dataset, folder: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure, print and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--small", action="store_true", help="a trial that says nothing of accuracy")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    wanted = parser.parse_args()
+    sizes = SMALL if wanted.small else Sizes()
     with tempfile.TemporaryDirectory() as name:
-        simulate(Path(name) / "cells", scale=0.1, parts=["fold_0"])
+        simulate(Path(name) / "cells", scale=sizes.scale, parts=["fold_0"])
         dataset = open_dataset(Path(name) / "cells")
-        gradients = compare_gradients(dataset)
-        rows = compare_trainings(dataset, Path(name) / "runs")
+        gradients = compare_gradients(dataset, side=sizes.gradients_px)
+        rows = compare_trainings(dataset, Path(name) / "runs", sizes)
     differences = np.array([row["windowed"] - row["whole"] for row in rows])
     spread = stats.sem(differences)
     # All differences may be the same; then there is no spread to make an interval of.
@@ -116,7 +139,7 @@ def main() -> None:
         "interval_95": [float(low), float(high)],
     }
     result = {"gradients_apart": gradients, "seeds": rows, "summary": summary}
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    wanted.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))  # noqa: T201
 
 

@@ -15,12 +15,11 @@ from sklearn import metrics
 from leuknet.errors import ModelError
 from leuknet.evaluation.metrics import bootstrap
 
-N_RESAMPLES = 500
 NAMES = ("accuracy", "balanced_accuracy", "weighted_f1", "auroc", "auprc", "brier")
 
 
-def time_intervals(*, rounds: int) -> tuple[list[float], list[float], int]:
-    """Return seconds of LeukNet and of the loop for each round, and the number of resamples.
+def time_intervals(*, rounds: int, resamples: int) -> tuple[list[float], list[float]]:
+    """Return seconds of LeukNet and of the loop for each round.
 
     2,000 cells of 28 people, as in the preliminary set. Both draw the same people, so that the limits are
     equal but for rounding.
@@ -39,13 +38,13 @@ def time_intervals(*, rounds: int) -> tuple[list[float], list[float], int]:
     for _ in range(rounds):
         started = time.perf_counter()
         found = bootstrap(
-            labels, probabilities, threshold=0.5, clusters=subjects, metrics=NAMES, resamples=N_RESAMPLES
+            labels, probabilities, threshold=0.5, clusters=subjects, metrics=NAMES, resamples=resamples
         )
         between = time.perf_counter()
-        expected = plain_intervals(labels, probabilities, subjects, resamples=N_RESAMPLES)
+        expected = plain_intervals(labels, probabilities, subjects, resamples=resamples)
         theirs.append(time.perf_counter() - between)
         ours.append(between - started)
-        limits = np.array([[one.low, one.high] for one in found.values()])
+        limits = np.array([[interval.low, interval.high] for interval in found.values()])
         difference = float(np.abs(limits - expected).max())
         if not difference <= 1e-6:
             raise ModelError(
@@ -53,17 +52,17 @@ def time_intervals(*, rounds: int) -> tuple[list[float], list[float], int]:
                 why=f"limits are {difference:.2g} apart",
                 fix="compare leuknet.evaluation.metrics with the loop in bench/intervals.py",
             )
-    return ours, theirs, N_RESAMPLES
+    return ours, theirs
 
 
 def plain_intervals(labels: Any, probabilities: Any, subjects: Any, *, resamples: int) -> Any:
     """Return 95% limits (6, 2) of six scores by scikit-learn, in a loop that resamples people."""
     generator = np.random.default_rng(0)
     people = np.unique(subjects)
-    cells_of = [np.flatnonzero(subjects == one) for one in people]
+    cells_of = [np.flatnonzero(subjects == person) for person in people]
     scores = []
     for drawn in generator.integers(len(people), size=(resamples, len(people))):
-        cells = np.concatenate([cells_of[one] for one in drawn])
+        cells = np.concatenate([cells_of[person] for person in drawn])
         truth, stated = labels[cells], probabilities[cells]
         called = stated >= 0.5
         scores.append(

@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -63,13 +64,13 @@ def main() -> None:
         else:
             with tempfile.TemporaryDirectory(prefix="leuknet-scale-") as home:
                 measure(sorted(wanted.sizes), Path(home), out=wanted.out)
-    sys.path.insert(0, str(REPOSITORY / "docs"))
+    sys.path.insert(0, str(REPOSITORY / "studies"))
     from scale_page import write_page
 
     write_page(json.loads(wanted.out.read_text(encoding="utf-8")), REPOSITORY / "docs" / "scale.md")
 
 
-def measure(sizes: list[int], home: Path, *, out: Path) -> None:
+def measure(sizes: list[int], home: Path, *, out: Path, workers: Sequence[int] = (1, 2)) -> None:
     """Measure every size with every way, and write the file after each."""
     from leuknet.experiments.reproduce import describe_machine
     from leuknet.training.finish import commit_of_code
@@ -95,15 +96,15 @@ def measure(sizes: list[int], home: Path, *, out: Path) -> None:
             if n <= IN_PROCESS_MOST:
                 found["in_process"].append(_in_child(home, n=n, threads=threads))
                 _write(found, out)
-        for workers in (1, 2):
-            found["batch"].append(_in_child(home, n=n, workers=workers))
+        for number in workers:
+            found["batch"].append(_in_child(home, n=n, workers=number))
             _write(found, out)
 
 
 def _paper_rate() -> float:
     """Images per second of the paper's network at full size, on two cores, as in docs/performance.md."""
     figures = json.loads((REPOSITORY / "bench" / "results.json").read_text(encoding="utf-8"))["figures"]
-    (figure,) = (one for one in figures if one["name"] == "predicting from files")
+    (figure,) = (figure for figure in figures if figure["name"] == "predicting from files")
     return float(figure["sides"]["leuknet (onnx)"]["median"])
 
 
@@ -162,7 +163,7 @@ def _watch(
             except OSError:
                 continue  # it has just ended
             cpu[pid] = sum(map(int, ticks.rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
-            line = next((one for one in status.splitlines() if one.startswith("VmHWM:")), "VmHWM: 0 kB")
+            line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
             kind = "worker" if "Scorer" in title else "ray"
             if kind == "worker" or pid not in peaks or peaks[pid][0] == "ray":
                 peaks[pid] = (kind, int(line.split()[1]) / 1024)
@@ -179,9 +180,9 @@ def _below(root: int) -> list[int]:
             parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(place.name))
     found, waiting = [], [root]
     while waiting:
-        one = waiting.pop()
-        found.append(one)
-        waiting += parents.get(one, [])
+        process = waiting.pop()
+        found.append(process)
+        waiting += parents.get(process, [])
     return found
 
 
@@ -218,7 +219,7 @@ def _measure_here(home: str, n: int, workers: int = 0, threads: int = 0) -> dict
         "driver_peak_rss_mb": round(peak_rss_mb()),
         "table_bytes": out.stat().st_size,
         "parts": len(list((job / "parts").iterdir())),
-        "job_bytes": sum(one.stat().st_size for one in job.rglob("*") if one.is_file()),
+        "job_bytes": sum(file.stat().st_size for file in job.rglob("*") if file.is_file()),
     }
 
 
@@ -259,7 +260,7 @@ def _numbered(png: bytes, number: int) -> bytes:
 
 
 def _sizes(home: Path, n: int) -> list[int]:
-    return [one.stat().st_size for one in (home / f"images-{n}").rglob("*.png")]
+    return [image.stat().st_size for image in (home / f"images-{n}").rglob("*.png")]
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-os.environ["CUDA_VISIBLE_DEVICES"] = ""  # LeukNet would take a GPU by itself, and most peers have none
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 PEERS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -38,6 +37,7 @@ PEERS: dict[str, tuple[str, str, dict[str, str]]] = {
 
 def main() -> None:
     """Answer lines until there are no more."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # LeukNet would take a GPU by itself, and most peers have none
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries that print must not disturb the answers
     from peers import Setup
@@ -51,7 +51,7 @@ def main() -> None:
     say(answers, {"ready": True})
     for line in sys.stdin:
         order = json.loads(line)
-        job = getattr(peer, order.pop("job"))
+        job = getattr(peer, order.pop("job"), None)
         started = time.perf_counter()
         try:
             answer = job(**order)

@@ -132,6 +132,11 @@ def _code(text: str) -> str:
     return f"`{text}`"
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the page."""
     PAGE.write_text(render(), encoding="utf-8")
-    print(f"wrote {PAGE}", file=sys.stderr)  # noqa: T201
+    sys.stdout.write(f"written: {PAGE}\n")
+
+
+if __name__ == "__main__":
+    main()

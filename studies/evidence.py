@@ -46,6 +46,9 @@ SEEDS = {1.0: "0,1,2", 0.6: "0", 1.4: "0"}
 MORE_CELLS = 0.5
 """Share of the preliminary set's 1,867 cells that judges ingredients."""
 
+SCALE, MORE_SCALE = 0.08, 0.3
+"""Share of the publisher's cells that is drawn, and the one for `measure_more_cells`."""
+
 SIZES = {
     "leuknet-paper": ("image_size_px=64", "batch_size=32"),
     "leuknet-plus": ("image_size_px=64", "batch_size=32", "epochs=8", "rate_drop_epochs=6"),
@@ -83,8 +86,8 @@ def measure_recipes(_: Path) -> dict[str, Any]:
     first = next(iter(SEPARATIONS))
     against = _changed_name("strong", SIZES["strong"])
     for separation in SEPARATIONS:
-        data, out = _draw(separation, scale=0.08), BUILD / "evidence" / f"recipes-{separation}"
-        commands.append(_draw_command(separation, scale=0.08))
+        data, out = _draw(separation, scale=SCALE), BUILD / "evidence" / f"recipes-{separation}"
+        commands.append(_draw_command(separation, scale=SCALE))
         for name in SIZES:
             commands.append(_benchmark(data, name, SIZES[name], out, seeds=SEEDS[separation]))
         commands.append(run(f"benchmark --protocol official --out {out} --nested"))
@@ -110,8 +113,8 @@ def measure_recipes(_: Path) -> dict[str, Any]:
 
 def measure_more_cells(_: Path) -> dict[str, Any]:
     """Judge a linear probe and fine-tuned networks against the floors, with four times as many cells."""
-    data, out = _draw(1.4, scale=0.3), BUILD / "evidence" / "more-cells"
-    commands = [_draw_command(1.4, scale=0.3)]
+    data, out = _draw(1.4, scale=MORE_SCALE), BUILD / "evidence" / "more-cells"
+    commands = [_draw_command(1.4, scale=MORE_SCALE)]
     for name in ("probe-lite0", "effnet-lite0", "strong"):
         commands.append(_benchmark(data, name, SIZES[name], out, seeds="0,1"))
     against = "baseline: texture"
@@ -140,7 +143,7 @@ def measure_ablations(_: Path) -> dict[str, Any]:
     Trained as in `measure_recipes`, but judged on more cells of the same test people: what tells two models apart
     is many cells of one person as well as many people.
     """
-    data = _draw(1.0, scale=0.08)
+    data = _draw(1.0, scale=SCALE)
     more = f"data simulate build/evidence/data-more-prelim --scale {MORE_CELLS} --part prelim"
     commands = [f"leuknet {more}"]
     if not (BUILD / "evidence" / "data-more-prelim").exists():

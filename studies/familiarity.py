@@ -45,8 +45,13 @@ WAYS = {"network": [0], "measures": [1, 2], "all": [0, 1, 2]}
 Seen = tuple[Features, NDArray[np.float64]]
 
 
-def measure_familiarity(data: Path, model: Path) -> dict[str, Any]:
-    """Fit references on real C-NMC cells of some people and show them other people's and what is no such cell."""
+def measure_familiarity(
+    data: Path, model: Path, *, draws: int = DRAWS, pictures: int | None = None
+) -> dict[str, Any]:
+    """Fit references on real C-NMC cells of some people and show them other people's and what is no such cell.
+
+    At most `pictures` of each kind of what is no such cell are shown, in `draws` draws of people.
+    """
     predictor = load_model(model)
     form = InputForm(CANVAS_PX, predictor.card.recipe.image_size_px)
 
@@ -62,11 +67,11 @@ def measure_familiarity(data: Path, model: Path) -> dict[str, Any]:
     for sigma, name in BLURRED.items():
         blur = ImageFilter.GaussianBlur(sigma)
         own[name] = look([np.array(Image.fromarray(cell).filter(blur)) for cell in cells])
-    strange: dict[str, Seen] = {name: look(pictures) for name, pictures in _strange_pictures(data)}
+    strange: dict[str, Seen] = {name: look(shown[:pictures]) for name, shown in _strange_pictures(data)}
     alarms, rows = {}, dict[str, _Row]()
     for n_held_out in HELD_OUT_PEOPLE:
         rows = {name: _Row(len(features)) for name, (features, _) in (own | strange).items()}
-        for seed in range(DRAWS):
+        for seed in range(draws):
             order = np.random.default_rng(seed).permutation(np.unique(people))
             fitted = np.isin(people, order[:5])
             held_out = np.isin(people, order[5 : 5 + n_held_out])
@@ -74,7 +79,7 @@ def measure_familiarity(data: Path, model: Path) -> dict[str, Any]:
         alarms[n_held_out] = rows[FAMILIAR].summary()["flagged"]
     return {
         "commands": [],
-        "draws": DRAWS,
+        "draws": draws,
         "people": len(set(people)),
         "cells": len(cells),
         "alarms": alarms,

@@ -50,8 +50,6 @@ BCCD_UM = 7.5 / 104
 WBC_UM = {1: 0.21, 2: 0.1}
 """Of the two parts of the set of masks, by the red cells in a few images: about 36 and 75 pixels."""
 
-SIMULATED_FIELDS = 40
-REPEATS = 5
 BOOTSTRAPS = 2000
 
 
@@ -65,22 +63,37 @@ class Real(NamedTuple):
     nucleus: Mask | None = None
 
 
-def measure_finding(data: Path) -> dict[str, Any]:
-    """Find the cells of BCCD, of the masks of Zheng et al. and of simulated fields, and time it."""
-    bccd = list(_bccd(data, tuning=False))
-    masks = {part: list(_masks(data, part, tuning=False)) for part in WBC_UM}
+def measure_finding(
+    data: Path, *, images: int | None = None, fields: int = 40, repeats: int = 5
+) -> dict[str, Any]:
+    """Find the cells of BCCD, of the masks of Zheng et al. and of simulated fields, and time it.
+
+    Parameters
+    ----------
+    data
+        Folder of the real images.
+    images
+        At most so many of each kind; None takes all.
+    fields
+        Number of simulated fields.
+    repeats
+        Of the timing.
+    """
+    bccd = list(itertools.islice(_bccd(data, tuning=False), images))
+    tuning = list(itertools.islice(_bccd(data, tuning=True), images))
+    masks = {part: list(itertools.islice(_masks(data, part, tuning=False), images)) for part in WBC_UM}
     found: dict[str, Any] = {
         "commands": ["python studies/results.py --only finding", "python studies/finding.py"],
         "bccd": _boxes(bccd, BCCD_UM, find),
-        "bccd_tuning": _boxes(list(_bccd(data, tuning=True)), BCCD_UM, find),
+        "bccd_tuning": _boxes(tuning, BCCD_UM, find),
         "bccd_peer": _boxes(bccd, BCCD_UM, find_with_otsu),
         "masks": {str(part): _dice(images, WBC_UM[part], find) for part, images in masks.items()},
         "masks_peer": {
             str(part): _dice(images, WBC_UM[part], find_with_otsu) for part, images in masks.items()
         },
         "masks_all": _pooled(masks, find),
-        "simulated": _simulated(),
-        "speed": _speed(bccd),
+        "simulated": _simulated(fields),
+        "speed": _speed(bccd, repeats),
         "stain": _stain(data, bccd),
     }
     return found
@@ -356,20 +369,20 @@ def _described(pairs: NDArray[np.float64]) -> dict[str, Any]:
     return {"images": len(pairs), **named, **medians}
 
 
-def _simulated() -> dict[str, Any]:
+def _simulated(fields: int) -> dict[str, Any]:
     images = []
-    for seed in range(100, 100 + SIMULATED_FIELDS):
+    for seed in range(100, 100 + fields):
         pixels, cells = draw_field(1000, 1200, cells=12, touching_share=0.4, seed=seed)
         images.append(Real(str(seed), pixels, tuple(cell.box for cell in cells)))
-    return {**_boxes(images, FIELD_UM, find), "fields": SIMULATED_FIELDS}
+    return {**_boxes(images, FIELD_UM, find), "fields": fields}
 
 
-def _speed(images: Sequence[Real]) -> dict[str, Any]:
+def _speed(images: Sequence[Real], repeats: int) -> dict[str, Any]:
     """Time both finders in turn on the same fields."""
     chosen = images[::6]
     megapixels = chosen[0].pixels.shape[0] * chosen[0].pixels.shape[1] / 1e6
     ours, peers, ratios = list[float](), list[float](), list[float]()
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         times = {finder: list[float]() for finder in (find, find_with_otsu)}
         for image, finder in itertools.product(chosen, times):
             started = time.perf_counter()
@@ -380,7 +393,7 @@ def _speed(images: Sequence[Real]) -> dict[str, Any]:
         ratios.append(peers[-1] / ours[-1])
     return {
         "fields": len(chosen),
-        "repeats": REPEATS,
+        "repeats": repeats,
         "megapixels": megapixels,
         "ours_ms": statistics.median(ours),
         "peer_ms": statistics.median(peers),

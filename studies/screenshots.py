@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,6 @@ from leuknet.store.study_nouns import NewStudy, NewStudyRead, Study
 from leuknet.store.study_reads import next_item, save_read
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
-PORT = 8199
 PASSWORD = "twelve letters and more"  # noqa: S105 - of made-up accounts
 LAPTOP = {"width": 1440, "height": 900}
 
@@ -95,8 +95,8 @@ def take_all(browser: Browser, page: Page, store: Store, address: str) -> None:
     reader.goto(f"{address}/studies/{study.id}/read")
     reader.wait_for_timeout(1500)
     take(reader, "room-study")
-    for one, error in zip(readers, (0.08, 0.15), strict=True):
-        read_all(store, study, one, error=error)
+    for made_up, error in zip(readers, (0.08, 0.15), strict=True):
+        read_all(store, study, made_up, error=error)
     page.goto(f"{address}/studies/{study.id}/results")
     page.wait_for_timeout(1500)
     take(page, "room-results")
@@ -129,7 +129,7 @@ def make_study(store: Store, case: Case, lead: User, readers: list[User]) -> Stu
     new = NewStudy("Do we agree on single cells?", "", mode="both", repeat_share=0.1, washout_days=0, seed=1)
     study = create_study(store, new, user=lead)
     set_study_cases(store, study.id, [case.id], user=lead)
-    set_study_readers(store, study.id, [one.id for one in readers], user=lead)
+    set_study_readers(store, study.id, [reader.id for reader in readers], user=lead)
     return open_study(store, study.id, user=lead)
 
 
@@ -164,7 +164,10 @@ def decide_all(store: Store, case: Case, reader: User) -> None:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Run the demonstration, and give its one-time link."""
-    command = [sys.executable, "-m", "leuknet", "serve", "--demo", "--data", str(folder), "--port", str(PORT)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "leuknet", "serve", "--demo", "--data", str(folder), "--port", str(port)]
     folder.mkdir()
     log = folder / "server.log"
     with (

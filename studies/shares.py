@@ -22,15 +22,15 @@ NEW = 300
 CELLS = (1, 5, 20, 100, 500)
 
 
-def measure_shares(_: Path) -> dict[str, Any]:
+def measure_shares(_: Path, *, new: int = NEW) -> dict[str, Any]:
     """Fit tau on simulated people, and count how often intervals of new ones hold their true share."""
     people, cells = EVALUATED
     tau = fit_spread(People(people, cells, tau=TAU, seed=1).evaluation()).tau
     rows = []
     for cells in CELLS:
-        drawn = People(NEW, cells, tau=TAU, seed=2)
+        drawn = People(new, cells, tau=TAU, seed=2)
         rows.append(
-            {"cells": cells, "fitted": drawn.covered(tau.estimate) / NEW, "alone": drawn.covered(0) / NEW}
+            {"cells": cells, "fitted": drawn.covered(tau.estimate) / new, "alone": drawn.covered(0) / new}
         )
     return {
         "commands": ["python studies/results.py --only shares"],

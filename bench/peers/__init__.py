@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-EPOCHS, BATCH_SIZE, VALIDATE_EVERY = 4, 32, 5
+EPOCHS, BATCH_SIZE, VALIDATE_EVERY = 2, 32, 5
 """Of the training from end to end. The paper trains 10 epochs of 8,491 images; this must end in minutes."""
 
 

@@ -1,6 +1,6 @@
 """Measures how smoothly a reader scrolls a gallery of 10,000 cells, and pans and zooms a slide.
 
-    python bench/reading_room/frames.py FOLDER
+    .venv/bin/python bench/reading_room/frames.py FOLDER
 
 fills FOLDER with a made-up room if it does not exist, serves it from a process of its own, and drives a real
 chromium. It prints JSON, and writes it to `frames.json`: times between frames (median, 95th percentile,
@@ -10,6 +10,7 @@ Without a GPU chromium draws in software: a laptop with one is quicker.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import socket
@@ -20,8 +21,9 @@ import urllib.request
 from pathlib import Path
 from statistics import median
 
-from made_up import GALLERY, NAME, PASSWORD, SLIDE, fill_room
 from playwright.sync_api import Page, sync_playwright
+
+from made_up import GALLERY, NAME, PASSWORD, SLIDE, fill_room
 
 OUT = Path(__file__).with_name("frames.json")
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -52,26 +54,36 @@ ZOOM = """(frame) => {
 }"""
 
 
-def main(folder: Path) -> None:
+def main() -> None:
     """Measure, and print what was found."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--cells", type=int, default=10_000, help="of the gallery")
+    parser.add_argument("--slide", type=int, default=20_000, metavar="PX", help="side of the slide")
+    parser.add_argument("--seconds", type=float, default=5.0, help="that each movement is watched")
+    parser.add_argument("--out", type=Path, default=OUT)
+    wanted = parser.parse_args()
+    folder: Path = wanted.folder
     if not folder.exists():
-        fill_room(folder)
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+        fill_room(folder, gallery_cells=wanted.cells, slide_px=wanted.slide)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     command = [sys.executable, "-m", "leuknet", "serve", "--data", str(folder), "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own server
     try:
         _wait(port)
-        found = json.dumps(_measure(f"http://127.0.0.1:{port}"), indent=1) + "\n"
-        OUT.write_text(found)
+        found = json.dumps(_measure(f"http://127.0.0.1:{port}", wanted.seconds), indent=1) + "\n"
+        wanted.out.write_text(found)
         sys.stdout.write(found)
     finally:
         server.terminate()
         server.wait(30)
 
 
-def _measure(address: str) -> dict[str, object]:
+def _measure(address: str, seconds: float) -> dict[str, object]:
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
@@ -90,7 +102,7 @@ def _measure(address: str) -> dict[str, object]:
         found["gallery numbers"] = _numbers(page)
         found["gallery tiles in the page"] = page.locator(".tile").count()
         for name, step in (("slow", 8), ("quick", 60), ("very quick", 600)):
-            found[f"gallery, {name}: {step} px a frame"] = _frames(page, SCROLL % step)
+            found[f"gallery, {name}: {step} px a frame"] = _frames(page, SCROLL % step, seconds)
         page.goto(f"{address}/cases")
         page.click(f"text={SLIDE}")
         page.click(".fields a")
@@ -98,23 +110,23 @@ def _measure(address: str) -> dict[str, object]:
             page.reload()
             page.wait_for_function("window.leuknet?.desk?.viewer.world.getItemCount() && leuknet.cells.count")
             time.sleep(1)
-            found[f"slide, {turn}"] = _slide(page)
+            found[f"slide, {turn}"] = _slide(page, seconds)
         browser.close()
         return found
 
 
-def _slide(page: Page) -> dict[str, object]:
-    found: dict[str, object] = {"whole, zoom": _frames(page, ZOOM, seconds=6)}
+def _slide(page: Page, seconds: float) -> dict[str, object]:
+    found: dict[str, object] = {"whole, zoom": _frames(page, ZOOM, seconds)}
     page.evaluate("performance.clearResourceTimings(); performance.setResourceTimingBufferSize(5000)")
     page.evaluate(
         "(() => { const v = leuknet.desk.viewer.viewport; v.zoomTo(v.imageToViewportZoom(1), null, true);"
         " v.panTo(new OpenSeadragon.Point(0.2, 0.2), true); })()"
     )
     time.sleep(1)
-    found["pan at 1:1"] = _frames(page, PAN, seconds=6)
+    found["pan at 1:1"] = _frames(page, PAN, seconds)
     times = page.evaluate(
-        "performance.getEntriesByType('resource').filter((one) => one.name.includes('image_files') "
-        "&& one.transferSize).map((one) => one.duration)"
+        "performance.getEntriesByType('resource').filter((file) => file.name.includes('image_files') "
+        "&& file.transferSize).map((file) => file.duration)"
     )
     found["tiles"] = _spread(times)
     return found
@@ -131,7 +143,8 @@ def _numbers(page: Page) -> dict[str, object]:
         size = (await answer.text()).length;
         times.push(Math.round(performance.now() - start));
       }
-      const asked = performance.getEntriesByType('resource').filter((one) => one.name.endsWith('cells.json'));
+      const loaded = performance.getEntriesByType('resource');
+      const asked = loaded.filter((file) => file.name.endsWith('cells.json'));
       const sent = asked.at(-1).encodedBodySize;
       times.sort((a, b) => a - b);
       return { bytes: size, 'bytes sent': sent, 'median ms': times[3], 'longest ms': times[6] };
@@ -139,7 +152,7 @@ def _numbers(page: Page) -> dict[str, object]:
     )
 
 
-def _frames(page: Page, act: str, *, seconds: float = 5) -> dict[str, float]:
+def _frames(page: Page, act: str, seconds: float) -> dict[str, float]:
     return _spread(page.evaluate(RECORD, [act, seconds]))
 
 
@@ -164,4 +177,4 @@ def _wait(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

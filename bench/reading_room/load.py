@@ -127,7 +127,7 @@ def _measure(kind: str, options: argparse.Namespace) -> dict[str, Any]:
                     check=True,
                 )
                 scored = _scored(store, plan) - before
-            cpu_s = sum(float(one) for one in _cpu(room.process.pid))
+            cpu_s = sum(_cpu(room.process.pid))
         found: dict[str, Any] = json.loads(ended.stdout)
     found |= {"images_scored": scored, "server_cpu_s": round(cpu_s, 1), "load_before": round(load_before, 1)}
     _show(kind, found)
@@ -146,7 +146,7 @@ def _prepare(store: Store, files: RoomFiles, options: argparse.Namespace) -> dic
         reader = create_user(store, f"Reader {number}", password=PASSWORD, role="reader", actor=SYSTEM)
         give_access(store, case.id, reader.id, actor=SYSTEM)
         sessions.append(start_session(store, reader)[0])
-    busy = [] if options.no_worker else _unscored(store, lead, [NewImage(**_new(one)) for one in images])
+    busy = [] if options.no_worker else _unscored(store, lead, [NewImage(**_new(image)) for image in images])
     return {
         "case": str(case.id),
         "cells": [[cell.image_id, cell.id] for cell in cells],
@@ -160,7 +160,7 @@ def _unscored(store: Store, lead: User, images: list[NewImage]) -> list[str]:
     cases = [create_case(store, f"Busy {number}", user=lead).id for number in range(BUSY_CASES)]
     for case_id in cases:
         add_images(store, case_id, images, job=SCORE, actor=SYSTEM)
-    return [str(one) for one in cases]
+    return [str(case_id) for case_id in cases]
 
 
 def _new(image: Any) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _new(image: Any) -> dict[str, Any]:
 
 
 def _scored(store: Store, plan: dict[str, Any]) -> int:
-    return sum(count_scored(store, UUID(one))[0] for one in plan["busy"])
+    return sum(count_scored(store, UUID(case_id))[0] for case_id in plan["busy"])
 
 
 def _cpu(pid: int) -> tuple[float, float]:
@@ -240,13 +240,13 @@ async def _reader(
 
         async def thumbs(first: int, count: int) -> None:
             shown = [cells[(first + place) % len(cells)] for place in range(count)]
-            shown = [one for one in shown if one[1] not in kept]
+            shown = [(image, cell) for image, cell in shown if cell not in kept]
             kept.update(cell for _, cell in shown)
             await asyncio.gather(
                 *(ask("thumb", f"{case}/images/{image}/cells/{cell}/thumb.webp") for image, cell in shown)
             )
 
-        await asyncio.sleep(chance.uniform(0, START_S))
+        await asyncio.sleep(chance.uniform(0, min(START_S, spec["seconds"] / 4)))
         step = 0
         place = chance.randrange(len(cells))
         while time.monotonic() < end:
@@ -277,8 +277,8 @@ def _show(database: str, found: dict[str, Any]) -> None:
     print(f"{database}: {found['requests']:,} requests, errors {found['errors'] or 'none'}")
     print(f"  {found['images_scored']:,} images scored meanwhile, load before {found['load_before']}")
     print(f"  {'':14} {'n':>7} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8}")
-    for kind, one in found["kinds"].items():
-        print(f"  {kind:14} {one['n']:7,} {one['p50_ms']:8.1f} {one['p95_ms']:8.1f} {one['p99_ms']:8.1f}")
+    for kind, row in found["kinds"].items():
+        print(f"  {kind:14} {row['n']:7,} {row['p50_ms']:8.1f} {row['p95_ms']:8.1f} {row['p99_ms']:8.1f}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,239 @@
+"""Every script below `bench/` and `studies/` does its work at its smallest; one that none runs fails."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import api_page
+import equivalence
+import evidence
+import familiarity
+import finding
+import performance
+import reliability_page
+import results
+import scale
+import scale_page
+import screenshots
+import shares
+from tests.browsers import needs_chromium
+from tests.conftest import REPOSITORY, _shrink_demo, run_cli
+
+RUN = {
+    # By their own tests:
+    **dict.fromkeys(
+        ("run", "turns", "alone", "preparation", "arithmetic", "contests", "intervals", "worker"), "bench"
+    ),
+    **dict.fromkeys(("ours", "plain", "in_keras", "others", "gemm"), "bench/peers"),
+    # As parts of others:
+    "made_up": "bench/reading_room",  # of frames
+    **dict.fromkeys(("commands", "performance_figures", "performance_goals", "simulated_people"), "studies"),
+}
+"""Script to its folder."""
+
+
+def runs(*scripts: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say which scripts a test runs, as FOLDER/NAME."""
+    RUN.update({Path(script).name: str(Path(script).parent) for script in scripts})
+    return lambda test: test
+
+
+def run_script(script: str, *arguments: str | Path) -> str:
+    """Run a script as a reader would; return what it printed."""
+    ended = subprocess.run(
+        [sys.executable, REPOSITORY / script, *map(str, arguments)], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return ended.stdout
+
+
+@runs("studies/api_page", "studies/performance", "studies/reliability_page")
+@pytest.mark.parametrize("script", [api_page, performance, reliability_page], ids=lambda one: one.__name__)
+def test_a_page_is_written_again_as_it_is(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = script.PAGE.read_text(encoding="utf-8")
+    monkeypatch.setattr(script, "PAGE", tmp_path / "page.md")
+    if script is performance:
+        monkeypatch.setattr(script, "IMAGES", tmp_path)
+
+    script.main()
+
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == before
+
+
+@runs("studies/scale_page")
+def test_the_page_of_many_images_is_made_from_its_figures(tmp_path: Path) -> None:
+    scale_page.write_page(json.loads(scale.RESULTS.read_text(encoding="utf-8")), tmp_path / "scale.md")
+
+    page = REPOSITORY / "docs" / "scale.md"
+    assert (tmp_path / "scale.md").read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
+
+
+@runs("bench/equivalence")
+def test_both_trainings_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "equivalence.json"
+    monkeypatch.setattr(sys, "argv", ["equivalence", "--small", "--out", str(out)])
+
+    equivalence.main()
+
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert len(found["seeds"]) == equivalence.SMALL.seeds
+    assert max(found["gradients_apart"]["float64"].values()) < 1e-9
+
+
+@runs("bench/scale")
+def test_batches_are_measured(tmp_path: Path) -> None:
+    scale.measure([2], tmp_path / "home", out=tmp_path / "scale.json", workers=(1,))
+
+    found = json.loads((tmp_path / "scale.json").read_text(encoding="utf-8"))
+    assert [row["images"] for row in (*found["in_process"], *found["batch"])] == [2, 2, 2]
+
+
+@runs("bench/load")
+def test_readers_are_measured(tmp_path: Path) -> None:
+    options = ["--database", "sqlite", "--no-worker", "--readers", "2", "--cells", "6", "--seconds", "3"]
+    run_script("bench/reading_room/load.py", *options, "--out", tmp_path / "load.json")
+
+    found = json.loads((tmp_path / "load.json").read_text(encoding="utf-8"))["databases"]["sqlite"]
+    assert found["errors"] == {}
+    assert found["requests"] > 10
+
+
+@needs_chromium
+@runs("bench/frames")
+def test_frames_are_measured(tmp_path: Path) -> None:
+    options = ["--cells", "40", "--slide", "2048", "--seconds", "0.2"]
+    run_script("bench/reading_room/frames.py", tmp_path / "room", *options, "--out", tmp_path / "f.json")
+
+    found = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
+    assert found["slide, tiles made now"]["tiles"]["n"] > 0
+
+
+@needs_chromium
+@runs("studies/screenshots")
+def test_pictures_of_the_reading_room_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screenshots, "IMAGES", tmp_path)
+
+    screenshots.main()
+
+    assert len(list(tmp_path.glob("room-*.png"))) == 5
+
+
+@runs("studies/finding")
+def test_finders_are_measured_and_drawn(shared_data: Path) -> None:
+    found = finding.measure_finding(shared_data, images=2, fields=1, repeats=1)
+
+    assert found["simulated"]["fields"] == 1
+    assert finding.finding_lines(found)
+
+
+@runs("studies/familiarity")
+def test_what_is_familiar_is_measured(shared_data: Path, mini_reproduction: Path) -> None:
+    found = familiarity.measure_familiarity(
+        shared_data, mini_reproduction / "run" / "model", draws=1, pictures=2
+    )
+
+    assert found["draws"] == 1
+    assert familiarity.familiarity_lines(found)
+
+
+@runs("studies/shares")
+def test_intervals_of_shares_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shares, "EVALUATED", (20, 20))
+
+    found = shares.measure_shares(tmp_path, new=2)
+
+    assert len(found["rows"]) == len(shares.CELLS)
+    assert shares.share_lines(found)
+
+
+@pytest.fixture(scope="module")
+def small_studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The studies' build folder; recipes and data are as small as can be, commands run in this process."""
+    build = tmp_path_factory.mktemp("studies")
+    tiny = ("image_size_px=32", "epochs=1", "batch_size=16")
+
+    def run(command: str) -> str:
+        ended = run_cli(*shlex.split(command))
+        assert ended.status == 0, f"{command}\n{ended.err}"
+        return f"leuknet {command}"
+
+    with pytest.MonkeyPatch.context() as patch:
+        _shrink_demo(patch)
+        patch.setattr(results, "_run", run)
+        patch.setattr(evidence, "run", run)
+        for script in (results, evidence):
+            patch.setattr(script, "BUILD", build)
+        patch.setattr(results, "FOLDS_COMMAND", results.FOLDS_COMMAND.replace("0.15", "0.03"))
+        patch.setattr(results, "FC1_WIDTHS", (4,))
+        patch.setattr(results, "WBC_SETTINGS", (*results.WBC_SETTINGS[:3], "epochs=1"))
+        patch.setattr(evidence, "SEPARATIONS", {1.0: "usual"})
+        patch.setattr(evidence, "SEEDS", {1.0: "0"})
+        for name in ("SCALE", "MORE_SCALE", "MORE_CELLS"):
+            patch.setattr(evidence, name, 0.02)
+        smaller = (*tiny, "network_options.pretrained=false")
+        sizes = {"leuknet-plus": tiny, "strong": smaller}
+        patch.setattr(evidence, "SIZES", sizes)
+        patch.setattr(evidence, "INGREDIENTS", {"leuknet-plus": {"the best epoch": ("keep=last",)}})
+        yield build
+
+
+MEASURED = ("demo", "fc1-width", "explanations", "audit", "benchmark", "recipes", "ablations")
+OF_REAL_IMAGES = ("real-prediction", "wbc-masks", "wbc-recipes")
+OTHERWISE = {
+    "finding": "has a test above",
+    "shares": "has a test above",
+    "unfamiliar": "is what `familiarity` measures",
+    "full-size": "half an hour: the code of `demo` with another option",
+    "more-cells": "the code of `recipes` with networks that take minutes",
+}
+
+
+def test_every_measurement_of_the_results_page_has_a_small_run() -> None:
+    assert {*results.MEASUREMENTS} == {*MEASURED, *OF_REAL_IMAGES, *OTHERWISE}
+
+
+@runs("studies/results", "studies/evidence")
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_measurement_of_the_results_page_runs(
+    name: str, small_studies: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "demo":
+        monkeypatch.setattr(results, "BUILD", small_studies / "apart")  # the others read the shared one
+    else:
+        link_demo(small_studies, request)
+
+    assert results.MEASUREMENTS[name](small_studies)
+
+
+@pytest.mark.parametrize("name", OF_REAL_IMAGES)
+def test_a_measurement_of_real_images_runs(
+    name: str, small_studies: Path, request: pytest.FixtureRequest, shared_data: Path
+) -> None:
+    link_demo(small_studies, request)
+
+    assert results.MEASUREMENTS[name](shared_data)["commands"]
+
+
+def link_demo(build: Path, request: pytest.FixtureRequest) -> None:
+    """Let the demonstration be there, as after `make demo`."""
+    if not (build / "demo").exists():
+        (build / "demo").symlink_to(request.getfixturevalue("mini_reproduction"))
+
+
+def test_every_script_has_a_small_run() -> None:
+    scripts = [path for folder in ("bench", "studies") for path in (REPOSITORY / folder).rglob("*.py")]
+    names = {path.stem for path in scripts} - {"__init__"}
+
+    assert len(names) > 20
+    assert names - {*RUN} == set()
+    assert {*RUN} - names == set()
