@@ -12,8 +12,8 @@ demo: $(READY)  ## train, test and explain the paper's network on simulated cell
 	$(BIN)/leuknet reproduce paper --demo --out build/demo
 	@echo "Now look at cells, decide, and see where experts differ: $(BIN)/leuknet serve --demo"
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## all tests, on all cores, in random order
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(READY)  ## style, types and direction of imports
 	$(BIN)/ruff check .
@@ -24,7 +24,7 @@ check: $(READY)  ## style, types and direction of imports
 results: $(READY)  ## measure again what docs/results.md states, and write it; DATA names the real images
 	$(BIN)/python studies/results.py --data $(DATA)
 
-bench: $(READY)  ## timings against named peers, 55 minutes on a quiet machine; writes docs/performance.md
+bench: $(READY)  ## timings against named peers, half an hour on a quiet machine; writes docs/performance.md
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement bench/requirements.txt
 	$(BIN)/python bench/run.py
 	$(BIN)/python studies/performance.py

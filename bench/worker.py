@@ -51,14 +51,14 @@ def main() -> None:
     say(answers, {"ready": True})
     for line in sys.stdin:
         order = json.loads(line)
-        job = getattr(peer, order.pop("job"), None)
-        started = time.perf_counter()
         try:
+            job = getattr(peer, order.pop("job"))
+            started = time.perf_counter()
             answer = job(**order)
+            seconds = time.perf_counter() - started
         except Exception as error:
             say(answers, {"error": f"{type(error).__name__}: {error}"})
             continue
-        seconds = time.perf_counter() - started
         say(
             answers,
             {"seconds": seconds, "answer": np.asarray(answer).tolist(), "peak_rss_mb": peak_rss_mb()},

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from filelock import FileLock
 
 from leuknet.cli import main
 from leuknet.evaluation.looks import VARIABLE
@@ -55,10 +57,29 @@ def shared_data() -> Path:
     return folder
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first worker of pytest-xdist to ask for it makes, and all read."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # each worker has a folder of its own in it
+    folder, made = base / name, base / f"{name}.made"
+    with FileLock(f"{folder}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def simulated_fold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small simulated fold_0, shared by the tests that only read it."""
-    return simulate(tmp_path_factory.mktemp("simulated"), seed=0, scale=0.03, parts=("fold_0",)).parent
+    return made_once(
+        tmp_path_factory,
+        "simulated",
+        lambda folder: simulate(folder, seed=0, scale=0.03, parts=("fold_0",)),
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -215,9 +236,11 @@ def tiny_demo(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def mini_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole demonstration, made by the command line at sizes that take seconds."""
-    folder = tmp_path_factory.mktemp("reproduction") / "demo"
-    with pytest.MonkeyPatch.context() as patch:
-        _shrink_demo(patch)
-        ended = run_cli("reproduce", "paper", "--demo", "--out", folder)
-    assert ended.status == 0, ended.err
-    return folder
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            _shrink_demo(patch)
+            ended = run_cli("reproduce", "paper", "--demo", "--out", folder / "demo")
+        assert ended.status == 0, ended.err
+
+    return made_once(tmp_path_factory, "reproduction", make) / "demo"

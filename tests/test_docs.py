@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+import results
 from leuknet.cli import app
 from leuknet.data import DATASETS
 from leuknet.images import reading as images
 from leuknet.recipes import RECIPES
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, run_cli
 
 DOCS = REPOSITORY / "docs"
-STUDIES = REPOSITORY / "studies"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
 
 
@@ -28,16 +25,6 @@ def commands_of(page: Path) -> list[str]:
     """The `leuknet ...` lines of a page's code blocks, without comments."""
     lines = re.findall(r"^    (leuknet .+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return [line.split("  #")[0].strip() for line in lines]
-
-
-def results_script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(STUDIES))  # as for a script that is run: it imports its neighbour
-    spec = importlib.util.spec_from_file_location("results", STUDIES / "results.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_readmes_first_commands_are_the_two() -> None:
@@ -98,8 +85,8 @@ def test_every_command_and_recipe_is_documented() -> None:
     assert [name for name in [*names, *RECIPES] if name not in text] == []
 
 
-def test_the_results_page_is_made_from_the_result_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert results_script(monkeypatch).render() == (DOCS / "results.md").read_text(encoding="utf-8")
+def test_the_results_page_is_made_from_the_result_files() -> None:
+    assert results.render() == (DOCS / "results.md").read_text(encoding="utf-8")
 
 
 def test_no_page_states_a_path_of_one_machine() -> None:
@@ -112,15 +99,24 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.timeout(1200)  # it draws 800 cells and trains: minutes on a busy machine
-def test_the_tutorial_runs(tmp_path: Path) -> None:
+SMALLER = {"--scale 0.05": "--scale 0.03", "epochs=5": "epochs=1", "epochs=2": "epochs=1"}
+"""What a command of the tutorial says to what the test says instead; the recipe is smaller, too."""
+
+
+@pytest.mark.usefixtures("tiny_demo")
+@pytest.mark.timeout(900)  # minutes on a busy machine
+def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = commands_of(DOCS / "tutorial.md")
     assert len(commands) >= 11
+    assert [text for text in SMALLER if not any(text in command for command in commands)] == []
+    monkeypatch.chdir(tmp_path)
     for command in commands:
         if command.startswith("leuknet reproduce"):
             continue  # `make demo` and test_cli run it
-        answer = run(tmp_path, "-m", *shlex.split(command))
-        assert answer.returncode == 0, f"{command}\n{answer.stderr[-2000:]}"
+        for text, smaller in SMALLER.items():
+            command = command.replace(text, smaller)
+        ended = run_cli(*shlex.split(command)[1:])
+        assert ended.status == 0, f"{command}\n{ended.err}"
 
     python = re.search(r"```python\n(.+?)```", (DOCS / "tutorial.md").read_text("utf-8"), flags=re.DOTALL)
     assert python is not None
@@ -129,15 +125,6 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     probabilities = [float(number) for number in re.findall(r"\d\.?\d*(?:e-\d+)?", answer.stdout)]
     assert len(probabilities) == 8
     assert all(0 <= probability <= 1 for probability in probabilities)
-
-
-def test_the_page_about_reliability_is_made_from_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(STUDIES))
-    from reliability_page import render  # type: ignore[import-not-found, unused-ignore]
-
-    found = REPOSITORY / "bench" / "reading_room"
-    load, frames = (json.loads((found / name).read_text()) for name in ("load.json", "frames.json"))
-    assert render(load, frames) == (DOCS / "reliability.md").read_text(encoding="utf-8")
 
 
 def test_each_test_that_the_page_about_reliability_names_is_there() -> None:
