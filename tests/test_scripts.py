@@ -27,6 +27,8 @@ import shares
 from tests.browsers import needs_chromium
 from tests.conftest import REPOSITORY, _shrink_demo, run_cli
 
+pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
+
 RUN = {
     # By their own tests:
     **dict.fromkeys(
