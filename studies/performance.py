@@ -266,13 +266,23 @@ def _machine_lines(results: Mapping[str, Any]) -> list[str]:
         "## Machine, versions, and how to repeat",
         "",
         f"{results['machine']}. Measured {results['measured_at']}, commit {results['commit']}; load before the run {results['load_average_before']}.",
-        f"Input {sizes['image_size_px']} px, {sizes['rounds']} rounds.",
+        f"Input {sizes['image_size_px']} px, {sizes['rounds']} rounds{_fewer(results)}.",
         "",
         f"{versions}.",
         "",
         "    make bench",
         "",
     ]
+
+
+def _fewer(results: Mapping[str, Any]) -> str:
+    """Name the figures that had fewer rounds than the others."""
+    fewer = [
+        f"{figure['rounds']} of {figure['name']!r}"
+        for figure in results["figures"]
+        if figure.get("rounds", results["sizes"]["rounds"]) < results["sizes"]["rounds"]
+    ]
+    return f" ({'; '.join(fewer)})" if fewer else ""
 
 
 def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

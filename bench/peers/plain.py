@@ -109,7 +109,7 @@ def plain_step(network: nn.Module, optimizer: torch.optim.Optimizer, images: Ten
 @torch.no_grad()
 def plain_log_odds(network: nn.Module, images: Tensor) -> Tensor:
     """(N, 3, S, S) to (N,) log odds."""
-    logits = network.eval()(images)
+    logits: Tensor = network.eval()(images)
     return logits[:, 1] - logits[:, 0]
 
 
