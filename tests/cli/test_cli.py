@@ -137,6 +137,17 @@ def test_help_of_a_command_names_its_purpose_and_every_option(path: tuple[str, .
         assert option in text or not option.startswith("-")
 
 
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(path) or "leuknet")
+def test_help_shows_every_text_as_it_is_written_but_for_its_backticks(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    summaries = (child.help.split("\n\n")[0] for child in getattr(command, "commands", {}).values())
+    options = ((one.help, one.metavar) for one in command.params)
+    shown = one_line(run_cli(*path, "--help").out)
+
+    for text in filter(None, (command.help, *summaries, *itertools.chain.from_iterable(options))):
+        assert one_line(text.replace("`", "")) in shown
+
+
 @pytest.mark.parametrize(
     "path", [path for path, command in COMMANDS.items() if command.params[1:]], ids=" ".join
 )

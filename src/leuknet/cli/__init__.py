@@ -34,7 +34,7 @@ from leuknet.cli.smear_commands import cells, smear
 from leuknet.cli.subject_command import subject
 from leuknet.cli.tune_command import tune
 from leuknet.cli.worker_command import worker
-from leuknet.errors import LeukNetError
+from leuknet.errors import LeukNetError, missing_extra
 
 BUG_STATUS = 1
 STOPPED_STATUS = 130
@@ -127,9 +127,16 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        sys.stderr.write(
-            f"leuknet: stopped by a bug in LeukNet\n  why: {type(error).__name__}: {error}\n"
-            "  try: run the same command with --debug before it, and report what it prints\n"
-        )
-        status = BUG_STATUS
+        missing = None
+        if isinstance(error, ModuleNotFoundError):
+            missing = missing_extra(error, what="cannot run this command")
+        if missing is not None:
+            sys.stderr.write(f"leuknet: {missing}\n")
+            status = missing.exit_status
+        else:
+            sys.stderr.write(
+                f"leuknet: stopped by a bug in LeukNet\n  why: {type(error).__name__}: {error}\n"
+                "  try: run the same command with --debug before it, and report what it prints\n"
+            )
+            status = BUG_STATUS
     sys.exit(status)

@@ -68,7 +68,7 @@ def password(name: Name, password: Password, url: options.RoomUrl = None) -> Non
         from leuknet.store.accounts import change_password, list_users
         from leuknet.store.nouns import SYSTEM
 
-        found = [one for one in list_users(store) if one.name.casefold() == name.strip().casefold()]
+        found = [user for user in list_users(store) if user.name.casefold() == name.strip().casefold()]
         if not found:
             raise SettingError(
                 "cannot change the password",

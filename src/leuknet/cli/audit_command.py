@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.run_commands import RESEARCH_ONLY
+from leuknet.cli.printing import RESEARCH_ONLY, print_table
 
 
+@options.expanded
 def audit(
     data: options.Data,
     recipe: Annotated[
@@ -27,10 +26,8 @@ def audit(
     ] = Path("audit"),
     settings: options.Settings = None,
     precision: options.PrecisionOption = options.Precision.no,
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    *,
+    dataset: options.DatasetOptions,
 ) -> None:
     """Measure what an image-level split is worth: how much it flatters a recipe on these data.
 
@@ -54,21 +51,10 @@ def audit(
 
     chosen = changed(get_recipe(recipe), settings or [])
     numbers = options.seed_list(seeds)
-    opened = options.open_reported(
-        data,
-        name=dataset,
-        manifest=manifest,
-        prelim_labels=prelim_labels,
-        classes=options.class_names(classes),
-    )
+    opened = dataset.open(data)
     learners = usual_learners(opened, chosen, precision=precision.value, progress=True)
     result = run_audit(opened, chosen, seeds=numbers, out=out, learners=learners)
-    table = Table(title="SIMULATED CELLS" if result.simulated else None)
-    for head in COLUMNS:
-        table.add_column(head, overflow="fold")  # a number that is cut is another number
-    for row in table_rows(result):
-        table.add_row(*row)
-    Console().print(table)
+    print_table(COLUMNS, table_rows(result), title="SIMULATED CELLS" if result.simulated else None)
     typer.echo(result.verdict)
     typer.echo(f"written: {out}: audit.json, audit.md, optimism as PNG and SVG, runs and evaluations")
     typer.echo(RESEARCH_ONLY)

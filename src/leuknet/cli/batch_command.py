@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leuknet.cli.run_commands import RESEARCH_ONLY, warn_of_simulation
+from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, warn_of_simulation
 
 if TYPE_CHECKING:
     from leuknet.batch import BatchSummary
@@ -81,8 +81,4 @@ def _tell(summary: BatchSummary, out: Path) -> None:
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
     warn_of_simulation(summary.card)
     typer.echo(RESEARCH_ONLY)
-    if summary.failed:
-        shown = "".join(f"\n  {name!r}" for name in summary.failed_paths)
-        more = summary.failed - len(summary.failed_paths)
-        typer.echo(f"without a score:{shown}" + (f"\n  and {more} more" if more else ""), err=True)
-        raise typer.Exit(2)
+    end_with_failed(summary)

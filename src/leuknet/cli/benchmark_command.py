@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.run_commands import RESEARCH_ONLY
+from leuknet.cli.printing import RESEARCH_ONLY, print_table
 
 ON_SCREEN = ("auroc", "weighted_f1", "subject_accuracy")
 """Metrics that fit into 80 columns; the files have all."""
 
 
+@options.expanded
 def benchmark(
     data: Annotated[
         Path | None,
@@ -33,7 +32,7 @@ def benchmark(
         str, typer.Option("--seeds", metavar="N,...", help="Each recipe is trained once with each seed.")
     ] = "0,1,2",
     out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Results go to FOLDER/<protocol>.")
+        Path, typer.Option("--out", metavar="FOLDER", help="Results go to FOLDER/PROTOCOL.")
     ] = Path("results"),
     nested: Annotated[
         bool, typer.Option("--nested", help="Add a row that chooses a recipe by validation in each round.")
@@ -44,14 +43,12 @@ def benchmark(
     ] = None,
     settings: options.Settings = None,
     precision: options.PrecisionOption = options.Precision.no,
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    *,
+    dataset: options.DatasetOptions,
 ) -> None:
     """Judge several recipes by one protocol over several seeds; table and plot with intervals.
 
-    Each cell of the grid becomes one JSON file below FOLDER/<protocol>/evaluations. Stop with Ctrl-C: the
+    Each cell of the grid becomes one JSON file below FOLDER/PROTOCOL/evaluations. Stop with Ctrl-C: the
     same command goes on, and a larger grid adds to what is there. Without --data, table and plot are made
     again from these files alone.
 
@@ -70,13 +67,7 @@ def benchmark(
 
         names = [name.strip() for text in recipes or () for name in text.split(",")]
         chosen = [changed(get_recipe(name), settings or ()) for name in names]
-        opened = options.open_reported(
-            data,
-            name=dataset,
-            manifest=manifest,
-            prelim_labels=prelim_labels,
-            classes=options.class_names(classes),
-        )
+        opened = dataset.open(data)
         found = run(
             opened,
             chosen,
@@ -88,21 +79,11 @@ def benchmark(
             precision=precision.value,
         )
     first = found.rows[0]
-    table = Table(
-        title=f"{protocol}, {first.split_kind} split" + (" (SIMULATED CELLS)" if first.simulated else "")
-    )
-    for head in table_heads(ON_SCREEN):
-        table.add_column(head, overflow="fold")  # a number that is cut is another number
-    for row in table_rows(found.rows, ON_SCREEN):
-        table.add_row(*row)
-    Console().print(table)
+    title = f"{protocol}, {first.split_kind} split" + (" (SIMULATED CELLS)" if first.simulated else "")
+    print_table(table_heads(ON_SCREEN), table_rows(found.rows, ON_SCREEN), title=title)
     if found.differences:
-        gaps = Table(title=f"minus {against}")
-        for head in ("model", *(METRICS[name].title for name in ON_SCREEN)):
-            gaps.add_column(head, overflow="fold")
-        for row in difference_rows(found.differences, ON_SCREEN):
-            gaps.add_row(*row)
-        Console().print(gaps)
+        heads = ("model", *(METRICS[name].title for name in ON_SCREEN))
+        print_table(heads, difference_rows(found.differences, ON_SCREEN), title=f"minus {against}")
     for text in found.incomplete:
         typer.echo(f"not in the table: {text}", err=True)
     typer.echo(f"written: {out / protocol}: table.md, table.csv, scores.png and scores.svg")

@@ -27,12 +27,11 @@ N_ALIKE = 10
 
 
 @app.command()
+@options.expanded
 def verify(
     root: options.Root,
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    *,
+    dataset: options.DatasetOptions,
     hashes: Annotated[
         Path | None,
         typer.Option("--hashes", metavar="TSV", help="The publisher's list of files: path, sha256, bytes."),
@@ -50,15 +49,7 @@ def verify(
     """
     from leuknet.data.verify import verify as check
 
-    result = check(
-        root,
-        name=dataset,
-        manifest=manifest,
-        prelim_labels=prelim_labels,
-        class_names=options.class_names(classes),
-        hashes=hashes,
-        progress=True,
-    )
+    result = check(root, hashes=hashes, progress=True, **dataset.arguments)
     console = Console()
     counts = Table("part", title=f"{result.dataset}{' (SIMULATED)' if result.simulated else ''}")
     for heading in ("images", *reversed(result.class_names), "unlabelled", "subjects"):
@@ -89,16 +80,15 @@ def verify(
 
 
 @app.command()
+@options.expanded
 def show(
     root: options.Root,
     out: Annotated[Path, typer.Option("--out", metavar="STEM", help="Write STEM.png and STEM.svg.")] = Path(
         "samples"
     ),
     seed: options.Seed = 0,
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    *,
+    dataset: options.DatasetOptions,
 ) -> None:
     """Draw sample cells of both classes, as in the paper's figure 2.
 
@@ -107,18 +97,13 @@ def show(
     from leuknet.experiments.illustrate import draw_sample_cells
     from leuknet.figures import save_figure
 
-    opened = options.open_reported(
-        root,
-        name=dataset,
-        manifest=manifest,
-        prelim_labels=prelim_labels,
-        classes=options.class_names(classes),
-    )
+    opened = dataset.open(root)
     for path in save_figure(draw_sample_cells(opened.cells, opened, seed=seed), out):
         typer.echo(path)
 
 
 @app.command()
+@options.expanded
 def split(
     root: options.Root,
     protocol: Annotated[
@@ -130,13 +115,13 @@ def split(
     ],
     recipe: Annotated[
         str,
-        typer.Option("--recipe", metavar="NAME", help="Whether development cells are balanced, as it says."),
+        typer.Option(
+            "--recipe", metavar="NAME", help="Recipe whose balancing rule applies to the development cells."
+        ),
     ] = "leuknet-paper",
     seed: options.Seed = 0,
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    *,
+    dataset: options.DatasetOptions,
 ) -> None:
     """Divide cells by a protocol, and prove that the sides have nothing in common.
 
@@ -153,25 +138,19 @@ def split(
     from leuknet.recipes import changed, get_recipe
     from leuknet.records import write_record
 
-    opened = options.open_reported(
-        root,
-        name=dataset,
-        manifest=manifest,
-        prelim_labels=prelim_labels,
-        classes=options.class_names(classes),
-    )
+    opened = dataset.open(root)
     rounds = make_rounds(opened.cells, protocol, changed(get_recipe(recipe), [f"seed={seed}"]))
-    splits = [one.split for one in rounds]
-    used = {cell.id: cell for one in splits for cell in (*one.train, *one.validation, *one.test)}
+    splits = [division.split for division in rounds]
+    used = {cell.id: cell for sides in splits for cell in (*sides.train, *sides.validation, *sides.test)}
     surveyed = survey(list(used.values()), root=opened.root, canvas_px=opened.canvas_px, progress=True)
     if surveyed.unreadable:
         raise surveyed.unreadable[0][1]
-    hashes = {cell.sha256: one for cell, one in zip(surveyed.cells, surveyed.hashes, strict=True)}
+    hashes = {cell.sha256: seen for cell, seen in zip(surveyed.cells, surveyed.hashes, strict=True)}
     is_sound = True
-    for one in rounds:
-        folder = out / f"{one.split.protocol}-{one.split.round}".replace(" ", "-")
+    for division in rounds:
+        folder = out / f"{division.split.protocol}-{division.split.round}".replace(" ", "-")
         folder.mkdir(parents=True, exist_ok=True)
-        write_split(one.split, folder / "split.json", hashes=hashes, excluded=one.excluded)
+        write_split(division.split, folder / "split.json", hashes=hashes, excluded=division.excluded)
         written = read_manifest(folder / "split.json")
         overlap = find_overlap({name: side.hashed for name, side in written.sides.items()})
         write_record(overlap, folder / "overlap.json")

@@ -10,16 +10,15 @@ import typer
 from leuknet.cli import options
 
 
+@options.expanded
 def ensemble(
     models: Annotated[
         list[Path], typer.Argument(metavar="MODEL...", help="Model folders that were trained on one split.")
     ],
     data: options.Data,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to write.")],
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    *,
+    dataset: options.DatasetOptions,
 ) -> None:
     """Make one model of several: the mean of their calibrated log odds, calibrated anew.
 
@@ -30,13 +29,7 @@ def ensemble(
     """
     from leuknet.training.ensembling import combine
 
-    opened = options.open_reported(
-        data,
-        name=dataset,
-        manifest=manifest,
-        prelim_labels=prelim_labels,
-        classes=options.class_names(classes),
-    )
+    opened = dataset.open(data)
     model = combine(models, opened, out=out, progress=True)
     typer.echo(f"model: {model}")
-    typer.echo(f"judge it with: leuknet evaluate {model} --data {data}")
+    typer.echo(f"judge it with: {options.command('evaluate', model, '--data', data, *dataset.words)}")

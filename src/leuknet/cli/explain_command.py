@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from leuknet.cli.run_commands import RESEARCH_ONLY, ModelFolder
-from leuknet.errors import SettingError
+from leuknet.cli import options
+from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, no_image_found
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,10 +33,8 @@ class MethodChoice(StrEnum):
 
 
 def explain(
-    model: ModelFolder,
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGES...", help="Image files, and folders to search for them.")
-    ],
+    model: options.ModelFolder,
+    images: options.Images,
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where sheets and the table of scores go.")
     ],
@@ -72,12 +70,12 @@ def explain(
 
     predictor = load_model(model)
     methods = {
-        name: one for name, one in METHODS.items() if method in (MethodChoice.both, name.lower())
+        name: explainer for name, explainer in METHODS.items() if method in (MethodChoice.both, name.lower())
     }  # their names in figures are those of the choices but for capitals
     out.mkdir(parents=True, exist_ok=True)
     predictions = list(predict_files(predictor, find_images(images), reference=predictor.reference))
     summary = write_predictions(predictions, out / "predictions.csv", class_names=predictor.card.class_names)
-    scored = [one for one in predictions if one.error is None]
+    scored = [prediction for prediction in predictions if prediction.error is None]
     sheets = range(0, len(scored), SHEET)
     for number, start in enumerate(tqdm(sheets, desc="explain", unit="sheet"), start=1):
         shown = scored[start : start + SHEET]
@@ -93,17 +91,10 @@ def explain(
         typer.echo("trained on SIMULATED cells: what it looks at means nothing for real ones", err=True)
     typer.echo(RESEARCH_ONLY)
     if not predictions:
-        raise SettingError(
-            "no image was found",
-            why="the folders named hold no .bmp, .png, .jpg or .tif file",
-            fix="name image files, or other folders",
-        )
+        raise no_image_found()
     if summary.failed:
-        typer.echo("without a score:", err=True)
-        for name in summary.failed_paths:
-            typer.echo(f"  {name!r}", err=True)
-        typer.echo(f"the reason of each is in {out / 'predictions.csv'}", err=True)
-        raise typer.Exit(2)
+        typer.echo(f"the reason of each image without a score is in {out / 'predictions.csv'}", err=True)
+    end_with_failed(summary)
 
 
 def _print_checks(
@@ -113,7 +104,7 @@ def _print_checks(
     from leuknet.explain.galleries import read_inputs
     from leuknet.explain.sanity import SAME_ABOVE, deletion_curve, randomisation_check
 
-    inputs = read_inputs(predictor, [Path(one.path) for one in scored])
+    inputs = read_inputs(predictor, [Path(prediction.path) for prediction in scored])
     table = Table("check", "result", "found", title=f"Do maps speak of the network? Images: {len(inputs)}")
     for name, method in methods.items():
         sanity = randomisation_check(predictor, inputs, explain=method.explain)

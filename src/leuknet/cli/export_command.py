@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.run_commands import RESEARCH_ONLY, ModelFolder
+from leuknet.cli.printing import RESEARCH_ONLY, print_table
 
 
 class Precision(StrEnum):
@@ -21,8 +19,9 @@ class Precision(StrEnum):
     int8 = "int8"
 
 
+@options.expanded
 def export(
-    model: ModelFolder,
+    model: options.ModelFolder,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE.onnx", help="One file with all that it needs, to write."),
@@ -40,10 +39,8 @@ def export(
             "--max-accuracy-loss", min=0, max=1, help="Share of validation cells that int8 may lose."
         ),
     ] = 0.01,
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    *,
+    dataset: options.DatasetOptions,
 ) -> None:
     """Write a model as ONNX, refused unless it gives the answers of PyTorch.
 
@@ -67,13 +64,7 @@ def export(
         return
     opened = None
     if data is not None:
-        opened = options.open_reported(
-            data,
-            name=dataset,
-            manifest=manifest,
-            prelim_labels=prelim_labels,
-            classes=options.class_names(classes),
-        )
+        opened = dataset.open(data)
     done = export_model(
         model, out, precision=precision.value, dataset=opened, max_accuracy_loss=max_accuracy_loss
     )
@@ -81,13 +72,14 @@ def export(
     if done.fp32 is None or done.int8 is None:
         typer.echo(f"agrees with PyTorch within {done.largest_difference:.1g} in probability")
     else:
-        table = Table("", "fp32", "int8", title=f"{done.cells} validation cells")
         both = (done.fp32, done.int8)
-        table.add_row("accuracy", *(f"{one.accuracy:.1%}" for one in both))
-        table.add_row("AUROC", *(f"{one.auroc:.3f}" for one in both))
-        table.add_row("MB", *(f"{one.size_mb:.1f}" for one in both))
-        table.add_row("ms per image", *(f"{one.ms_per_image:.1f}" for one in both))
-        Console().print(table)
+        rows = (
+            ("accuracy", *(f"{side.accuracy:.1%}" for side in both)),
+            ("AUROC", *(f"{side.auroc:.3f}" for side in both)),
+            ("MB", *(f"{side.size_mb:.1f}" for side in both)),
+            ("ms per image", *(f"{side.ms_per_image:.1f}" for side in both)),
+        )
+        print_table(("", "fp32", "int8"), rows, title=f"{done.cells} validation cells")
         typer.echo(f"accuracy changes by {done.int8.accuracy - done.fp32.accuracy:+.1%}", nl=False)
         typer.echo(f", a probability by at most {done.largest_difference:.2g}")
     typer.echo(RESEARCH_ONLY)

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli.run_commands import RESEARCH_ONLY, ModelFolder
+from leuknet.cli import options
+from leuknet.cli.printing import RESEARCH_ONLY
 
 Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository of the Hugging Face hub.")]
 
 
 def push(
-    model: ModelFolder,
+    model: options.ModelFolder,
     repository: Repository,
     licence: Annotated[
         str,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from leuknet.types import Dataset
+from leuknet.types import Dataset, Recipe, Split
 
 
 class Precision(StrEnum):
@@ -22,27 +27,9 @@ _ROOT_HELP = "Folder of images: C-NMC 2019 as published, or your own with a mani
 
 Root = Annotated[Path, typer.Argument(metavar="ROOT", help=_ROOT_HELP)]
 Data = Annotated[Path, typer.Option("--data", metavar="ROOT", help=_ROOT_HELP)]
-DatasetName = Annotated[
-    str | None,
-    typer.Option("--dataset", metavar="NAME", help="c-nmc-2019 or folder; told from the layout if left out."),
-]
-Manifest = Annotated[
-    Path | None,
-    typer.Option("--manifest", metavar="CSV", help="List of your own images, if not ROOT/manifest.csv."),
-]
-PrelimLabels = Annotated[
-    Path | None,
-    typer.Option(
-        "--prelim-labels", metavar="CSV", help="C-NMC's preliminary-phase labels, if not in their place."
-    ),
-]
-Classes = Annotated[
-    str | None,
-    typer.Option(
-        "--classes",
-        metavar="NEGATIVE,POSITIVE",
-        help="Class names in your manifest, if not HEM,ALL; scores are the probability of the second.",
-    ),
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, such as RUN/model.")]
+Images = Annotated[
+    list[Path], typer.Argument(metavar="IMAGES...", help="Image files, and folders to search for them.")
 ]
 Settings = Annotated[
     list[str] | None,
@@ -55,10 +42,10 @@ PrecisionOption = Annotated[
         help="bf16 rounds more; faster where the processor has units for it, far slower elsewhere.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides all chance: same seed, same result.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed; the same seed gives the same result.")]
 
 
-def class_names(text: str | None) -> tuple[str, str] | None:
+def _class_names(text: str | None) -> tuple[str, str] | None:
     """Split `--classes` into (negative, positive)."""
     if text is None:
         return None
@@ -71,7 +58,7 @@ def class_names(text: str | None) -> tuple[str, str] | None:
 def seed_list(text: str) -> tuple[int, ...]:
     """Split `--seeds` into numbers."""
     try:
-        seeds = tuple(int(one) for one in text.split(","))
+        seeds = tuple(int(number) for number in text.split(","))
     except ValueError:
         seeds = (-1,)
     if min(seeds) < 0:
@@ -79,33 +66,136 @@ def seed_list(text: str) -> tuple[int, ...]:
     return seeds
 
 
-def open_reported(
-    root: Path,
-    *,
-    name: str | None,
-    manifest: Path | None,
-    prelim_labels: Path | None,
-    classes: tuple[str, str] | None,
-) -> Dataset:
-    """Open a data set with a bar, and say on standard error if the reader noticed something amiss."""
-    from leuknet.data import open_dataset
+def command(*words: str | Path) -> str:
+    """Return a command to recommend, in words that a shell takes as they are meant."""
+    return shlex.join(["leuknet", *map(str, words)])
 
-    dataset = open_dataset(
-        root,
-        name=name,
-        manifest=manifest,
-        prelim_labels=prelim_labels,
-        class_names=classes,
-        progress=True,
-    )
-    amiss = [finding for finding in dataset.findings if finding.severity != "info"]
-    if amiss:
-        typer.echo(
-            f"{len(amiss)} findings about the data, the first: {amiss[0].message} ({amiss[0].path!r}); "
-            f"run `leuknet data verify {root}` for all",
-            err=True,
-        )
-    return dataset
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """How the data set in a folder is to be read: four options of each command that opens one."""
+
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset", metavar="NAME", help="c-nmc-2019 or folder; told from the layout if left out."
+        ),
+    ] = None
+    manifest: Annotated[
+        Path | None,
+        typer.Option("--manifest", metavar="CSV", help="List of your own images, if not ROOT/manifest.csv."),
+    ] = None
+    prelim_labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--prelim-labels", metavar="CSV", help="C-NMC's preliminary-phase labels, if not in their place."
+        ),
+    ] = None
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            metavar="NEGATIVE,POSITIVE",
+            help="Class names in your manifest, if not HEM,ALL; scores are the probability of the second.",
+        ),
+    ] = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of `open_dataset` and `verify` that these options stand for."""
+        return {
+            "name": self.dataset,
+            "manifest": self.manifest,
+            "prelim_labels": self.prelim_labels,
+            "class_names": _class_names(self.classes),
+        }
+
+    @property
+    def words(self) -> list[str]:
+        """These options as words of a command that opens the same data set again."""
+        given = {f"--{field.name.replace('_', '-')}": getattr(self, field.name) for field in fields(self)}
+        return [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+
+    def open(self, root: Path, *, usual_classes: tuple[str, str] | None = None) -> Dataset:
+        """Open a data set with a bar, and say on standard error if the reader noticed something amiss.
+
+        `usual_classes` are its class names where --classes is left out; None leaves them to the reader.
+        """
+        from leuknet.data import open_dataset
+
+        arguments = self.arguments
+        arguments["class_names"] = arguments["class_names"] or usual_classes
+        dataset = open_dataset(root, progress=True, **arguments)
+        amiss = [finding for finding in dataset.findings if finding.severity != "info"]
+        if amiss:
+            typer.echo(
+                f"{len(amiss)} findings about the data, the first: {amiss[0].message} ({amiss[0].path!r}); "
+                f"run `{command('data', 'verify', root, *self.words)}` for all",
+                err=True,
+            )
+        return dataset
+
+
+@dataclass(frozen=True)
+class RoundOptions:
+    """Which round of which protocol divides the cells."""
+
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            metavar="NAME",
+            help="Divide cells as this protocol does, which leaves its test cells alone: paper, official, "
+            "folds or subject-kfold.",
+        ),
+    ] = None
+    round_name: Annotated[
+        str | None,
+        typer.Option("--round", metavar="NAME", help="Which round of the protocol, such as fold_0."),
+    ] = None
+
+    @property
+    def words(self) -> list[str]:
+        """These options as words of a command."""
+        named = (("--protocol", self.protocol), ("--round", self.round_name))
+        return [word for option, name in named if name is not None for word in (option, name)]
+
+    def split(self, dataset: Dataset, recipe: Recipe) -> Split:
+        """Return the split of the round, or the recipe's own where no protocol is named."""
+        from leuknet.data.protocols import choose_round, make_rounds
+        from leuknet.data.split import make_split
+
+        if self.protocol is None:
+            return make_split(dataset.cells, recipe)
+        return choose_round(make_rounds(dataset.cells, self.protocol, recipe), self.round_name).split
+
+
+def expanded(function: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take each field of a group of options, such as `DatasetOptions`, as an option of its own.
+
+    Typer then sees the fields in the signature, in the place of the parameter that the group annotates; the
+    command gets the group.
+    """
+    groups: dict[str, type[DatasetOptions | RoundOptions]] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        if parameter.annotation in (DatasetOptions, RoundOptions):
+            groups[parameter.name] = parameter.annotation
+            parameters += inspect.signature(parameter.annotation, eval_str=True).parameters.values()
+        else:
+            parameters.append(parameter)
+    # By keyword, as Typer calls: so that an option with a default may stand before one without.
+    parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
+
+    @functools.wraps(function)
+    def expanded_command(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        function(**given)
+
+    expanded_command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    expanded_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return expanded_command
 
 
 RoomFolder = Annotated[

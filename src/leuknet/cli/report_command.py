@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli.run_commands import RESEARCH_ONLY
+from leuknet.cli.printing import RESEARCH_ONLY
 
 
 def report(

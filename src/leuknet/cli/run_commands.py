@@ -13,10 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.errors import SettingError
-from leuknet.types import CLASS_NAMES, ModelCard
-
-RESEARCH_ONLY = "Research software, not a medical device."
+from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, no_image_found, warn_of_simulation
+from leuknet.types import CLASS_NAMES
 
 
 class Engine(StrEnum):
@@ -39,9 +37,7 @@ class SplitChoice(StrEnum):
     subject_level = "subject-level"
 
 
-ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, such as RUN/model.")]
-
-
+@options.expanded
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe; see `leuknet recipes`.")],
     data: options.Data,
@@ -51,27 +47,18 @@ def train(
         SplitChoice | None,
         typer.Option("--split", help="image-level scores are optimistic: one person on several sides."),
     ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            "--protocol", metavar="NAME", help="Divide cells as a protocol does: paper, official, ..."
-        ),
+    *,
+    rounds: options.RoundOptions,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Random seed; the same seed gives the same result.")
     ] = None,
-    round_name: Annotated[
-        str | None,
-        typer.Option("--round", metavar="NAME", help="Which round of the protocol, such as fold_0."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Decides all chance.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     precision: options.PrecisionOption = options.Precision.no,
     accumulate: Annotated[
         int,
-        typer.Option("--accumulate", min=1, help="Parts of a batch that go through one after the other."),
+        typer.Option("--accumulate", min=1, help="Split each batch into N micro-batches, to save memory."),
     ] = 1,
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    dataset: options.DatasetOptions,
 ) -> None:
     """Train a recipe's network and write a model folder.
 
@@ -82,7 +69,6 @@ def train(
     """
     from accelerate import PartialState
 
-    from leuknet.data.protocols import choose_round, make_rounds
     from leuknet.recipes import changed, get_recipe
     from leuknet.training.train import train as run_training
 
@@ -91,23 +77,14 @@ def train(
     chosen = changed(get_recipe(recipe), wanted)
     # Another seed is another try of the same recipe, not another recipe.
     chosen = chosen if seed is None else replace(chosen, seed=seed)
-    opened = options.open_reported(
-        data,
-        name=dataset,
-        manifest=manifest,
-        prelim_labels=prelim_labels,
-        classes=options.class_names(classes),
-    )
-    division = None
-    if protocol is not None:
-        if split is not None:
-            raise typer.BadParameter("a protocol has its own kind of split", param_hint="--split")
-        division = choose_round(make_rounds(opened.cells, protocol, chosen), round_name).split
+    opened = dataset.open(data)
+    if split is not None and rounds.protocol is not None:
+        raise typer.BadParameter("a protocol has its own kind of split", param_hint="--split")
     run = run_training(
         opened,
         chosen,
         out=out,
-        split=division,
+        split=rounds.split(opened, chosen),
         resume=resume,
         precision=precision.value,
         accumulate=accumulate,
@@ -117,15 +94,18 @@ def train(
         return
     last = run.history[-1]
     assert last.validation_accuracy is not None  # noqa: S101  the last iteration is always validated
-    typer.echo(f"model: {run.folder / 'model'}")
+    model = run.folder / "model"
+    typer.echo(f"model: {model}")
     typer.echo(
         f"validation accuracy {last.validation_accuracy:.1%} on {len(run.split.validation)} cells, "
-        f"{run.split.kind} split; judge it with: leuknet evaluate {run.folder / 'model'} --data {data}"
+        f"{run.split.kind} split; "
+        f"judge it with: {options.command('evaluate', model, '--data', data, *dataset.words)}"
     )
 
 
+@options.expanded
 def evaluate(
-    model: ModelFolder,
+    model: options.ModelFolder,
     data: options.Data,
     out: Annotated[
         Path | None,
@@ -147,10 +127,8 @@ def evaluate(
             help="Let each cell's N nearest among the tested cells vote: a score for this set only.",
         ),
     ] = 0,
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    *,
+    dataset: options.DatasetOptions,
 ) -> None:
     """Judge a model on cells that it was not trained on: scores with intervals, baselines, explanations.
 
@@ -165,6 +143,7 @@ def evaluate(
     from leuknet.experiments.assess import assess
     from leuknet.explain.methods import methods_for
 
+<<<<<<< HEAD
     # PyTorch where it is installed, since Grad-CAM maps need it; else the model's graph.
     predictor = leuknet.load(model, engine="torch" if find_spec("torch") else None)
     card = predictor.card
@@ -174,6 +153,11 @@ def evaluate(
     opened = options.open_reported(
         data, name=dataset, manifest=manifest, prelim_labels=prelim_labels, classes=wanted
     )
+=======
+    card = open_card(model)
+    own_classes = None if card.class_names == CLASS_NAMES else card.class_names
+    opened = dataset.open(data, usual_classes=own_classes)
+>>>>>>> 7cd7b8f (surface: public names listed once, loaded lazily; data set options once; what is missing names its extra)
     side = None
     if part or everything:
         side = cells_of_parts(predictor.manifest, opened, parts=tuple(part or ()), trained_on=card.dataset)
@@ -190,15 +174,13 @@ def evaluate(
         typer.echo(left_out, err=True)
     if folder.resolve().parent == model.resolve().parent:  # where `leuknet report` finds the model too
         run = model.parent if folder.name == "evaluation" else folder
-        typer.echo(f"a report of it: leuknet report {run}")
+        typer.echo(f"a report of it: {options.command('report', run)}")
     typer.echo(RESEARCH_ONLY)
 
 
 def predict(
-    model: ModelFolder,
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGES...", help="Image files, and folders to search for them.")
-    ],
+    model: options.ModelFolder,
+    images: options.Images,
     out: Annotated[
         Path, typer.Option("--out", metavar="TABLE", help="Table to write: .csv or .parquet.")
     ] = Path("predictions.csv"),
@@ -217,14 +199,13 @@ def predict(
     from tqdm import tqdm
 
     import leuknet
-    from leuknet.inference.model_folder import has_graph
+    from leuknet.inference.model_folder import has_graph, takes_graph
     from leuknet.inference.predict import find_images, predict_files
     from leuknet.inference.prediction_table import write_predictions
 
     predictor = leuknet.load(model, engine=None if engine is None else engine.value)
     if engine is None and not has_graph(model):
-        has_form = predictor.card.recipe.network == "leuknet"  # others have no graph that export could add
-        adds = f", `leuknet export {model}` adds one" if has_form else ""
+        adds = f", `{options.command('export', model)}` adds one" if takes_graph(predictor.card) else ""
         typer.echo(f"{model} has no graph: PyTorch computes{adds}", err=True)
     predictions = predict_files(
         predictor, find_images(images), batch_size=batch_size, reference=predictor.reference
@@ -235,16 +216,8 @@ def predict(
     warn_of_simulation(predictor.card)
     typer.echo(RESEARCH_ONLY)
     if summary.written == 0:
-        raise SettingError(
-            "no image was found",
-            why="the folders named hold no .bmp, .png, .jpg or .tif file",
-            fix="name image files, or other folders",
-        )
-    if summary.failed:
-        shown = "".join(f"\n  {name!r}" for name in summary.failed_paths)
-        more = summary.failed - len(summary.failed_paths)
-        typer.echo(f"without a score:{shown}" + (f"\n  and {more} more" if more else ""), err=True)
-        raise typer.Exit(2)
+        raise no_image_found()
+    end_with_failed(summary)
 
 
 def reproduce(
@@ -292,9 +265,3 @@ def reproduce(
     typer.echo(f"page: {page.resolve()}")
     typer.echo(f"full report: {page.with_name('report.html').resolve()}")
     typer.echo(RESEARCH_ONLY)
-
-
-def warn_of_simulation(card: ModelCard) -> None:
-    """Say so on standard error if a model was trained on simulated cells."""
-    if card.simulated:
-        typer.echo("trained on SIMULATED cells: its scores mean nothing for real ones", err=True)

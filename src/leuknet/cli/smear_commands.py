@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from leuknet.cli.run_commands import RESEARCH_ONLY, warn_of_simulation
+from leuknet.cli.printing import RESEARCH_ONLY, print_table, warn_of_simulation
 from leuknet.errors import LeukNetError
 
 if TYPE_CHECKING:
@@ -182,12 +180,16 @@ def _show(seen: Examination) -> None:
     if seen.shift is None:
         typer.echo("no leukocyte was found: check the scale, and that the smear is stained", err=True)
         return
-    table = Table("outcome", "cells", "share", "95% interval")
-    for outcome, share in seen.counts.items():
-        number = round(share.estimate * share.cells)
-        limits = f"{share.low:.1%} to {share.high:.1%}"
-        table.add_row(outcome_name(outcome, seen.card), str(number), f"{share.estimate:.1%}", limits)
-    Console().print(table)
+    rows = [
+        (
+            outcome_name(outcome, seen.card),
+            str(round(share.estimate * share.cells)),
+            f"{share.estimate:.1%}",
+            f"{share.low:.1%} to {share.high:.1%}",
+        )
+        for outcome, share in seen.counts.items()
+    ]
+    print_table(("outcome", "cells", "share", "95% interval"), rows)
     typer.echo(NOT_VALIDATED)
     for reason, number in seen.shift.reasons:
         typer.echo(f"  {number} of {len(seen.cells)} cells: {reason}")

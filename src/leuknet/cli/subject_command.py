@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leuknet.cli.run_commands import RESEARCH_ONLY
+from leuknet.cli.printing import RESEARCH_ONLY
 
 if TYPE_CHECKING:
     from leuknet.evaluation.share import SubjectShare, SubjectShares

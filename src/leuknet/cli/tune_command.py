@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leuknet.cli import options
-from leuknet.cli.run_commands import RESEARCH_ONLY
+from leuknet.cli.printing import RESEARCH_ONLY
 
 
+@options.expanded
 def tune(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe; see `leuknet recipes`.")],
     data: options.Data,
@@ -24,20 +24,12 @@ def tune(
         list[str] | None,
         typer.Option("--only", metavar="SETTING", help="Search this setting only; repeatable."),
     ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option("--protocol", metavar="NAME", help="Leave the test cells of this protocol alone."),
-    ] = None,
-    round_name: Annotated[
-        str | None, typer.Option("--round", metavar="NAME", help="Which round of the protocol.")
-    ] = None,
+    *,
+    rounds: options.RoundOptions,
     settings: options.Settings = None,
     seed: options.Seed = 0,
     precision: options.PrecisionOption = options.Precision.no,
-    dataset: options.DatasetName = None,
-    manifest: options.Manifest = None,
-    prelim_labels: options.PrelimLabels = None,
-    classes: options.Classes = None,
+    dataset: options.DatasetOptions,
 ) -> None:
     """Search the settings of a recipe by validation on people, without looking at the test side.
 
@@ -48,8 +40,6 @@ def tune(
     """
     from dataclasses import replace
 
-    from leuknet.data.protocols import choose_round, make_rounds
-    from leuknet.data.split import make_split
     from leuknet.recipes import changed, get_recipe
     from leuknet.recipes.ranges import RANGES
     from leuknet.training.tune import tune as search
@@ -59,23 +49,12 @@ def tune(
     if unknown := sorted(set(only or ()) - set(ranges)):
         raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(ranges)}", param_hint="--only")
     chosen = replace(changed(named, settings or ()), seed=seed)
-    opened = options.open_reported(
-        data,
-        name=dataset,
-        manifest=manifest,
-        prelim_labels=prelim_labels,
-        classes=options.class_names(classes),
-    )
-    split = (
-        make_split(opened.cells, chosen)
-        if protocol is None
-        else choose_round(make_rounds(opened.cells, protocol, chosen), round_name).split
-    )
+    opened = dataset.open(data)
     found = search(
         opened,
         chosen,
-        split,
-        {name: one for name, one in ranges.items() if not only or name in only},
+        rounds.split(opened, chosen),
+        {name: tried for name, tried in ranges.items() if not only or name in only},
         trials=trials,
         divisions=divisions,
         out=out,
@@ -84,7 +63,7 @@ def tune(
     typer.echo(f"written: {out}: best.json, trials.csv, tune.png and tune.svg, tune.db")
     own = "" if found.own_loss is None else f"; the recipe's own settings: {found.own_loss:.4f}"
     typer.echo(f"best of {found.trials} tries: loss by subject {found.loss:.4f} on validation{own}")
-    best = " ".join(f"--set {shlex.quote(one)}" for one in (*(settings or ()), *found.settings))
-    rest = "" if protocol is None else f" --protocol {protocol}"
-    typer.echo(f"train with it: leuknet train {recipe} --data {data}{rest} --seed {seed} {best} --out RUN")
+    best = [word for setting in (*(settings or ()), *found.settings) for word in ("--set", setting)]
+    words = ("--data", data, *dataset.words, *rounds.words, "--seed", str(seed), *best, "--out", "RUN")
+    typer.echo(f"train with it: {options.command('train', recipe, *words)}")
     typer.echo(RESEARCH_ONLY)

@@ -17,13 +17,14 @@ The scale is what the file says or None, never a guess. All pixels are 8-bit RGB
 management. Whichever way a file is mangled, `UnreadableImageError` says so, at the latest when the damaged
 part is read.
 
-Start at `open_field`.
+Start at `open_field`; `hold_field` does it for pixels in memory.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,6 @@ from leuknet.fields.slide_tiff import open_tiff
 from leuknet.images.reading import MAX_FILE_BYTES, read_pixels
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -271,6 +271,30 @@ def open_field(path: Path) -> Field:
         raise unreadable(path, why, "copy it again from its source") from error
 
 
+def hold_field(pixels: Pixels, *, name: str = "pixels") -> Field:
+    """Let an array be searched like an opened image.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) uint8
+        The field; not copied.
+    name
+        What messages call it.
+
+    Raises
+    ------
+    ShapeError
+        If the array is none of an image.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
+        raise ShapeError(
+            "cannot search these pixels",
+            why=f"the array is {pixels.shape} {pixels.dtype}, and must be (H, W, 3) uint8",
+            fix="give RGB pixels from 0 to 255, such as numpy.asarray(image.convert('RGB'))",
+        )
+    return Field(Path(name), _held(pixels, None, ()))
+
+
 def _first_bytes(path: Path) -> bytes:
     check = "check the path and its permissions"
     try:
@@ -312,15 +336,19 @@ def _layout(path: Path, head: bytes) -> Layout:
 
 def _picture(path: Path, microns_per_pixel: float | None) -> Layout:
     image = read_pixels(path, max_side_px=MAX_FIELD_SIDE_PX)
-    held = [image.pixels]
+    return _held(image.pixels, microns_per_pixel, image.warnings)
+
+
+def _held(pixels: Pixels, microns_per_pixel: float | None, warnings: tuple[str, ...]) -> Layout:
+    held = [pixels]
 
     def read(top: int, left: int, height: int, width: int) -> Pixels:
-        (pixels,) = held  # fails after `close`, as it does for a slide
-        return pixels[top : top + height, left : left + width].copy()
+        (whole,) = held  # fails after `close`, as it does for a slide
+        return whole[top : top + height, left : left + width].copy()
 
-    height, width = image.pixels.shape[:2]
-    whole = (Level(height, width, 1, 1, read),)
-    return Layout(whole, microns_per_pixel, image.warnings, held.clear, serves_threads=True)
+    height, width = pixels.shape[:2]
+    levels = (Level(height, width, 1, 1, read),)
+    return Layout(levels, microns_per_pixel, warnings, held.clear, serves_threads=True)
 
 
 def _first_directory(path: Path, head: bytes) -> TiffImagePlugin.ImageFileDirectory_v2 | None:

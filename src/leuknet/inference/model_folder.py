@@ -216,6 +216,11 @@ def has_graph(folder: Path) -> bool:
     return (folder / GRAPH).exists()
 
 
+def takes_graph(card: ModelCard) -> bool:
+    """Whether a graph can be made of a model: only of the paper's network, whatever its sizes."""
+    return card.recipe.network == "leuknet"
+
+
 def model_id_of(folder: Path) -> str:
     """Return the id of the model in a folder, as `name_weights` gives it; its weights are read for it."""
     return hash_file(folder / WEIGHTS)[:_ID_DIGITS]

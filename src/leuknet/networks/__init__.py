@@ -95,7 +95,7 @@ def build(
         raise SettingError(
             f"cannot build network {name!r}",
             why=f"options {options}: {error}",
-            fix=f"run `leuknet model show {name}` to see what it takes",
+            fix=f"give what it takes with --set network_options.NAME=VALUE; the names are {', '.join(known)}",
         ) from error
 
 

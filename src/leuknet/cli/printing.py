@@ -1,0 +1,62 @@
+"""What several commands print, said once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from leuknet.errors import SettingError
+from leuknet.types import ModelCard
+
+RESEARCH_ONLY = "Research software, not a medical device."
+
+
+class Scored(Protocol):
+    """What is known of a table of scores: of `leuknet predict` or of `leuknet batch`."""
+
+    @property
+    def failed(self) -> int:
+        """Lines without a score."""
+
+    @property
+    def failed_paths(self) -> tuple[str, ...]:
+        """The first of their paths."""
+
+
+def warn_of_simulation(card: ModelCard) -> None:
+    """Say so on standard error if a model was trained on simulated cells."""
+    if card.simulated:
+        typer.echo("trained on SIMULATED cells: its scores mean nothing for real ones", err=True)
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+    """Print a table whose cells are broken into lines where they are too long."""
+    table = Table(title=title)
+    for head in heads:
+        table.add_column(head, overflow="fold")  # a number that is cut is another number
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def end_with_failed(scored: Scored) -> None:
+    """Name the images without a score on standard error, and end with status 2, if there are any."""
+    if not scored.failed:
+        return
+    shown = "".join(f"\n  {name!r}" for name in scored.failed_paths)
+    more = scored.failed - len(scored.failed_paths)
+    typer.echo(f"without a score:{shown}" + (f"\n  and {more} more" if more else ""), err=True)
+    raise typer.Exit(2)
+
+
+def no_image_found() -> SettingError:
+    """Return the error of a command that was given folders without an image."""
+    return SettingError(
+        "no image was found",
+        why="the folders named hold no .bmp, .png, .jpg or .tif file",
+        fix="name image files, or other folders",
+    )
