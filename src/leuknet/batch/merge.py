@@ -11,7 +11,7 @@ import csv
 import math
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from leuknet.batch.parts import PART_SCHEMA, TABLE_COLUMNS
 from leuknet.inference.prediction_table import NUMBERS
+from leuknet.records.whole import whole_file
 
 PIECE = 500_000
 """Lines in memory at a time, about: some 800 MB in all where names and warnings are short."""
@@ -58,13 +59,13 @@ def merge_parts(parts: list[Path], out: Path, *, lines: int, piece: int = PIECE)
     n_pieces = max(1, math.ceil(lines / piece))
     scan = pl.scan_parquet(parts, glob=False)
     copies_path = out.with_name(f"{out.stem}.copies.csv")
-    unfinished = out.with_name(f".{out.name}.part")
-    unfinished_copies = out.with_name(f".{copies_path.name}.part")
     written, n_copies, failed, failed_paths = 0, 0, 0, list[str]()
-    with tempfile.TemporaryDirectory(prefix=".merge-", dir=parts[0].parent) as name, ExitStack() as stack:
+    with (
+        whole_file(out) as unfinished,
+        tempfile.TemporaryDirectory(prefix=".merge-", dir=parts[0].parent) as name,
+    ):
         copies = _find_copies(scan, Path(name), n_pieces)
-        stack.callback(unfinished.unlink, missing_ok=True)
-        stack.callback(unfinished_copies.unlink, missing_ok=True)
+        unfinished_copies = Path(name, copies_path.name)
         with _open_table(unfinished, out.suffix) as table, _open_csv(unfinished_copies, _COPIES) as copied:
             for wanted in _ranges(scan, n_pieces):
                 named = copies.filter(wanted).sort(*_COPIES).collect()
@@ -86,7 +87,6 @@ def merge_parts(parts: list[Path], out: Path, *, lines: int, piece: int = PIECE)
             unfinished_copies.replace(copies_path)
         else:
             copies_path.unlink(missing_ok=True)  # of an earlier run
-        unfinished.replace(out)
     return Merged(written, n_copies, failed, tuple(failed_paths), copies_path if n_copies else None)
 
 

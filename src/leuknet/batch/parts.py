@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -33,6 +32,7 @@ from leuknet.batch.sources import Chunk
 from leuknet.errors import LeukNetError, SettingError
 from leuknet.inference.prediction_table import COLUMNS, NUMBERS, line_of
 from leuknet.records import read_record, write_record
+from leuknet.records.whole import whole_file
 from leuknet.types import Prediction
 
 TABLE_COLUMNS = (*COLUMNS, "sha256")
@@ -120,26 +120,21 @@ class JobFolder:
     def write_part(self, chunk_id: str, lines: Iterable[tuple[object, ...]]) -> Counts:
         """Write the lines of a chunk, as `as_line` makes them; its part is there when all are."""
         part = self.part(chunk_id)
-        # One name for each writer, on whichever machine: two that do the same chunk must not share a file.
-        unfinished = part.with_name(f".{part.name}.{uuid.uuid4().hex}.part")
         waiting, images, unread = iter(lines), 0, 0
-        try:
-            with pq.ParquetWriter(
-                unfinished, PART_SCHEMA, compression="zstd", write_page_checksum=True
-            ) as writer:
-                while some := list(islice(waiting, _LINES_AT_ONCE)):
-                    columns = [
-                        pa.array(column, kind)
-                        for column, kind in zip(zip(*some, strict=True), PART_SCHEMA.types, strict=True)
-                    ]
-                    writer.write_table(pa.table(columns, schema=PART_SCHEMA))
-                    images += len(some)
-                    unread += sum(line[-1] is None for line in some)
-                writer.add_key_value_metadata({_UNREAD.decode(): str(unread)})
-            unfinished.replace(part)
-            (self.path / "tries" / chunk_id).unlink(missing_ok=True)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with (
+            whole_file(part) as unfinished,
+            pq.ParquetWriter(unfinished, PART_SCHEMA, compression="zstd", write_page_checksum=True) as writer,
+        ):
+            while some := list(islice(waiting, _LINES_AT_ONCE)):
+                columns = [
+                    pa.array(column, kind)
+                    for column, kind in zip(zip(*some, strict=True), PART_SCHEMA.types, strict=True)
+                ]
+                writer.write_table(pa.table(columns, schema=PART_SCHEMA))
+                images += len(some)
+                unread += sum(line[-1] is None for line in some)
+            writer.add_key_value_metadata({_UNREAD.decode(): str(unread)})
+        (self.path / "tries" / chunk_id).unlink(missing_ok=True)
         return Counts(images, unread)
 
 

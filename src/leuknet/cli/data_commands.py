@@ -48,6 +48,7 @@ def verify(
     Example: leuknet data verify C-NMC --json findings.json
     """
     from leuknet.data.verify import verify as check
+    from leuknet.records import write_whole
 
     result = check(root, hashes=hashes, progress=True, **dataset.arguments)
     console = Console()
@@ -73,7 +74,7 @@ def verify(
             )
     typer.echo(", ".join(f"{result.count(severity)} {severity}" for severity in SEVERITIES))
     if json_file is not None:
-        json_file.write_text(result.to_json() + "\n", encoding="utf-8")
+        write_whole(json_file, f"{result.to_json()}\n".encode())
         typer.echo(f"written: {json_file}")
     if result.count("error"):
         raise typer.Exit(2)

@@ -143,21 +143,11 @@ def evaluate(
     from leuknet.experiments.assess import assess
     from leuknet.explain.methods import methods_for
 
-<<<<<<< HEAD
     # PyTorch where it is installed, since Grad-CAM maps need it; else the model's graph.
     predictor = leuknet.load(model, engine="torch" if find_spec("torch") else None)
     card = predictor.card
-    wanted = options.class_names(classes)
-    if wanted is None and card.class_names != CLASS_NAMES:
-        wanted = card.class_names
-    opened = options.open_reported(
-        data, name=dataset, manifest=manifest, prelim_labels=prelim_labels, classes=wanted
-    )
-=======
-    card = open_card(model)
     own_classes = None if card.class_names == CLASS_NAMES else card.class_names
     opened = dataset.open(data, usual_classes=own_classes)
->>>>>>> 7cd7b8f (surface: public names listed once, loaded lazily; data set options once; what is missing names its extra)
     side = None
     if part or everything:
         side = cells_of_parts(predictor.manifest, opened, parts=tuple(part or ()), trained_on=card.dataset)

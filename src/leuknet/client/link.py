@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from leuknet.errors import (
     SettingError,
     StoreError,
 )
+from leuknet.records.whole import whole_file
 
 if TYPE_CHECKING:
     import httpx2
@@ -124,24 +124,20 @@ class Link:
 
     def download(self, path: str, target: Path) -> Path:
         """Save an answer as a file, whole or not at all."""
-        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
         try:
-            with self._http.stream("GET", path) as answer:
+            with whole_file(target) as part, self._http.stream("GET", path) as answer:
                 if not answer.is_success:
                     answer.read()
                     _checked(answer)
                 with part.open("wb") as file:
                     for chunk in answer.iter_bytes():
                         file.write(chunk)
-            part.replace(target)
         except self._httpx.TransportError as error:
             raise self._unreachable(error) from error
         except OSError as error:
             raise DataError(
                 f"cannot write {target}", why=str(error.strerror), fix="name another file"
             ) from error
-        finally:
-            part.unlink(missing_ok=True)
         return target
 
     def _unreachable(self, error: Exception) -> UnreachableError:

@@ -15,8 +15,6 @@ Start at `read_reduced`.
 from __future__ import annotations
 
 import math
-import os
-import threading
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -27,6 +25,7 @@ from PIL import Image
 from leuknet.errors import SettingError, ShapeError
 from leuknet.fields.slide_layout import Level
 from leuknet.fields.slides import Field
+from leuknet.records.whole import whole_file
 from leuknet.types import Pixels
 
 LEVEL_SUFFIX = ".npy"
@@ -171,17 +170,13 @@ def _made_level(field: Field, path: Path, *, factor: int) -> Level:
     height, width = math.ceil(field.height_px / factor), math.ceil(field.width_px / factor)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-        try:
-            kept = np.lib.format.open_memmap(partial, "w+", dtype=np.uint8, shape=(height, width, 3))
+        with whole_file(path) as part:
+            kept = np.lib.format.open_memmap(part, "w+", dtype=np.uint8, shape=(height, width, 3))
             for top, left in product(range(0, height, _BLOCK_PX), range(0, width, _BLOCK_PX)):
                 size = (min(_BLOCK_PX, height - top), min(_BLOCK_PX, width - left))
                 block = read_reduced(field, (top, left, *size), factor=factor)
                 kept[top : top + size[0], left : left + size[1]] = block
             kept.flush()
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
     pixels = np.load(path, mmap_mode="r", allow_pickle=False)
     if pixels.shape != (height, width, 3) or pixels.dtype != np.uint8:
         raise ValueError(f"{path} holds {pixels.shape} {pixels.dtype}, not {(height, width, 3)} uint8")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leuknet.errors import SettingError, StoppedError
+from leuknet.records.whole import whole_file
 from leuknet.types import Prediction
 
 COLUMNS = (
@@ -133,7 +134,6 @@ def _convert_to_parquet(source: Path, target: Path) -> None:
     import polars as pl  # here, so that those who write CSV need not wait for it to load
 
     schema = {name: pl.Float64() if name in NUMBERS else pl.String() for name in COLUMNS}
-    finished = target.with_name(f"{target.name}.partial.parquet")
-    # glob=False: a name may hold [ or *.
-    pl.scan_csv(source, schema=schema, glob=False).sink_parquet(finished)
-    finished.replace(target)
+    with whole_file(target) as part:
+        # glob=False: a name may hold [ or *.
+        pl.scan_csv(source, schema=schema, glob=False).sink_parquet(part)

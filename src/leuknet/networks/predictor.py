@@ -8,8 +8,6 @@ Start at `load_model`; `save_model` is its counterpart.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,6 +39,7 @@ from leuknet.networks import build
 from leuknet.networks.leuknet import LeukNet
 from leuknet.networks.onnx_graph import write_graph
 from leuknet.networks.windowed import windowed
+from leuknet.records.whole import whole_folder
 from leuknet.simulation.simulate import golden_cells
 from leuknet.types import Features, ModelCard, Pixels, Split
 
@@ -125,9 +124,7 @@ def save_model(
     folder appears whole or not at all; an older one in its place is replaced.
     """
     golden = np.stack([prepare(cell, card.input_form) for cell in golden_cells(N_GOLDEN)])
-    staging = folder.with_name(f".{folder.name}.{os.getpid()}")
-    staging.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as staging:
         tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
         (staging / WEIGHTS).write_bytes(save(tensors))
         write_card(card, staging)
@@ -138,10 +135,6 @@ def save_model(
         if isinstance(network, LeukNet):  # another network has no graph, and is predicted with by PyTorch
             write_graph(network, card, staging)
             load_onnx_model(staging)  # or it does not agree with PyTorch
-        shutil.rmtree(folder, ignore_errors=True)
-        staging.rename(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def channels_first(inputs: Tensor) -> Tensor:

@@ -1,16 +1,14 @@
 """Keeps frozen dataclasses as JSON files, and trusts no file that it reads.
 
 A record that comes back has every field, no other, each of the type that its class states; else the error
-names the field. Start at `write_record` and `read_record`; `write_whole` is how any file is written that
-must never be seen in part.
+names the field. Start at `write_record` and `read_record`; `whole.py` is how any file is written that must
+never be seen in part.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
@@ -19,6 +17,9 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from leuknet.errors import LeukNetError
+from leuknet.records.whole import write_whole
+
+__all__ = ["SCHEMA_VERSION", "parse_record", "read_record", "write_record", "write_whole"]
 
 SCHEMA_VERSION = 4
 """Of the JSON files written here, and the only one that is read; it rises when fields come, go or change."""
@@ -35,16 +36,6 @@ def write_record(record: Any, path: Path) -> None:
     text = json.dumps(content | asdict(record), indent=2, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, f"{text}\n".encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_record(kind: type[Record], path: Path, *, error: type[LeukNetError], fix: str) -> Record:

@@ -10,7 +10,6 @@ Start at `back_up_room` and `restore_room`. PostgreSQL has `pg_dump`; its images
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import sqlalchemy as sa
 from tqdm import tqdm
 
 from leuknet.errors import StoreError
+from leuknet.records.whole import whole_file
 from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store, tables
 from leuknet.store.audit_log import AuditReport
@@ -29,8 +29,6 @@ from leuknet.store.database import Store
 
 KEPT = ("images", "signed")
 """Folders of the data folder that hold what cannot be made anew."""
-
-_MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True)
@@ -155,27 +153,27 @@ def _kept(folder: Path) -> Iterator[Path]:
                 yield path
 
 
+class _DamagedError(Exception):
+    """An image is not what it was when it came."""
+
+
 def _copy(path: Path, target: Path) -> bool:
     """Copy a file under its name at the end; False, and no file, for an image that is not what it was."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with path.open("rb") as old, part.open("wb") as new:
-            shutil.copyfileobj(old, new, _MEBIBYTE)
-            new.flush()
-            os.fsync(new.fileno())
-        # The copy is what is checked: it is what will be restored.
-        if not _is_whole(part, name=path.name):
-            return False
-        part.replace(target)
+        with whole_file(target, durable=True) as part:
+            shutil.copyfile(path, part)
+            # The copy is what is checked: it is what will be restored.
+            if not _is_whole(part, name=path.name):
+                raise _DamagedError
+    except _DamagedError:
+        return False
     except OSError as error:
         raise StoreError(
             f"cannot copy {path.name}",
             why=error.strerror or repr(error),
             fix="make room on the disk, then do it again: what was copied is kept",
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
     return True
 
 

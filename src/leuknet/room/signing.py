@@ -10,9 +10,8 @@ Start at `readiness`, then `sign_case`; `signed_file` is for whoever shows them.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from typing import Literal
 
 from leuknet.errors import ConflictError, SettingError, StoreError
 from leuknet.records import SCHEMA_VERSION, parse_record, write_whole
+from leuknet.records.whole import whole_file
 from leuknet.report.pdf import check_printer, print_pdf
 from leuknet.report.render import encoded
 from leuknet.room import dicom_sr, fhir
@@ -138,10 +138,12 @@ def sign_case(
     # As it will be read later, so that files that are made anew are the same to the byte.
     record = _parse(content, name=f"the report of case {case.id}")
     places = {suffix: files.signed(case.id, record.version, suffix) for suffix in SUFFIXES}
-    partial = {path: path.with_name(f".{path.name}.{uuid.uuid4().hex}.part") for path in places.values()}
-    try:
-        made = signed_files(record, content_sha256=digest(content))
-        _write({partial[places[suffix]]: made[suffix] for suffix in SUFFIXES})
+    made = signed_files(record, content_sha256=digest(content))
+    with ExitStack() as parts:
+        with _explained():
+            for suffix, path in places.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                parts.enter_context(whole_file(path)).write_bytes(made[suffix])
         return sign(
             store,
             case.id,
@@ -150,12 +152,8 @@ def sign_case(
             at=now,
             reason=reason,
             content=content,
-            publish=lambda: _publish(partial),
+            publish=_explained()(parts.close),
         )
-    finally:
-        for path in partial.values():
-            with suppress(OSError):  # what could not be written leaves nothing, and is an error already
-                path.unlink()
 
 
 def record_text(record: CaseRecord) -> str:
@@ -209,11 +207,12 @@ def remake_files(files: RoomFiles, signature: Signature) -> tuple[Path, ...]:
     """
     record = signed_record(signature)
     made = signed_files(record, content_sha256=signature.content_sha256)
-    contents = {
-        files.signed(signature.case_id, signature.version, suffix): made[suffix] for suffix in SUFFIXES
-    }
-    _write(contents)
-    return tuple(contents)
+    places = {suffix: files.signed(signature.case_id, signature.version, suffix) for suffix in SUFFIXES}
+    with _explained():
+        for suffix, path in places.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, made[suffix])
+    return tuple(places.values())
 
 
 def signed_record(signature: Signature) -> CaseRecord:
@@ -247,26 +246,13 @@ def _require_ready(case: Case, ready: Readiness, reason: str) -> None:
         )
 
 
-def _publish(partial: Mapping[Path, Path]) -> None:
+@contextmanager
+def _explained() -> Iterator[None]:
     try:
-        for path, written in partial.items():
-            written.replace(path)
+        yield
     except OSError as error:
-        raise _unwritable(error) from error
-
-
-def _write(contents: Mapping[Path, bytes]) -> None:
-    try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content)
-    except OSError as error:
-        raise _unwritable(error) from error
-
-
-def _unwritable(error: OSError) -> StoreError:
-    return StoreError(
-        "cannot write the signed report",
-        why=f"{error.filename}: {error.strerror}",
-        fix="make room on the disk, or give LeukNet the right to write there; nothing was signed",
-    )
+        raise StoreError(
+            "cannot write the signed report",
+            why=f"{error.filename}: {error.strerror}",
+            fix="make room on the disk, or give LeukNet the right to write there; nothing was signed",
+        ) from error

@@ -18,6 +18,7 @@ from leuknet.errors import DataError, MissingExtraError
 from leuknet.fields.slides import Field, open_field
 from leuknet.images.measures import measure
 from leuknet.images.reading import MAX_SIDE_PX, hash_file
+from leuknet.records.whole import sync, whole_file, write_whole
 from leuknet.room.room_files import RoomFiles, image_path
 from leuknet.store.nouns import ImageKind, NewImage
 
@@ -152,11 +153,7 @@ def keep_bytes(files: RoomFiles, content: bytes) -> tuple[str, str]:
     target = files.image(relative)
     if not target.exists():
         _make_folder(target.parent)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        partial.write_bytes(content)
-        _sync(partial)  # before it is there under its name
-        partial.replace(target)
-        _sync(target.parent)
+        write_whole(target, content, durable=True)
     return sha256, relative
 
 
@@ -195,25 +192,16 @@ def _keep(part: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        copy = part.with_name(f"{part.name}.copy")
-        shutil.copyfile(part, copy)
-        _sync(copy)
-        copy.replace(target)
-    _sync(target.parent)
+        with whole_file(target, durable=True) as copy:
+            shutil.copyfile(part, copy)
+    else:
+        sync(target.parent)
 
 
 def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(folder.parent)
 
 
 def _unusable(name: str, why: str, fix: str) -> UnusableError:

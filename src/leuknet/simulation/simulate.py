@@ -15,10 +15,8 @@ import io
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import struct
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -33,6 +31,7 @@ from tqdm import tqdm
 from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published_counts import CANVAS_PX, COUNTS, FINAL_CANVAS_PX, FOLDERS, PRELIM_LABELS
 from leuknet.errors import DatasetError, SettingError
+from leuknet.records.whole import whole_folder
 from leuknet.simulation.draw import Traits, draw_cell
 from leuknet.simulation.population import Cell, draw_population
 from leuknet.types import Pixels
@@ -102,24 +101,20 @@ def simulate(
             fix="name another folder, or move that one away",
         )
     cells = draw_population(parts, scale=scale, seed=seed, separation=separation)
-    # Beside the target, hence on the same disk: renaming is then one step that cannot stop half-way.
-    unfinished = root / f".{TOP}.unfinished-{uuid.uuid4().hex}"
+    names = _names(cells, seed=seed)
     try:
-        names = _names(cells, seed=seed)
-        for folder in {Path(name).parent for name in names}:
-            (unfinished / folder).mkdir(parents=True)
-        _draw_all(cells, [unfinished / name for name in names], progress=progress)
-        _write_tables(unfinished, cells, names)
-        _write_marker(unfinished, cells, seed=seed, scale=scale, separation=separation)
-        _replace(target, unfinished)
+        with whole_folder(target) as unfinished:
+            for folder in {Path(name).parent for name in names}:
+                (unfinished / folder).mkdir(parents=True)
+            _draw_all(cells, [unfinished / name for name in names], progress=progress)
+            _write_tables(unfinished, cells, names)
+            _write_marker(unfinished, cells, seed=seed, scale=scale, separation=separation)
     except OSError as error:
         raise DatasetError(
             f"cannot write simulated cells to {target}",
             why=str(error),
             fix=f"name a folder that you may write to, with {0.0007 * len(cells):.1f} GB free",
         ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return target
 
 
@@ -297,12 +292,3 @@ def _write_marker(base: Path, cells: Sequence[Cell], *, seed: int, scale: float,
     marker |= {} if separation == 1 else {"separation": separation}
     marker |= {"leuknet_version": version("leuknet"), "counts": counts}
     (base / SIMULATED).write_text(json.dumps(marker, indent=2) + "\n", encoding="utf-8")
-
-
-def _replace(target: Path, complete: Path) -> None:
-    """Put the complete copy in the target's place; an older copy goes only then."""
-    older = complete.with_name(f"{complete.name}-older")
-    if target.exists():
-        target.rename(older)
-    complete.rename(target)
-    shutil.rmtree(older, ignore_errors=True)

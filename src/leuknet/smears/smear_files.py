@@ -15,6 +15,7 @@ import polars as pl
 from leuknet.fields.geojson import OutlinedCell, write_geojson
 from leuknet.figures.smear_plot import colour_of
 from leuknet.inference.prediction_table import COLUMNS, NUMBERS, check_table, line_of
+from leuknet.records.whole import whole_file
 from leuknet.smears.smear import OUTCOMES, SmearCell, outcome_name
 from leuknet.types import FoundCell, ModelCard
 
@@ -95,12 +96,8 @@ def _place(cell: SmearCell | FoundCell) -> dict[str, str | int | float | None]:
 def _write(table: pl.DataFrame, path: Path) -> None:
     check_table(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    try:
+    with whole_file(path) as part:
         if path.suffix.lower() == ".csv":
-            table.write_csv(partial)
+            table.write_csv(part)
         else:
-            table.write_parquet(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+            table.write_parquet(part)

@@ -17,6 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from leuknet.errors import StoreError
+from leuknet.records.whole import sync
 from leuknet.store import audit_log as audit
 from leuknet.store.audit_log import AuditReport
 from leuknet.store.connect import explained
@@ -107,11 +108,7 @@ def _copy(source: Path, target: Path) -> None:
 def _into_one_file(part: Path) -> None:
     with closing(sqlite3.connect(part)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    descriptor = os.open(part, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(part)
 
 
 def _require_reading_room(part: Path, file: Path) -> None:
