@@ -172,15 +172,18 @@ def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:
     png = stem.with_name(f"{stem.name}.png")
     svg = stem.with_name(f"{stem.name}.svg")
     save_png(figure, png)
-    with house_style():
-        write_whole(svg, _rendered(figure, format="svg", metadata={"Date": None, "Creator": None}))
+    write_whole(svg, _rendered(figure, format="svg", metadata={"Date": None, "Creator": None}))
     return png, svg
 
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write a figure as `save_figure` does, as PNG alone: for one that is mostly a photograph."""
-    with house_style():
-        write_whole(path, _rendered(figure, format="png", dpi=200, metadata={"Software": None}))
+    write_whole(path, png_of(figure, dpi=200))
+
+
+def png_of(figure: Figure, *, dpi: int) -> bytes:
+    """Return a figure as a PNG file; the same figure gives the same bytes."""
+    return _rendered(figure, format="png", dpi=dpi, metadata={"Software": None})
 
 
 def check_lengths(what: str, *lengths: int) -> None:
@@ -195,7 +198,8 @@ def check_lengths(what: str, *lengths: int) -> None:
 
 def _rendered(figure: Figure, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, **options)
+    with house_style():
+        figure.savefig(buffer, **options)
     return buffer.getvalue()
 
 

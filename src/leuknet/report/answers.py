@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.summary import score_text
 from leuknet.report import facts
 from leuknet.report.blocks import counted
@@ -19,8 +18,14 @@ from leuknet.report.closing import limit_texts
 from leuknet.report.facts import Runs, each
 from leuknet.report.provenance import metrics_text, training_data_text
 from leuknet.report.run_record import RunRecord
+from leuknet.report.score_sections import scores_text
 
 Answer = Callable[[Runs], str | None]
+
+
+def _of_each(tell: Callable[[RunRecord], str]) -> Callable[[Runs], str]:
+    """Turn what is told of a run into what is told of runs."""
+    return lambda runs: each(runs, tell)
 
 
 def _goal(runs: Runs) -> str:
@@ -32,17 +37,11 @@ def _goal(runs: Runs) -> str:
 
 
 def _data(runs: Runs) -> str | None:
-    known = [run for run in runs if run.data is not None]
-    if not known:
-        return None
-    return each(
-        known,
-        lambda run: (
-            ""
-            if run.data is None
-            else f"{run.data.name} {run.data.version}, {run.data.url}, licence {run.data.licence}"
-        ),
-    )
+    def tell(run: RunRecord) -> str:
+        card = run.data
+        return f"{card.name} {card.version}, {card.url}, licence {card.licence}" if card else ""
+
+    return each([run for run in runs if run.data is not None], tell) or None
 
 
 def _outcome(runs: Runs) -> str:
@@ -50,112 +49,85 @@ def _outcome(runs: Runs) -> str:
     return f"The class of each cell, {leukaemic} or {normal}, as the data set labels it; no time horizon"
 
 
-def _sizes(runs: Runs) -> str:
-    def tell(run: RunRecord) -> str:
-        sides = run.manifest.sides.items()
-        cells = ", ".join(
-            f"{name} {counted(side.cells, 'cell')} of {len(side.subjects):,} subjects" for name, side in sides
-        )
-        left_out = (
-            f"; {run.manifest.excluded:,} left out, their people are on the test side"
-            if run.manifest.excluded
-            else ""
-        )
-        return f"{cells}{left_out}; tested on {facts.tested_text(run)}"
-
-    return each(runs, tell)
+@_of_each
+def _sizes(run: RunRecord) -> str:
+    cells = ", ".join(
+        f"{name} {counted(side.cells, 'cell')} of {len(side.subjects):,} subjects"
+        for name, side in run.manifest.sides.items()
+    )
+    left_out = ""
+    if run.manifest.excluded:
+        left_out = f"; {run.manifest.excluded:,} left out, their people are on the test side"
+    return f"{cells}{left_out}; tested on {facts.tested_text(run)}"
 
 
-def _sides(runs: Runs) -> str:
-    normal, leukaemic = runs[0].evaluation.class_names
-
-    def tell(run: RunRecord) -> str:
-        return ", ".join(
-            f"{name} {side.leukaemic:,} {leukaemic} and {side.normal:,} {normal}"
-            for name, side in run.manifest.sides.items()
-        )
-
-    return each(runs, tell)
-
-
-def _missing(runs: Runs) -> str:
-    return each(
-        runs,
-        lambda run: (
-            f"Images that cannot be read count in no score ({len(run.evaluation.unreadable):,} of the test "
-            "side); nothing is imputed"
-        ),
+@_of_each
+def _sides(run: RunRecord) -> str:
+    normal, leukaemic = run.evaluation.class_names
+    return ", ".join(
+        f"{name} {side.leukaemic:,} {leukaemic} and {side.normal:,} {normal}"
+        for name, side in run.manifest.sides.items()
     )
 
 
-def _partition(runs: Runs) -> str:
-    def tell(run: RunRecord) -> str:
-        protocol = (
-            f"protocol {run.manifest.protocol}, round {run.manifest.round}"
-            if run.manifest.protocol
-            else "the recipe's own split"
-        )
-        fingerprint = run.manifest.fingerprint[:12]
-        return f"{protocol}, {run.manifest.kind}, seed {run.manifest.seed}, fingerprint {fingerprint}"
-
-    return each(runs, tell)
+@_of_each
+def _missing(run: RunRecord) -> str:
+    unreadable = f"{len(run.evaluation.unreadable):,} of the test side"
+    return f"Images that cannot be read count in no score ({unreadable}); nothing is imputed"
 
 
-def _disjoint(runs: Runs) -> str:
-    def tell(run: RunRecord) -> str:
-        if run.overlap is None:
-            return f"{run.evaluation.split_kind}; no proof stands beside the evaluation"
-        proof = (
-            "proven to have nothing in common"
-            if run.overlap.is_disjoint
-            else "with something in common, see the split"
-        )
-        return f"{run.evaluation.split_kind}; sides {proof} by person, bytes and near-duplicate"
-
-    return each(runs, tell)
+@_of_each
+def _partition(run: RunRecord) -> str:
+    manifest = run.manifest
+    protocol = "the recipe's own split"
+    if manifest.protocol:
+        protocol = f"protocol {manifest.protocol}, round {manifest.round}"
+    return f"{protocol}, {manifest.kind}, seed {manifest.seed}, fingerprint {manifest.fingerprint[:12]}"
 
 
-def _subsets(runs: Runs) -> str:
-    def tell(run: RunRecord) -> str:
-        recipe = run.card.recipe
-        parts = ", ".join(recipe.parts) if recipe.parts else "all labelled cells"
-        used = f"cells of protocol {run.card.protocol}" if run.card.protocol else f"parts used: {parts}"
-        return used + ("; cells of the larger class deleted at random" if recipe.balance else "")
-
-    return each(runs, tell)
-
-
-def _imbalance(runs: Runs) -> str:
-    def tell(run: RunRecord) -> str:
-        recipe = run.card.recipe
-        means = [
-            *(["Cells of the larger class are deleted at random before training"] if recipe.balance else []),
-            *([f"sampling {recipe.sampling}"] if recipe.sampling != "once-each" else []),
-            *([f"loss {recipe.loss}"] if recipe.loss.endswith("-balanced") else []),
-        ]
-        return "; ".join(means) or "None used"
-
-    return each(runs, tell)
+@_of_each
+def _disjoint(run: RunRecord) -> str:
+    if run.overlap is None:
+        return f"{run.evaluation.split_kind}; no proof stands beside the evaluation"
+    proof = "with something in common, see the split"
+    if run.overlap.is_disjoint:
+        proof = "proven to have nothing in common"
+    return f"{run.evaluation.split_kind}; sides {proof} by person, bytes and near-duplicate"
 
 
-def _selection(runs: Runs) -> str:
-    def tell(run: RunRecord) -> str:
-        if run.card.recipe.keep == "best":
-            return "The weights of the epoch with the lowest loss by subject on the validation side"
-        return "The weights after the last iteration; no checkpoint is picked"
+@_of_each
+def _subsets(run: RunRecord) -> str:
+    recipe = run.card.recipe
+    parts = ", ".join(recipe.parts) if recipe.parts else "all labelled cells"
+    used = f"cells of protocol {run.card.protocol}" if run.card.protocol else f"parts used: {parts}"
+    return used + ("; cells of the larger class deleted at random" if recipe.balance else "")
 
-    return each(runs, tell)
+
+@_of_each
+def _imbalance(run: RunRecord) -> str:
+    recipe = run.card.recipe
+    means = {
+        "Cells of the larger class are deleted at random before training": recipe.balance,
+        f"sampling {recipe.sampling}": recipe.sampling != "once-each",
+        f"loss {recipe.loss}": recipe.loss.endswith("-balanced"),
+    }
+    return "; ".join(text for text, is_used in means.items() if is_used) or "None used"
 
 
-def _ensembling(runs: Runs) -> str:
-    def tell(run: RunRecord) -> str:
-        recipe = run.card.recipe
-        if recipe.network != "ensemble":
-            return "None"
-        n = len(recipe.network_options["members"])
-        return f"The mean of the calibrated log odds of {n} networks, calibrated anew"
+@_of_each
+def _selection(run: RunRecord) -> str:
+    if run.card.recipe.keep == "best":
+        return "The weights of the epoch with the lowest loss by subject on the validation side"
+    return "The weights after the last iteration; no checkpoint is picked"
 
-    return each(runs, tell)
+
+@_of_each
+def _ensembling(run: RunRecord) -> str:
+    recipe = run.card.recipe
+    if recipe.network != "ensemble":
+        return "None"
+    n = len(recipe.network_options["members"])
+    return f"The mean of the calibrated log odds of {n} networks, calibrated anew"
 
 
 def _initialisation(runs: Runs) -> str | None:
@@ -171,45 +143,38 @@ def _clusters(runs: Runs) -> str:
 
 
 def _uncertainty(runs: Runs) -> str:
-    levels = sorted({f"{one.level:.0%}" for run in runs for one in run.evaluation.metrics.values()})
+    levels = {interval.level for run in runs for interval in run.evaluation.metrics.values()}
     return (
-        f"{', '.join(levels)} intervals by resampling subjects, or by Wilson's formula and over cells where "
-        "subjects do not count; pairs of models by swapping answers of whole subjects"
+        f"{', '.join(sorted(f'{level:.0%}' for level in levels))} intervals by resampling subjects, or by "
+        "Wilson's formula and over cells where subjects do not count; pairs of models by swapping answers of "
+        "whole subjects"
     )
 
 
-def _performance(runs: Runs) -> str:
-    def tell(run: RunRecord) -> str:
-        metrics = run.evaluation.metrics
-        names = ("auroc", "sensitivity", "specificity", "ece")
-        scores = ", ".join(f"{METRICS[name].title} {score_text(name, metrics[name])}" for name in names)
-        return f"{scores}; all others under Comparison"
-
-    return each(runs, tell)
+@_of_each
+def _performance(run: RunRecord) -> str:
+    scores = scores_text(run.evaluation, ("auroc", "sensitivity", "specificity", "ece"))
+    return f"{scores}; all others under Comparison"
 
 
 def _heterogeneity(runs: Runs) -> str | None:
     known = [run for run in runs if "subject_accuracy" in run.evaluation.metrics]
-    if not known:
-        return None
-    return each(
-        known,
-        lambda run: (
-            "mean over subjects "
-            f"{score_text('subject_accuracy', run.evaluation.metrics['subject_accuracy'])}; the worst are "
-            "listed"
-        ),
-    )
+
+    def tell(run: RunRecord) -> str:
+        score = score_text("subject_accuracy", run.evaluation.metrics["subject_accuracy"])
+        return f"mean over subjects {score}; the worst are listed"
+
+    return each(known, tell) or None
 
 
 def _internal(runs: Runs) -> str | None:
     inside = [run for run in runs if run.evaluation.split_kind != "external"]
-    return each(inside, facts.tested_text) if inside else None
+    return each(inside, facts.tested_text) or None
 
 
 def _external(runs: Runs) -> str:
     outside = [run for run in runs if run.evaluation.split_kind == "external"]
-    return each(outside, facts.tested_text) if outside else "Not done in these runs"
+    return each(outside, facts.tested_text) or "Not done in these runs"
 
 
 def _robustness(runs: Runs) -> str:
@@ -226,18 +191,18 @@ def _explanation(runs: Runs) -> str:
     return "None stands beside these runs"
 
 
-def _failures(runs: Runs) -> str | None:
-    wrong = each(
-        runs,
-        lambda run: f"{run.evaluation.confusion[0][1] + run.evaluation.confusion[1][0]:,} cells called wrong",
-    )
-    return f"{wrong}; the worst subjects are listed" + (
-        ", the most certain errors shown" if any(run.galleries for run in runs) else ""
-    )
+def _failures(runs: Runs) -> str:
+    def tell(run: RunRecord) -> str:
+        (_, called_leukaemic), (called_normal, _) = run.evaluation.confusion
+        return f"{called_leukaemic + called_normal:,} cells called wrong"
+
+    shown = ", the most certain errors shown" if any(run.galleries for run in runs) else ""
+    return f"{each(runs, tell)}; the worst subjects are listed{shown}"
 
 
-def _training(runs: Runs) -> str:
-    return each(runs, lambda run: f"{facts.optimiser_text(run.card.recipe)}. {training_data_text(run)}")
+@_of_each
+def _training(run: RunRecord) -> str:
+    return f"{facts.optimiser_text(run.card.recipe)}. {training_data_text(run)}"
 
 
 def _measures(_: Runs) -> str:
@@ -245,22 +210,20 @@ def _measures(_: Runs) -> str:
     return f"{metrics_text()} {curves}"
 
 
-def _prediction(runs: Runs) -> str:
+@_of_each
+def _prediction(run: RunRecord) -> str:
     holds = "weights, card, calibration and reference images"
-    return each(
-        runs, lambda run: f"`leuknet predict` on the folder of model {run.evaluation.model_id}: {holds}"
-    )
+    return f"`leuknet predict` on the folder of model {run.evaluation.model_id}: {holds}"
 
 
-def _output(runs: Runs) -> str:
-    return each(
-        runs,
-        lambda run: f"A probability. {facts.threshold_text(run)}. Undecided: {facts.undecided_text(run)}",
-    )
+@_of_each
+def _output(run: RunRecord) -> str:
+    return f"A probability. {facts.threshold_text(run)}. Undecided: {facts.undecided_text(run)}"
 
 
-def _difference(runs: Runs) -> str:
-    return each(runs, lambda run: f"trained on {training_data_text(run)}; tested on {facts.tested_text(run)}")
+@_of_each
+def _difference(run: RunRecord) -> str:
+    return f"trained on {training_data_text(run)}; tested on {facts.tested_text(run)}"
 
 
 def _code(runs: Runs) -> str:
@@ -299,8 +262,8 @@ ANSWERS: Mapping[str, Answer] = {
     "robustness": _robustness,
     "explanation": _explanation,
     "failures": _failures,
-    "network": lambda runs: each(runs, facts.network_text),
-    "preparation": lambda runs: each(runs, facts.input_text),
+    "network": _of_each(facts.network_text),
+    "preparation": _of_each(facts.input_text),
     "predictors": lambda _: "The pixels of one cell's image; no feature is made or chosen by hand",
     "interpretation": lambda _: "None: nobody interprets the pixels before the model does",
     "training": _training,

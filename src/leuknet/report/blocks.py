@@ -131,7 +131,7 @@ def shortened(items: Sequence[Item], limit: int) -> tuple[tuple[Item, ...], int]
     return tuple(items[:limit]), max(0, len(items) - limit)
 
 
-def counted(number: int, one: str, several: str = "") -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun.
 
     Examples
@@ -139,4 +139,4 @@ def counted(number: int, one: str, several: str = "") -> str:
     >>> counted(1, "cell"), counted(1867, "cell"), counted(2, "person", "people")
     ('1 cell', '1,867 cells', '2 people')
     """
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -57,8 +57,8 @@ def read_guidelines() -> tuple[Guideline, ...]:
     """Return both guidelines, as this package holds them."""
     content = json.loads(files("leuknet.report").joinpath("checklist.json").read_text(encoding="utf-8"))
     return tuple(
-        Guideline(one["name"], one["citation"], tuple(Item(**item) for item in one["items"]))
-        for one in content
+        Guideline(listed["name"], listed["citation"], tuple(Item(**item) for item in listed["items"]))
+        for listed in content
     )
 
 

@@ -70,7 +70,7 @@ def network_text(run: RunRecord) -> str:
     # `config` is the publisher's description of its network: the name says as much in one word.
     shown = {name: value for name, value in recipe.network_options.items() if name != "config"}
     if "members" in shown:  # of an ensemble, each with options of its own
-        shown["members"] = " and ".join(one["network"] for one in shown["members"])
+        shown["members"] = " and ".join(member["network"] for member in shown["members"])
     options = ", ".join(f"{name} {value}" for name, value in shown.items())
     return f"network {recipe.network}{f' ({options})' if options else ''}, {input_text(run)}"
 
@@ -87,9 +87,8 @@ def input_text(run: RunRecord) -> str:
     canvas = ", ".join([*steps, "then resized"]) if steps else "resized whole"
     options = card.recipe.network_options
     if options.get("pretrained") or options.get("weights"):
-        mean, std = (
-            ", ".join(f"{value:.4g}" for value in values) for values in (card.channel_mean, card.channel_std)
-        )
+        statistics = (card.channel_mean, card.channel_std)
+        mean, std = (", ".join(f"{value:.4g}" for value in values) for values in statistics)
         given = f"less {mean} and divided by {std}, as its published weights want it"
     else:
         scaled = " and divided by its standard deviation" if card.recipe.standardise else ""
@@ -105,7 +104,7 @@ def optimiser_text(recipe: Recipe) -> str:
     decay = f"L2 {recipe.weight_decay:g}" if is_adam else f"decoupled weight decay {recipe.weight_decay:g}"
     rate = f"rate {recipe.learning_rate:g}"
     if recipe.rate_factors:
-        rate += f" ({', '.join(f'{name} times {one:g}' for name, one in recipe.rate_factors.items())})"
+        rate += f" ({', '.join(f'{name} times {factor:g}' for name, factor in recipe.rate_factors.items())})"
     if recipe.schedule == "cosine":
         fall = "falling to 0 along a cosine"
     else:
@@ -115,44 +114,40 @@ def optimiser_text(recipe: Recipe) -> str:
         "class-balanced": "both classes drawn equally often",
         "subject-balanced": "people of a class and both classes drawn equally often",
     }[recipe.sampling]
-    kept = [
-        *([f"loss {recipe.loss}"] if recipe.loss != "cross-entropy" else []),
-        *([f"running mean of the weights, decay {recipe.ema:g}"] if recipe.ema else []),
-        *(["epoch with the lowest validation loss by subject kept"] if recipe.keep == "best" else []),
-    ]
-    return "; ".join(
-        [
-            f"{'Adam' if is_adam else 'AdamW'}, {rate}, {fall}, {decay} on weights",
-            f"{recipe.epochs} epochs of batches of {recipe.batch_size}, {drawn}, {augmentation_text(recipe)}",
-            *kept,
-        ]
-    )
+    batches = f"{recipe.epochs} epochs of batches of {recipe.batch_size}"
+    parts = {
+        f"{'Adam' if is_adam else 'AdamW'}, {rate}, {fall}, {decay} on weights": True,
+        f"{batches}, {drawn}, {augmentation_text(recipe)}": True,
+        f"loss {recipe.loss}": recipe.loss != "cross-entropy",
+        f"running mean of the weights, decay {recipe.ema:g}": recipe.ema,
+        "epoch with the lowest validation loss by subject kept": recipe.keep == "best",
+    }
+    return "; ".join(text for text, is_so in parts.items() if is_so)
 
 
 def augmentation_text(recipe: Recipe) -> str:
     """Return how training images were changed."""
-    changes = [
-        *([f"turned by up to {recipe.rotate_deg:g} degrees"] if recipe.rotate_deg else []),
-        *(["mirrored"] if recipe.flip else []),
-        *([f"moved by up to {recipe.shift:.0%} of their side"] if recipe.shift else []),
-        *([f"brightness changed by up to {recipe.brightness:.0%}"] if recipe.brightness else []),
-        *([f"stain of each channel varied (spread {recipe.stain:g})"] if recipe.stain else []),
-        *([f"mixed in pairs (mixup {recipe.mixup:g})"] if recipe.mixup else []),
-    ]
-    return f"images {', '.join(changes)}" if changes else "no augmentation"
+    changes = {
+        f"turned by up to {recipe.rotate_deg:g} degrees": recipe.rotate_deg,
+        "mirrored": recipe.flip,
+        f"moved by up to {recipe.shift:.0%} of their side": recipe.shift,
+        f"brightness changed by up to {recipe.brightness:.0%}": recipe.brightness,
+        f"stain of each channel varied (spread {recipe.stain:g})": recipe.stain,
+        f"mixed in pairs (mixup {recipe.mixup:g})": recipe.mixup,
+    }
+    made = ", ".join(text for text, strength in changes.items() if strength)
+    return f"images {made}" if made else "no augmentation"
 
 
 def threshold_text(run: RunRecord) -> str:
     """Return the threshold and how it was chosen."""
-    evaluation = run.evaluation
+    leukaemic, threshold = run.evaluation.class_names[1], run.evaluation.threshold
     rule = {
         "half": "fixed beforehand, the class with the larger probability",
         "youden": "chosen on the validation side, where sensitivity + specificity is largest",
-    }[evaluation.threshold_rule]
-    return (
-        f"P({evaluation.class_names[1]}) at or above {evaluation.threshold:.3f} is called "
-        f"{evaluation.class_names[1]}; {rule}. No test cell had a part in it"
-    )
+    }[run.evaluation.threshold_rule]
+    called = f"P({leukaemic}) at or above {threshold:.3f} is called {leukaemic}"
+    return f"{called}; {rule}. No test cell had a part in it"
 
 
 def undecided_text(run: RunRecord) -> str:

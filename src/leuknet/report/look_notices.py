@@ -27,16 +27,12 @@ def look_notices(runs: Runs) -> list[Block]:
     for run in runs:
         again = _again(run)
         if again:
-            notices.append(
-                Notice(
-                    f"Not the first look: {run.name}",
-                    (
-                        "This recipe with this seed had been scored on these cells "
-                        f"{_times(len(again))} before, first at {again[0].at}. A choice made after "
-                        "seeing such a score makes the next one optimistic; only the first is free of that.",
-                    ),
-                )
+            text = (
+                f"This recipe with this seed had been scored on these cells {_times(len(again))} before, "
+                f"first at {again[0].at}. A choice made after seeing such a score makes the next one "
+                "optimistic; only the first is free of that."
             )
+            notices.append(Notice(f"Not the first look: {run.name}", (text,)))
     return notices
 
 
@@ -50,14 +46,12 @@ def looks(runs: Runs) -> tuple[Block, ...]:
         if not earlier:
             blocks.append(Text("No earlier scoring of these cells by any model is recorded."))
             continue
-        others = len(earlier) - len(again)
-        blocks.append(
-            Text(
-                f"these cells had been scored {_times(len(earlier))} before: {len(again)} by this recipe "
-                f"with this seed, {others} by other models.",
-                strong="Not the first look:" if again else "The first look of this recipe with this seed:",
-            )
+        counts = (
+            f"these cells had been scored {_times(len(earlier))} before: {len(again)} by this recipe with "
+            f"this seed, {len(earlier) - len(again)} by other models."
         )
+        strong = "Not the first look:" if again else "The first look of this recipe with this seed:"
+        blocks.append(Text(counts, strong))
         shown, more = shortened(earlier, LISTED)
         rows = tuple((look.at, look.recipe, str(look.seed), look.model_id) for look in shown)
         caption = f"Earlier scorings of the test cells of {run.name}, oldest first"

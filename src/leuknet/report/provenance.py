@@ -27,17 +27,7 @@ def model_card(runs: Runs) -> tuple[Block, ...]:
     return (
         Text("Headings after Mitchell et al. (2019), “Model cards for model reporting”, FAT*, 220-229."),
         Heading("Model details"),
-        Facts(
-            (
-                ("Recipe", each(runs, lambda run: f"{run.card.recipe.name}, after {run.card.recipe.source}")),
-                ("Network", each(runs, facts.network_text)),
-                ("Training", each(runs, lambda run: facts.optimiser_text(run.card.recipe))),
-                ("Seed", each(runs, lambda run: str(run.card.recipe.seed))),
-                ("Model", each(runs, lambda run: run.evaluation.model_id)),
-                ("Trained at", each(runs, lambda run: run.card.created_at)),
-                ("Software", each(runs, facts.software_text)),
-            )
-        ),
+        _model_details(runs),
         *_histories(runs),
         Heading("Intended use"),
         Text(
@@ -71,6 +61,20 @@ def model_card(runs: Runs) -> tuple[Block, ...]:
     )
 
 
+def _model_details(runs: Runs) -> Facts:
+    return Facts(
+        (
+            ("Recipe", each(runs, lambda run: f"{run.card.recipe.name}, after {run.card.recipe.source}")),
+            ("Network", each(runs, facts.network_text)),
+            ("Training", each(runs, lambda run: facts.optimiser_text(run.card.recipe))),
+            ("Seed", each(runs, lambda run: str(run.card.recipe.seed))),
+            ("Model", each(runs, lambda run: run.evaluation.model_id)),
+            ("Trained at", each(runs, lambda run: run.card.created_at)),
+            ("Software", each(runs, facts.software_text)),
+        )
+    )
+
+
 def metrics_text() -> str:
     """Return the metrics of every report by name."""
     titles = [metric.title for metric in METRICS.values()]
@@ -92,7 +96,7 @@ def training_data_text(run: RunRecord) -> str:
 
 def data_card(runs: Runs) -> tuple[Block, ...]:
     """Return what the data sets say of themselves, each once."""
-    cards = list({run.data: None for run in runs if run.data is not None})
+    cards = dict.fromkeys(run.data for run in runs if run.data is not None)
     blocks: list[Block] = []
     for card in cards:
         if len(cards) > 1:
@@ -107,13 +111,13 @@ def data_card(runs: Runs) -> tuple[Block, ...]:
 def split(runs: Runs) -> tuple[Block, ...]:
     """Return which cells were on which side, and the proof that sides have nothing in common."""
     blocks: list[Block] = []
-    seen: dict[tuple[str, Overlap | None], list[RunRecord]] = {}
+    by_split: dict[tuple[str, Overlap | None], list[RunRecord]] = {}
     for run in runs:
-        seen.setdefault((run.manifest.fingerprint, run.overlap), []).append(run)
-    for (_, overlap), group in seen.items():
-        if len(seen) > 1:
-            blocks.append(Heading(", ".join(run.name for run in group)))
-        blocks += [*_manifest_blocks(group[0]), *_overlap_blocks(overlap)]
+        by_split.setdefault((run.manifest.fingerprint, run.overlap), []).append(run)
+    for (_, overlap), alike in by_split.items():
+        if len(by_split) > 1:
+            blocks.append(Heading(", ".join(run.name for run in alike)))
+        blocks += [*_manifest_blocks(alike[0]), *_overlap_blocks(overlap)]
     return tuple(blocks)
 
 
@@ -136,9 +140,9 @@ def _histories(runs: Runs) -> list[Block]:
 
 def _data_blocks(card: DataCard) -> list[Block]:
     normal, leukaemic = card.class_names
-    canvas = (
-        "images have no common scale" if card.canvas_px is None else f"{card.canvas_px} pixels, at true scale"
-    )
+    canvas = "images have no common scale"
+    if card.canvas_px is not None:
+        canvas = f"{card.canvas_px} pixels, at true scale"
     findings, more = shortened(card.findings, LISTED)
     blocks: list[Block] = [
         Facts(
@@ -168,7 +172,8 @@ def _data_blocks(card: DataCard) -> list[Block]:
     if not findings:
         return [*blocks, Text("The reader found nothing to remark.")]
     items = tuple(
-        f"{one.severity}, {one.kind}: {one.message}{f' ({one.path})' if one.path else ''}" for one in findings
+        f"{finding.severity}, {finding.kind}: {finding.message}{f' ({finding.path})' if finding.path else ''}"
+        for finding in findings
     )
     remarks = Text(f"{counted(len(card.findings), 'remark')} of the reader:")
     return [*blocks, remarks, Bullets(items, more)]
@@ -202,7 +207,7 @@ def _manifest_blocks(run: RunRecord) -> list[Block]:
                     f"{side.leukaemic:,}",
                     f"{side.normal:,}",
                     f"{len(side.subjects):,}",
-                    _who(side),
+                    _subjects_text(side),
                 )
                 for name, side in manifest.sides.items()
             ),
@@ -210,7 +215,7 @@ def _manifest_blocks(run: RunRecord) -> list[Block]:
     ]
 
 
-def _who(side: ManifestSide) -> str:
+def _subjects_text(side: ManifestSide) -> str:
     shown, more = shortened(side.subjects, _SUBJECTS)
     parts = [", ".join(shown)] if shown else []
     parts += [f"and {more:,} more"] if more else []
@@ -227,17 +232,18 @@ def _overlap_blocks(overlap: Overlap | None) -> list[Block]:
                 strong="Not proven.",
             )
         ]
-    verdict = (
-        "No two sides have anything in common." if overlap.is_disjoint else "Sides have something in common."
-    )
-    near = [(f"{pair.first} and {pair.second}", *one) for pair in overlap.pairs for one in pair.near]
-    shown, more = shortened(near, LISTED)
+    disjoint = "No two sides have anything in common."
+    near = [
+        f"{pair.first} and {pair.second}: {first} and {second}, {bits} bits"
+        for pair in overlap.pairs
+        for first, second, bits in pair.near
+    ]
     blocks: list[Block] = [
         Text(
             "Every cell of a side was compared with every cell of the other: the person, the bytes, and "
             f"the picture by its perceptual hash ({overlap.hash_name}, {overlap.hash_bits} bits). Images "
             f"whose hashes differ in at most {overlap.near_bits} bits count as near-duplicates.",
-            strong=verdict,
+            strong=disjoint if overlap.is_disjoint else "Sides have something in common.",
         ),
         Table(
             "What two sides have in common",
@@ -245,7 +251,4 @@ def _overlap_blocks(overlap: Overlap | None) -> list[Block]:
             tuple(tuple(row) for row in overlap_rows(overlap)),
         ),
     ]
-    if near:
-        items = tuple(f"{sides}: {first} and {second}, {bits} bits" for sides, first, second, bits in shown)
-        blocks.append(Bullets(items, more))
-    return blocks
+    return [*blocks, Bullets(*shortened(near, LISTED))] if near else blocks

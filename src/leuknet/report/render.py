@@ -10,7 +10,6 @@ Start at `render`; `embedded_file` and `embedded_figure` make the sources of its
 from __future__ import annotations
 
 import base64
-import io
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from leuknet.errors import DataError
-from leuknet.figures.frame import house_style
+from leuknet.figures.frame import png_of
 
 LISTED = 50
 """Entries of a list that are written out in full; the page says how many more there are."""
@@ -66,10 +65,7 @@ def embedded_file(path: Path) -> str:
 
 def embedded_figure(figure: Figure) -> str:
     """Return a drawn figure as a data URI; the same figure gives the same text."""
-    buffer = io.BytesIO()
-    with house_style():
-        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return _data_uri(buffer.getvalue())
+    return _data_uri(png_of(figure, dpi=_DPI))
 
 
 def _data_uri(content: bytes) -> str:

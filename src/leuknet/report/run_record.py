@@ -188,11 +188,9 @@ def _name(evaluation: Evaluation) -> str:
 def _unique_name(run: RunRecord, runs: Sequence[RunRecord]) -> str:
     """Add the part, the model or the folder to a name that other runs have too."""
     alike = [other.evaluation for other in runs if other.name == run.name]
-    mine = run.evaluation
     if len(alike) == 1:
         return run.name
-    if len({one.part for one in alike}) == len(alike):
-        return f"{run.name}, {mine.part}"
-    if len({one.model_id for one in alike}) == len(alike):
-        return f"{run.name}, {mine.model_id}"
-    return f"{run.name}, {mine.model_id}, number {runs.index(run) + 1}"
+    for field in ("part", "model_id"):
+        if len({getattr(evaluation, field) for evaluation in alike}) == len(alike):
+            return f"{run.name}, {getattr(run.evaluation, field)}"
+    return f"{run.name}, {run.evaluation.model_id}, number {runs.index(run) + 1}"

@@ -56,14 +56,14 @@ def report_html(runs: Runs) -> str:
     """Return the report of runs as one HTML page."""
     sections = make_sections(runs)
     evaluations = [run.evaluation for run in runs]
-    data = ", ".join(sorted({one.dataset for one in evaluations}))
+    data = ", ".join(sorted({evaluation.dataset for evaluation in evaluations}))
     title = (
         f"{runs[0].name} on {data}" if len(runs) == 1 else f"{counted(len(runs), 'run')} compared on {data}"
     )
     return render(
         "report.html",
         title=title,
-        simulated=any(one.simulated for one in evaluations),
+        simulated=any(evaluation.simulated for evaluation in evaluations),
         places=[(section.id, section.title) for section in sections],
         sections=sections,
         runs=len(runs),
