@@ -6,16 +6,15 @@ Start at `draw_scores`.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leuknet.errors import ShapeError
 from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.standings import Row
 from leuknet.figures.frame import BLUE, INK, MUTED, axes_at, framed, house_style, shortened
-from leuknet.types import Interval
 
 SHOWN = ("auroc", "balanced_accuracy", "subject_accuracy", "ece")
 """Metrics with a panel, of those that all rows have."""
@@ -23,32 +22,8 @@ SHOWN = ("auroc", "balanced_accuracy", "subject_accuracy", "ece")
 _ROW_IN, _NAME_IN, _WIDTH_IN = 0.34, 2.35, 10.6
 
 
-class ScoreRow(Protocol):
-    """What a row must tell: its name, scores with intervals, and the value of each seed."""
-
-    @property
-    def name(self) -> str:
-        """As tables show it."""
-        ...
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether it is something that should not work as well."""
-        ...
-
-    @property
-    def scores(self) -> Mapping[str, Interval]:
-        """Metric to mean over seeds."""
-        ...
-
-    @property
-    def by_seed(self) -> Mapping[str, Sequence[float]]:
-        """Metric to the value of each seed."""
-        ...
-
-
 @house_style()
-def draw_scores(rows: Sequence[ScoreRow], *, subtitle: str, simulated: bool) -> Figure:
+def draw_scores(rows: Sequence[Row], *, subtitle: str, simulated: bool) -> Figure:
     """Draw mean scores with their intervals, and small ticks where single seeds lie.
 
     Parameters
@@ -83,7 +58,7 @@ def draw_scores(rows: Sequence[ScoreRow], *, subtitle: str, simulated: bool) -> 
     return figure
 
 
-def _draw_panel(axes: Axes, rows: Sequence[ScoreRow], metric: str, *, names: bool) -> None:
+def _draw_panel(axes: Axes, rows: Sequence[Row], metric: str, *, names: bool) -> None:
     factor = 100 if METRICS[metric].is_percent else 1
     for place, row in enumerate(rows):
         score = row.scores[metric]
@@ -113,7 +88,7 @@ def _draw_panel(axes: Axes, rows: Sequence[ScoreRow], metric: str, *, names: boo
     axes.spines["left"].set_visible(False)
 
 
-def _shown_names(rows: Sequence[ScoreRow]) -> list[str]:
+def _shown_names(rows: Sequence[Row]) -> list[str]:
     """Names that fit: settings that were changed are left out where the rest tells rows apart."""
     brief = [
         f"{head} (changed)" if changed else head
