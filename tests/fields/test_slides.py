@@ -16,7 +16,8 @@ from PIL import Image
 
 from leuknet.errors import MissingExtraError, SettingError, ShapeError, UnreadableImageError
 from leuknet.fields.slide_layout import by_segments
-from leuknet.fields.slides import MAX_FIELD_SIDE_PX, open_field
+from leuknet.fields.slide_picture import MAX_FIELD_SIDE_PX
+from leuknet.fields.slides import open_field
 from leuknet.types import Pixels
 
 tifffile = pytest.importorskip("tifffile")

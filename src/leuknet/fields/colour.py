@@ -114,19 +114,16 @@ def measure_colours(windows: Iterable[Pixels], microns_per_pixel: float) -> Fiel
     factor = reduction(microns_per_pixel)
     side_um = factor * microns_per_pixel
     smooth = [_smoothed(_reduced(pixels, factor), side_um) for pixels in windows]
-    green = np.concatenate([one[::3, ::3, 1].ravel() for one in smooth])
+    sampled = np.concatenate([window[::3, ::3].reshape(-1, 3) for window in smooth])
+    green = sampled[:, 1]
     if np.ptp(green) < 1:
-        raise DataError(
-            "cannot find cells in this image",
-            why="it is of one colour only",
-            fix="use an image of a stained smear",
-        )
+        what, why = "cannot find cells in this image", "it is of one colour only"
+        raise DataError(what, why=why, fix="use an image of a stained smear")
     bright = float(threshold_otsu(green))
-    light = np.concatenate([one[::3, ::3].reshape(-1, 3) for one in smooth])[green > bright]
-    glass = np.median(light, axis=0).astype(np.float32)
+    glass = np.median(sampled[green > bright], axis=0).astype(np.float32)
     near, far = np.zeros(_BINS**3), np.zeros(_BINS**3)
-    for one in smooth:
-        density = _density(one, glass, bright, side_um)
+    for window in smooth:
+        density = _density(window, glass, bright, side_um)
         away = distance_to(nuclei(density, _score(density), side_um)) * side_um
         colours = _colour_numbers(density)
         near += np.bincount(colours[(away > 0) & (away < _NEAR_UM)], minlength=_BINS**3)

@@ -16,7 +16,7 @@ from skimage.measure import regionprops
 
 from leuknet.fields.colour import WORKING_UM, FieldView
 from leuknet.fields.find import MOST_UM, Regions
-from leuknet.fields.shapes import fill_holes
+from leuknet.fields.shapes import box_of, fill_holes
 from leuknet.types import CellBox, CellFlag, FoundCell, Mask, Pixels
 
 _SMALL_UM2, _LARGE_UM2 = 30.0, 450.0
@@ -46,26 +46,20 @@ def describe(
         Height and width of the image.
     """
     for region in regionprops(regions):
-        rows, columns = region.slice
-        sides_um = [(one.stop - one.start) * view.microns_per_pixel for one in (rows, columns)]
-        if max(sides_um) > MOST_UM:
+        longest_px = max(side.stop - side.start for side in region.slice)
+        if longest_px * view.microns_per_pixel > MOST_UM:
             continue
         # One more on each side, for what touches.
-        around = tuple(slice(max(0, one.start - 1), one.stop + 1) for one in (rows, columns))
+        around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in region.slice)
         mask = regions[around] == region.label
         nucleus = _nucleus(view.score[around], mask, view.microns_per_pixel)
         y, x = np.nonzero(nucleus)
         sharpness = _sharpness(view, around, mask)
         area_um2 = float(region.area * view.microns_per_pixel**2)
-        nucleus_um2 = float(y.size * view.microns_per_pixel**2)
         place, full, full_nucleus = _enlarge(mask, nucleus, around, view.factor, pixels.shape[:2])
-        box = CellBox(
-            at[0] + place[0].start, at[1] + place[1].start, at[0] + place[0].stop, at[1] + place[1].stop
-        )
+        box = box_at(place, at)
         noted: dict[CellFlag, bool] = {
-            "border": min(box.top_px, box.left_px) <= 0
-            or box.bottom_px >= whole[0]
-            or box.right_px >= whole[1],
+            "border": _meets_border(box, whole),
             "touching": _touching_share(regions[around], mask) > _TOUCHING_SHARE,
             "blurred": sharpness < _LEAST_SHARPNESS,
             "small": area_um2 < _SMALL_UM2,
@@ -81,10 +75,22 @@ def describe(
             mask=full,
             nucleus=full_nucleus,
             area_um2=area_um2,
-            nucleus_um2=nucleus_um2,
+            nucleus_um2=float(y.size * view.microns_per_pixel**2),
             sharpness=sharpness,
             flags=tuple(flag for flag, is_so in noted.items() if is_so),
         )
+
+
+def box_at(place: tuple[slice, slice], at: tuple[int, int]) -> CellBox:
+    """Return the box of a place in a window, whose upper left corner is at this row and column."""
+    rows, columns = place
+    return CellBox(
+        at[0] + int(rows.start), at[1] + int(columns.start), at[0] + int(rows.stop), at[1] + int(columns.stop)
+    )
+
+
+def _meets_border(box: CellBox, whole: tuple[int, int]) -> bool:
+    return min(box.top_px, box.left_px) <= 0 or box.bottom_px >= whole[0] or box.right_px >= whole[1]
 
 
 def _nucleus(score: np.ndarray[tuple[int, ...], np.dtype[np.float32]], mask: Mask, side_um: float) -> Mask:
@@ -112,25 +118,17 @@ def _touching_share(around: Regions, mask: Mask) -> float:
 
 
 def _enlarge(
-    mask: Mask,
-    nucleus: Mask,
-    window: tuple[slice, ...],
-    factor: int,
-    shape: tuple[int, ...],
+    mask: Mask, nucleus: Mask, window: tuple[slice, ...], factor: int, shape: tuple[int, ...]
 ) -> tuple[tuple[slice, slice], Mask, Mask]:
     """Return place, mask and nucleus at full resolution, with smooth outlines."""
     top, left = window[0].start * factor, window[1].start * factor
     size = mask.shape[1] * factor, mask.shape[0] * factor
     full, full_nucleus = (
-        np.asarray(Image.fromarray(one * np.uint8(255)).resize(size, Image.Resampling.BILINEAR)) > 127
-        for one in (mask, nucleus)
+        np.asarray(Image.fromarray(part * np.uint8(255)).resize(size, Image.Resampling.BILINEAR)) > 127
+        for part in (mask, nucleus)
     )
     # The last working row and column may reach beyond the image.
     full = full[: shape[0] - top, : shape[1] - left]
-    rows, columns = np.flatnonzero(full.any(axis=1)), np.flatnonzero(full.any(axis=0))
-    inner = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    place = (
-        slice(top + int(rows[0]), top + int(rows[-1]) + 1),
-        slice(left + int(columns[0]), left + int(columns[-1]) + 1),
-    )
+    rows, columns = inner = box_of(full)
+    place = slice(top + rows.start, top + rows.stop), slice(left + columns.start, left + columns.stop)
     return place, full[inner], (full_nucleus[: shape[0] - top, : shape[1] - left] & full)[inner]

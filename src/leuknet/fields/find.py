@@ -12,6 +12,7 @@ Start at `find_by_stain`. Numbers were chosen on one half of the published image
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import cast
 
@@ -21,14 +22,8 @@ from scipy import ndimage
 from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
-from leuknet.fields.colour import (
-    OPENING_UM,
-    FieldColours,
-    FieldView,
-    foreignness,
-    nuclei,
-)
-from leuknet.fields.shapes import distance_to, fill_holes, opened
+from leuknet.fields.colour import OPENING_UM, FieldColours, FieldView, foreignness, nuclei
+from leuknet.fields.shapes import box_of, distance_to, fill_holes, opened
 from leuknet.types import Mask
 
 Regions = NDArray[np.int64]
@@ -82,10 +77,9 @@ def find_by_stain(view: FieldView, colours: FieldColours) -> Regions:
 
 def _around(mask: Mask, margin_px: float) -> tuple[slice, slice]:
     """Return the box of a mask with a margin: most fields are empty but for one cell."""
-    first, last = np.argwhere(mask).min(axis=0) - margin_px, np.argwhere(mask).max(axis=0) + margin_px
-    top, left = np.maximum(0, np.floor(first)).astype(int).tolist()
-    bottom, right = np.ceil(last).astype(int).tolist()
-    return slice(top, bottom + 1), slice(left, right + 1)
+    margin = math.ceil(margin_px)
+    rows, columns = (slice(max(0, side.start - margin), side.stop + margin) for side in box_of(mask))
+    return rows, columns
 
 
 def _grow(view: FieldView, colours: FieldColours, nucleus: Mask) -> Regions:
@@ -157,10 +151,11 @@ def _neighbours(pieces: Regions, side_um: float) -> list[tuple[int, int]]:
     away_um = away * side_um
     nearest = np.where(away_um <= _GAP_UM, pieces[tuple(places)], 0)
     gaps: dict[tuple[int, int], float] = {}
-    for one, other in (((slice(1, None),), (slice(-1),)), ((..., slice(1, None)), (..., slice(-1)))):
-        meet = (nearest[one] != nearest[other]) & (nearest[one] > 0) & (nearest[other] > 0)
-        pairs = np.sort(np.stack([nearest[one][meet], nearest[other][meet]], axis=1), axis=1)
-        for pair, gap in zip(map(tuple, pairs.tolist()), (away_um[one] + away_um[other])[meet], strict=True):
+    for owner, distance_um in ((nearest, away_um), (nearest.T, away_um.T)):
+        meet = (owner[1:] != owner[:-1]) & (owner[1:] > 0) & (owner[:-1] > 0)
+        pairs = np.sort(np.stack([owner[1:][meet], owner[:-1][meet]], axis=1), axis=1)
+        apart_um = (distance_um[1:] + distance_um[:-1])[meet]
+        for pair, gap in zip(map(tuple, pairs.tolist()), apart_um, strict=True):
             gaps[pair] = min(gap, gaps.get(pair, np.inf))
     return sorted((pair for pair in gaps if gaps[pair] <= _GAP_UM), key=lambda pair: (gaps[pair], pair))
 

@@ -68,11 +68,8 @@ def get_finder(name: str) -> Finder:
         If it needs a package that is not installed: before any image is opened.
     """
     if name not in FINDERS:
-        raise SettingError(
-            "cannot find cells",
-            why=f"there is no finder named {name!r}",
-            fix=f"use one of {', '.join(FINDERS)}",
-        )
+        why, fix = f"there is no finder named {name!r}", f"use one of {', '.join(FINDERS)}"
+        raise SettingError("cannot find cells", why=why, fix=fix)
     if name == "cellpose":
         _cellpose()
     elif name == "stardist":

@@ -135,7 +135,7 @@ def _cell(feature: dict[str, Any], number: int) -> OutlinedCell | None:
 def _numbers(measurements: Any) -> dict[str, float]:
     # QuPath wrote a list of names and values up to 0.3, a map since.
     if isinstance(measurements, list):
-        measurements = {one["name"]: one["value"] for one in measurements}
+        measurements = {entry["name"]: entry["value"] for entry in measurements}
     return {
         str(name): float(value)
         for name, value in (measurements or {}).items()

@@ -104,7 +104,7 @@ def with_small_levels(field: Field, folder: Path) -> Field:
     scale = 1.0
     while max(field.height_px, field.width_px) / scale > _SMALL_PX:
         stored = [max(_scale(field, level)) for level in field.whole_levels]
-        following = [one for one in stored if scale < one <= _WIDEST_STEP * scale]
+        following = [smaller for smaller in stored if scale < smaller <= _WIDEST_STEP * scale]
         if following:
             scale = max(following)
             continue
@@ -130,8 +130,8 @@ def _read(
     """Return a region, counted in pixels that are `ratio` times as large as those of a level."""
     top, left, height, width = region
     (first, last, upper, lower), (start, end, before, behind) = (
-        _span(at, length, one, size)
-        for at, length, one, size in zip(
+        _span(at, length, times, size)
+        for at, length, times, size in zip(
             (top, left), (height, width), ratio, (level.height_px, level.width_px), strict=True
         )
     )

@@ -35,6 +35,12 @@ def fill_holes(mask: Mask, area_px: float) -> Mask:
     return cast(Mask, remove_small_holes(mask, max_size=area_px))
 
 
+def box_of(mask: Mask) -> tuple[slice, slice]:
+    """Return the rows and columns of the smallest box that holds all of a mask; it must not be empty."""
+    (box,) = ndimage.find_objects(mask.view(np.uint8))
+    return cast(tuple[slice, slice], box)
+
+
 def keep_large(mask: Mask, area_px: float) -> Mask:
     """Remove the connected parts that are smaller than this area."""
     labels, _ = ndimage.label(mask)

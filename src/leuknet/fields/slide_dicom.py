@@ -6,6 +6,7 @@ Start at `open_dicom`.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leuknet.errors import UnreadableImageError
@@ -23,13 +24,10 @@ from leuknet.fields.slide_layout import (
     unreadable,
 )
 from leuknet.fields.slide_openslide import open_openslide
+from leuknet.types import Pixels
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pydicom import Dataset
-
-    from leuknet.types import Pixels
 
 
 def open_dicom(path: Path) -> Layout:

@@ -10,65 +10,38 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from leuknet.errors import MissingExtraError, UnreadableImageError
 from leuknet.images.reading import WARNINGS_LOCK
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from leuknet.types import Pixels
+from leuknet.types import Pixels
 
 MAX_TILE_PX = 64 * 2**20
 """Pixels that a tile, strip or frame may have; scanners write at most 4096 a side."""
 
-
 MAX_SLIDE_SIDE_PX = 1_000_000
 """A whole slide at 0.1 micrometres a pixel stays below."""
 
-
 _SCALES_UM = (0.01, 10.0)
-
 
 # What cameras, screens, printers and scanners write when nobody measured a scale; those up to 2540 dpi fall
 # out of `_SCALES_UM` anyway.
 _USUAL_DPI = (
-    72,
-    75,
-    96,
-    100,
-    120,
-    144,
-    150,
-    180,
-    200,
-    240,
-    300,
-    350,
-    400,
-    600,
-    1200,
-    2400,
-    3200,
-    4800,
-    6400,
-    9600,
-)
-
+    72, 75, 96, 100, 120, 144, 150, 180, 200, 240, 300, 350, 400, 600, 1200, 2400, 3200, 4800, 6400, 9600,
+)  # fmt: skip
 
 COPY_AGAIN = "copy it again from its source"
-
-
 EXPORT = "export it as an 8-bit RGB pyramidal TIFF"
-
-
 ONE_PLANE = "export the one plane wanted as an 8-bit RGB image"
+
+RegionReader = Callable[[int, int, int, int], Pixels]
+"""Takes top, left, height and width in pixels of a level; gives (height, width, 3) uint8."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +56,14 @@ class Level:
         Size of what is decoded at once: a tile, a strip, a frame; 1 x 1 if any region costs no more than
         its own pixels.
     read
-        Takes top, left, height and width in this level's pixels; gives (height, width, 3) uint8.
+        Reads a region of it.
     """
 
     height_px: int
     width_px: int
     segment_height_px: int
     segment_width_px: int
-    read: Callable[[int, int, int, int], Pixels]
+    read: RegionReader
 
 
 @dataclass(frozen=True)
@@ -125,7 +98,10 @@ def unreadable(path: Path, why: str, fix: str) -> UnreadableImageError:
 
 @contextmanager
 def ignored_warnings() -> Iterator[None]:
-    """Keep a library's remarks on a file from the user's screen; the checks here are stricter."""
+    """Keep a library's remarks on a file from the user's screen; the checks here are stricter.
+
+    The filters of `warnings` belong to the whole process, so all that change them must share one lock.
+    """
     with WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -142,8 +118,7 @@ def microns_of_resolution(resolution: object, unit: object) -> float | None:
         ResolutionUnit: 2 for inch, 3 for centimetre.
     """
     try:
-        per_unit = float(resolution)  # type: ignore[arg-type]
-        per_inch = per_unit * {2: 1.0, 3: 2.54}[unit]  # type: ignore[index]
+        per_inch = float(resolution) * {2: 1.0, 3: 2.54}[unit]  # type: ignore[arg-type, index]
         if any(abs(per_inch - usual) < 0.01 * usual for usual in _USUAL_DPI):
             return None
         return 25_400 / per_inch
@@ -169,11 +144,9 @@ def slides_extra() -> Iterator[None]:
     try:
         yield
     except (ImportError, OSError) as error:  # OSError: OpenSlide's shared library does not load
-        raise MissingExtraError(
-            "cannot open a whole slide",
-            why=f"a library is missing: {error}",
-            fix="pip install 'leuknet[slides]'",
-        ) from error
+        why = f"a library is missing: {error}"
+        fix = "pip install 'leuknet[slides]'"
+        raise MissingExtraError("cannot open a whole slide", why=why, fix=fix) from error
 
 
 def number(text: object) -> float | None:
@@ -201,7 +174,7 @@ def check_claims(path: Path, size: tuple[int, int], segment: tuple[int, int]) ->
 
 def by_segments(
     segment: Callable[[int, int], Pixels], size: tuple[int, int], tile: tuple[int, int]
-) -> Callable[[int, int, int, int], Pixels]:
+) -> RegionReader:
     """Return a reader of regions that decodes only the tiles that meet the region.
 
     `segment` takes a tile's row and column and gives its pixels, of `tile` size or cut at the image's edge.

@@ -6,7 +6,7 @@ Start at `open_openslide`.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -20,11 +20,7 @@ from leuknet.fields.slide_layout import (
     slides_extra,
     unreadable,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from leuknet.types import Pixels
+from leuknet.types import Pixels
 
 
 def open_openslide(path: Path) -> Layout:
@@ -48,10 +44,10 @@ def open_openslide(path: Path) -> Layout:
 
         def level(number: int) -> Level:
             width, height = slide.level_dimensions[number]
-            tile = [
+            down, across = (
                 int(said.get(f"openslide.level[{number}].tile-{side}", 1)) for side in ("height", "width")
-            ]
-            check_claims(path, (height, width), (tile[0], tile[1]))
+            )
+            check_claims(path, (height, width), (down, across))
             downsample = slide.level_downsamples[number]
 
             def read(top: int, left: int, height: int, width: int) -> Pixels:
@@ -62,7 +58,7 @@ def open_openslide(path: Path) -> Layout:
                     rgba = Image.alpha_composite(white, rgba)
                 return np.array(rgba.convert("RGB"))
 
-            return Level(height, width, tile[0], tile[1], read)
+            return Level(height, width, down, across, read)
 
         levels = tuple(level(number) for number in range(slide.level_count))
         across, down = (said.get(f"openslide.mpp-{axis}") for axis in "xy")

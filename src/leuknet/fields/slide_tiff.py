@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import math
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from leuknet.fields.slide_layout import (
     ONE_PLANE,
     Layout,
     Level,
+    RegionReader,
     by_segments,
     check_claims,
     microns_of_resolution,
@@ -33,21 +35,15 @@ from leuknet.fields.slide_layout import (
     unreadable,
 )
 from leuknet.fields.slide_openslide import open_openslide
+from leuknet.types import Pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     import tifffile
-
-    from leuknet.types import Pixels
 
 _MICRONS = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "Å": 1e-4}
 
-
 # Those of which a tile's size is known before it is decoded.
 _COMPRESSIONS = {1, 5, 7, 8, 32773, 32946, 34712, 34925, 50000}
-
 
 _IMAGES_IN_TILES = {7: JpegImagePlugin.JpegImageFile, 34712: Jpeg2KImagePlugin.Jpeg2KImageFile}
 
@@ -70,15 +66,15 @@ def open_tiff(path: Path) -> Layout:
         # A multi-file OME-TIFF names other files, which could lie anywhere.
         tiff = stack.enter_context(tifffile.TiffFile(path, _multifile=False))
         every = list(tiff.series)
-        series = max(every, key=lambda one: one.keyframe.imagewidth * one.keyframe.imagelength)
+        series = max(every, key=lambda image: image.keyframe.imagewidth * image.keyframe.imagelength)
         page, *pages = (_first_page(level) for level in series.levels)
         _check_planes(path, dict(zip(series.axes, series.shape, strict=True)))
-        for one in (page, *pages):
-            _check_colours(path, one)
+        for level in (page, *pages):
+            _check_colours(path, level)
         vendor = openslide.OpenSlide.detect_format(path)
         if vendor not in (None, "generic-tiff"):
             return open_openslide(path)
-        levels = tuple(_tiff_level(path, tiff, one) for one in (page, *pages))
+        levels = tuple(_tiff_level(path, tiff, level) for level in (page, *pages))
         if tiff.is_ome:
             scale, notes = _ome_scale(path, _ome_pixels(tiff, every.index(series)))
         else:
@@ -161,31 +157,37 @@ def _tiff_level(path: Path, tiff: tifffile.TiffFile, page: tifffile.TiffPage) ->
         raise unreadable(path, "damaged: some of its tiles or strips are missing", COPY_AGAIN)
 
     def segment(row: int, column: int) -> Pixels:
-        parts = [decoded((plane * down + row) * across + column) for plane in range(planes)]
-        return np.concatenate(parts, axis=-1) if planes > 1 else parts[0]
-
-    def decoded(index: int) -> Pixels:
-        count = page.databytecounts[index]
-        if count == 0:  # scanners leave out tiles without anything on them
-            return np.full((*tile, 3 // planes), 255, np.uint8)
-        file.seek(page.dataoffsets[index])
-        data = file.read(count)
-        if len(data) < count:
-            raise ValueError(f"{len(data)} of {count} bytes are left")
-        if page.compression in _IMAGES_IN_TILES:
-            with _IMAGES_IN_TILES[page.compression](io.BytesIO(data)) as claim:
-                if claim.width > tile[1] or claim.height > tile[0]:
-                    raise ValueError(f"a tile claims {claim.size} pixels")
-        pixels, _, _ = page.decode(data, index, jpegtables=page.jpegtables)
-        if pixels is None or pixels.dtype != np.uint8:
-            raise ValueError("a tile holds other data than its header says")
-        first: Pixels = pixels[0]  # of a depth of one
-        return first
+        numbers = [(plane * down + row) * across + column for plane in range(planes)]
+        if planes > 1:
+            return np.concatenate([_decoded(file, page, number, (*tile, 1)) for number in numbers], axis=-1)
+        return _decoded(file, page, numbers[0], (*tile, 3))
 
     return Level(*size, *tile, by_segments(segment, size, tile))
 
 
-def _by_rows(file: tifffile.FileHandle, offset: int, across: int) -> Callable[[int, int, int, int], Pixels]:
+def _decoded(
+    file: tifffile.FileHandle, page: tifffile.TiffPage, number: int, shape: tuple[int, int, int]
+) -> Pixels:
+    """Return a tile or strip, of at most this shape."""
+    count = page.databytecounts[number]
+    if count == 0:  # scanners leave out tiles without anything on them
+        return np.full(shape, 255, np.uint8)
+    file.seek(page.dataoffsets[number])
+    data = file.read(count)
+    if len(data) < count:
+        raise ValueError(f"{len(data)} of {count} bytes are left")
+    if page.compression in _IMAGES_IN_TILES:
+        with _IMAGES_IN_TILES[page.compression](io.BytesIO(data)) as claim:
+            if claim.width > shape[1] or claim.height > shape[0]:
+                raise ValueError(f"a tile claims {claim.size} pixels")
+    pixels, _, _ = page.decode(data, number, jpegtables=page.jpegtables)
+    if pixels is None or pixels.dtype != np.uint8:
+        raise ValueError("a tile holds other data than its header says")
+    first: Pixels = pixels[0]  # of a depth of one
+    return first
+
+
+def _by_rows(file: tifffile.FileHandle, offset: int, across: int) -> RegionReader:
     """Read uncompressed pixels where they lie: such files often are one single strip."""
 
     def read(top: int, left: int, height: int, width: int) -> Pixels:

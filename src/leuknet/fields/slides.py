@@ -8,7 +8,7 @@ The file's content decides which reader opens it, never its name alone:
 
 | content | reader |
 |---|---|
-| PNG, JPEG, BMP; a TIFF of one untiled page, a side at most `MAX_FIELD_SIDE_PX` | `images.read_pixels` |
+| PNG, JPEG, BMP; a TIFF of one untiled page that is small enough | `slide_picture.open_picture` |
 | any other TIFF, BigTIFF, OME-TIFF, SVS, NDPI | `slide_tiff.open_tiff` |
 | DICOM | `slide_dicom.open_dicom` |
 | one of the slide names in `_SEVERAL_FILES`: MRXS begins like a JPEG | `slide_openslide.open_openslide` |
@@ -25,33 +25,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from leuknet.errors import LeukNetError, MissingExtraError, SettingError, ShapeError
 from leuknet.fields.slide_dicom import open_dicom
-from leuknet.fields.slide_layout import (
-    Layout,
-    Level,
-    ignored_warnings,
-    microns_of_resolution,
-    one_scale,
-    unreadable,
-)
+from leuknet.fields.slide_layout import COPY_AGAIN, Layout, Level, unreadable
 from leuknet.fields.slide_openslide import open_openslide
+from leuknet.fields.slide_picture import (
+    first_directory,
+    held_layout,
+    is_plain,
+    open_picture,
+    scale_of_directory,
+)
 from leuknet.fields.slide_tiff import open_tiff
-from leuknet.images.reading import MAX_FILE_BYTES, read_pixels
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
-    from leuknet.types import Pixels
-
-MAX_FIELD_SIDE_PX = 12_000
-"""Longest side of an image that is held in memory as a whole; no microscope camera has more."""
+from leuknet.types import Pixels
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SEVERAL_FILES = {".mrxs", ".vms", ".vmu", ".svslide", ".czi"}
@@ -195,7 +187,9 @@ class Field:
         return max(1, round(self.height_px * factor)), max(1, round(self.width_px * factor))
 
     def _level_for(self, height: int, width: int) -> Level:
-        large = (one for one in self.whole_levels if one.height_px >= height and one.width_px >= width)
+        large = (
+            level for level in self.whole_levels if level.height_px >= height and level.width_px >= width
+        )
         return min(large, key=lambda level: level.width_px)
 
     def _shrink(self, level: Level, height: int, width: int) -> Pixels:
@@ -268,7 +262,7 @@ def open_field(path: Path) -> Field:
         raise
     except Exception as error:
         why = f"its header is damaged or cut off: {error!r}"
-        raise unreadable(path, why, "copy it again from its source") from error
+        raise unreadable(path, why, COPY_AGAIN) from error
 
 
 def hold_field(pixels: Pixels, *, name: str = "pixels") -> Field:
@@ -292,7 +286,7 @@ def hold_field(pixels: Pixels, *, name: str = "pixels") -> Field:
             why=f"the array is {pixels.shape} {pixels.dtype}, and must be (H, W, 3) uint8",
             fix="give RGB pixels from 0 to 255, such as numpy.asarray(image.convert('RGB'))",
         )
-    return Field(Path(name), _held(pixels, None, ()))
+    return Field(Path(name), held_layout(pixels, None, ()))
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -300,9 +294,8 @@ def _first_bytes(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
             # Opening a pipe would wait for ever.
-            raise unreadable(
-                path, "it is a folder, a device or a pipe", "name the image or slide file itself"
-            )
+            why = "it is a folder, a device or a pipe"
+            raise unreadable(path, why, "name the image or slide file itself")
         with path.open("rb") as file:
             head = file.read(132)
     except OSError as error:
@@ -310,7 +303,7 @@ def _first_bytes(path: Path) -> bytes:
     except (ValueError, RuntimeError) as error:  # a null character; a loop of links
         raise unreadable(path, repr(error), check) from error
     if not head:
-        raise unreadable(path, "the file has zero bytes", "copy it again from its source")
+        raise unreadable(path, "the file has zero bytes", COPY_AGAIN)
     return head
 
 
@@ -320,57 +313,13 @@ def _layout(path: Path, head: bytes) -> Layout:
     if head[128:] == b"DICM":
         return open_dicom(path)
     if not head.startswith(_TIFF):
-        return _picture(path, None)
-    first = _first_directory(path, head)
-    if first is not None and _is_plain(path, first):
-        across, down, unit = (first.get(tag) for tag in (282, 283, 296))
-        scale, _ = one_scale(microns_of_resolution(across, unit), microns_of_resolution(down, unit))
-        return _picture(path, scale)
+        return open_picture(path, None)
+    first = first_directory(path, head)
+    if first is not None and is_plain(path, first):
+        return open_picture(path, scale_of_directory(first))
     try:
         return open_tiff(path)
     except MissingExtraError:
         if first is None:
-            return _picture(path, None)  # most likely damaged, which needs no library to be told
+            return open_picture(path, None)  # most likely damaged, which needs no library to be told
         raise
-
-
-def _picture(path: Path, microns_per_pixel: float | None) -> Layout:
-    image = read_pixels(path, max_side_px=MAX_FIELD_SIDE_PX)
-    return _held(image.pixels, microns_per_pixel, image.warnings)
-
-
-def _held(pixels: Pixels, microns_per_pixel: float | None, warnings: tuple[str, ...]) -> Layout:
-    held = [pixels]
-
-    def read(top: int, left: int, height: int, width: int) -> Pixels:
-        (whole,) = held  # fails after `close`, as it does for a slide
-        return whole[top : top + height, left : left + width].copy()
-
-    height, width = pixels.shape[:2]
-    levels = (Level(height, width, 1, 1, read),)
-    return Layout(levels, microns_per_pixel, warnings, held.clear, serves_threads=True)
-
-
-def _first_directory(path: Path, head: bytes) -> TiffImagePlugin.ImageFileDirectory_v2 | None:
-    """Read the tags of a TIFF's first page with Pillow, which is always there; None if it cannot."""
-    directory = None
-    try:
-        with ignored_warnings(), path.open("rb") as file:
-            # The header of a BigTIFF is longer, and Pillow knows only the little-endian one.
-            directory = TiffImagePlugin.ImageFileDirectory_v2(head[: 16 if head[2] == 43 else 8])
-            file.seek(directory.next)
-            directory.load(file)
-            dict(directory)  # decodes the values
-    except Exception:
-        return None
-    return directory
-
-
-def _is_plain(path: Path, first: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
-    """Say whether a TIFF is one small picture: untiled, of one page, without a slide's description."""
-    sides = [first.get(tag) for tag in (256, 257)]
-    is_small = all(isinstance(side, int) and side <= MAX_FIELD_SIDE_PX for side in sides)
-    is_alone = not first.next and not {322, 330} & set(first)  # TileWidth, SubIFDs
-    described = str(first.get(270, ""))
-    is_slide = "<OME" in described[:4096] or described.startswith("Aperio")
-    return is_small and is_alone and not is_slide and path.stat().st_size <= MAX_FILE_BYTES

@@ -103,19 +103,13 @@ def draw_field(
     chosen = _choose(cells, leukaemic_share, seed=seed, rng=rng)
     crops = [_crop(draw_cell(cell.traits, cell.nuisance, seed=cell.seed)) for cell in chosen]
     places = _place([mask for _, mask in crops], (height_px, width_px), touching_share, rng)
-    density = np.zeros((height_px, width_px, 3), np.float32)
     taken = np.zeros((height_px, width_px), bool)
     found = []
     for (_, mask), cell, (top, left, touching) in zip(crops, chosen, places, strict=False):
         h, w = mask.shape
         taken[top : top + h, left : left + w] |= mask
-        box = CellBox(top, left, top + h, left + w)
-        found.append(TrueCell(box, mask, cell.subject.label, touching))
-    area_mm2 = height_px * width_px * FIELD_UM**2 / 1e6
-    for _ in range(rng.poisson(_RED_CELLS_PER_MM2 * area_mm2)):
-        _add_disc(density, taken, rng, diameter_um=rng.normal(7.5, 0.4), colour=_RED_CELL, pallor=0.45)
-    for _ in range(rng.poisson(_PLATELETS_PER_MM2 * area_mm2)):
-        _add_disc(density, taken, rng, diameter_um=rng.uniform(1.5, 2.5), colour=_PLATELET, pallor=0.0)
+        found.append(TrueCell(CellBox(top, left, top + h, left + w), mask, cell.subject.label, touching))
+    density = _strewn(taken, rng)
     light = 1 + 0.03 * np.linspace(-1, 1, width_px)[None, :, None] * rng.uniform(-1, 1)
     picture = _GLASS * light * np.exp(-density)
     for (pixels, mask), true in zip(crops, found, strict=False):
@@ -168,8 +162,7 @@ def _crop(drawn: Pixels) -> tuple[Pixels, Mask]:
     """Return the cell without the black around it; a fragment beside it, which is not of it, is left out."""
     labels, _ = ndimage.label(drawn.any(axis=2))
     mask = labels == np.bincount(labels.ravel())[1:].argmax() + 1
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    (window,) = ndimage.find_objects(mask.view(np.uint8))
     return drawn[window], mask[window]
 
 
@@ -191,11 +184,9 @@ def _place(
             if not (3 <= top <= shape[0] - h - 3 and 3 <= left <= shape[1] - w - 3):
                 continue
             # Cells that are not meant to touch keep 20 pixels apart.
-            gap = 1 if touching else 20
-            rows = slice(max(0, top - gap), top + h + gap)
-            columns = slice(max(0, left - gap), left + w + gap)
-            window = taken[rows, columns]
-            near = window if not touching else taken[top : top + h, left : left + w] & mask
+            near = taken[max(0, top - 20) : top + h + 20, max(0, left - 20) : left + w + 20]
+            if touching:
+                near = taken[top : top + h, left : left + w] & mask
             if near.any():
                 continue
             taken[top : top + h, left : left + w] |= mask
@@ -230,6 +221,17 @@ def _overlaps(place: tuple[int, int, bool], other: Mask, spot: tuple[int, int], 
     first = other[top - place[0] : bottom - place[0], left - place[1] : right - place[1]]
     second = mask[top - spot[0] : bottom - spot[0], left - spot[1] : right - spot[1]]
     return bool((first & second).any())
+
+
+def _strewn(taken: Mask, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return the optical density, (H, W, 3), of red cells and platelets that lie where no leukocyte is."""
+    density = np.zeros((*taken.shape, 3), np.float32)
+    area_mm2 = taken.size * FIELD_UM**2 / 1e6
+    for _ in range(rng.poisson(_RED_CELLS_PER_MM2 * area_mm2)):
+        _add_disc(density, taken, rng, diameter_um=rng.normal(7.5, 0.4), colour=_RED_CELL, pallor=0.45)
+    for _ in range(rng.poisson(_PLATELETS_PER_MM2 * area_mm2)):
+        _add_disc(density, taken, rng, diameter_um=rng.uniform(1.5, 2.5), colour=_PLATELET, pallor=0.0)
+    return density
 
 
 def _add_disc(

@@ -109,10 +109,10 @@ def draw_population(
     subjects = list_subjects()
     people = _draw_people(subjects, seed=seed)
     starts = _draw_starts(subjects, seed=seed)
-    first = {one.person: one.number for one in reversed(subjects)}
+    first = {subject.person: subject.number for subject in reversed(subjects)}
     means = class_means(separation)
     cells = []
-    for subject in (one for one in subjects if one.part in parts):
+    for subject in (subject for subject in subjects if subject.part in parts):
         person = people[subject.person]
         for place in range(max(at_least, round(scale * subject.images))):
             # Where ids are one person, some images sit under each of them, as published.
@@ -181,24 +181,24 @@ def list_subjects() -> tuple[Subject, ...]:
     The final phase's ids and labels are not public: we take 9 leukaemic and 8 normal persons.
     """
     images = {part: dict(counts) for part, counts in TRAINING_SUBJECTS.items()}
-    prelim = [[one for one in PRELIM_SUBJECTS if one.startswith("H") == (label == 0)] for label in Label]
-    stated = (COUNTS["prelim"].normal or 0, COUNTS["prelim"].leukaemic or 0)
-    images["prelim"] = {
-        k: v for n, ids in zip(stated, prelim, strict=True) for k, v in _share(n, ids).items()
-    }
+    normal, leukaemic = (
+        [name for name in PRELIM_SUBJECTS if name.startswith("H") == is_normal] for is_normal in (True, False)
+    )
+    prelim = COUNTS["prelim"]
+    images["prelim"] = _share(prelim.normal or 0, normal) | _share(prelim.leukaemic or 0, leukaemic)
     images["final"] = _share(COUNTS["final"].images, _FINAL_SUBJECTS)
-    person = {one: "+".join(group) for group in MERGED_SUBJECTS for one in group}
-    rows = [(part, one, n) for part, counts in images.items() for one, n in counts.items()]
+    person = {name: "+".join(group) for group in MERGED_SUBJECTS for name in group}
+    rows = [(part, name, n) for part, counts in images.items() for name, n in counts.items()]
     return tuple(
-        Subject(number, one, part, Label(one[0] not in "Hh"), person.get(one.upper(), one), n)
-        for number, (part, one, n) in enumerate(rows)
+        Subject(number, name, part, Label(name[0] not in "Hh"), person.get(name.upper(), name), n)
+        for number, (part, name, n) in enumerate(rows)
     )
 
 
 def _share(n: int, ids: Sequence[str]) -> dict[str, int]:
     """Share out `n` images as evenly as whole numbers allow."""
     ends = np.linspace(0, n, len(ids) + 1).round().astype(int).tolist()
-    return {one: end - start for one, (start, end) in zip(ids, pairwise(ends), strict=True)}
+    return {name: end - start for name, (start, end) in zip(ids, pairwise(ends), strict=True)}
 
 
 def _draw_people(subjects: Sequence[Subject], *, seed: int) -> dict[str, _Person]:
@@ -210,10 +210,11 @@ def _draw_people(subjects: Sequence[Subject], *, seed: int) -> dict[str, _Person
     rng = np.random.default_rng((seed, 3))
     people: dict[str, _Person] = {}
     for label in Label:
-        names = list(dict.fromkeys(one.person for one in subjects if one.label == label))
+        of_class = [subject for subject in subjects if subject.label == label]
+        names = list(dict.fromkeys(subject.person for subject in of_class))
         images = np.zeros((len(COUNTS), len(names)))
-        for one in (one for one in subjects if one.label == label):
-            images[list(COUNTS).index(one.part), names.index(one.person)] += one.images
+        for subject in of_class:
+            images[list(COUNTS).index(subject.part), names.index(subject.person)] += subject.images
         quantiles = ndtri((np.arange(len(names)) + 0.5) / len(names))
         quantiles /= quantiles.std()
         shifts = np.column_stack([_balanced_order(quantiles, images, rng) for _ in Traits._fields])
@@ -243,7 +244,7 @@ def _draw_starts(subjects: Sequence[Subject], *, seed: int) -> dict[int, NDArray
     rng = np.random.default_rng((seed, 4))
     starts: dict[int, NDArray[np.float64]] = {}
     for group in product(COUNTS, Label):
-        numbers = [one.number for one in subjects if (one.part, one.label) == group]
+        numbers = [subject.number for subject in subjects if (subject.part, subject.label) == group]
         strata = rng.permuted(np.tile(np.arange(len(numbers)), (len(STEPS), 1)), axis=1).T
         starts.update(zip(numbers, (strata + rng.random(strata.shape)) / len(numbers), strict=True))
     return starts

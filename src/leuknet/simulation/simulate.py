@@ -195,12 +195,9 @@ def _names(cells: Sequence[Cell], *, seed: int) -> list[str]:
         # Numbers follow chance in the test phases, else they would tell the subjects and classes apart.
         numbers = np.random.default_rng((seed, 5)).permutation(len(places)) + 1
         for i, number in zip(places, numbers, strict=True):
-            training = part.startswith("fold")
-            name = (
-                f"{cells[i].subject.label.short.lower()}/{_patient_id(cells[i])}"
-                if training
-                else f"{number}.bmp"
-            )
+            name = f"{number}.bmp"
+            if part.startswith("fold"):
+                name = f"{cells[i].subject.label.short.lower()}/{_patient_id(cells[i])}"
             names[i] = f"{FOLDERS[part]}/{name}"
     return names
 
@@ -212,9 +209,8 @@ def _patient_id(cell: Cell) -> str:
 
 def _draw_all(cells: Sequence[Cell], paths: Sequence[Path], *, progress: bool) -> None:
     """Draw every cell into its file, with as many processes as are worth starting."""
-    bar = tqdm(total=len(cells), desc="drawing cells", unit="cell", disable=not progress)
     processes = min(os.cpu_count() or 1, 1 + len(cells) // CELLS_PER_PROCESS)
-    with bar:
+    with tqdm(total=len(cells), desc="drawing cells", unit="cell", disable=not progress) as bar:
         if processes == 1:
             for cell, path in zip(cells, paths, strict=True):
                 bar.update(_draw_file(cell, path))
@@ -282,12 +278,8 @@ def _write_marker(base: Path, cells: Sequence[Cell], *, seed: int, scale: float,
     for part in dict.fromkeys(cell.subject.part for cell in cells):
         images = Counter(cell.subject.label.short for cell in cells if cell.subject.part == part)
         subjects = {cell.subject.id for cell in cells if cell.subject.part == part}
-        counts[part] = {
-            "images": images.total(),
-            "leukaemic": images["ALL"],
-            "normal": images["HEM"],
-            "subjects": len(subjects),
-        }
+        of_class = {"leukaemic": images["ALL"], "normal": images["HEM"]}
+        counts[part] = {"images": images.total(), **of_class, "subjects": len(subjects)}
     marker = {"simulated": True, "note": NOTE, "seed": seed, "scale": scale}
     marker |= {} if separation == 1 else {"separation": separation}
     marker |= {"leuknet_version": version("leuknet"), "counts": counts}
