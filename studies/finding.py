@@ -33,7 +33,7 @@ from skimage.morphology import remove_small_holes, remove_small_objects
 from skimage.segmentation import find_boundaries, watershed
 
 from commands import REPOSITORY
-from leuknet.evaluation.metrics import wilson
+from leuknet.evaluation.resampling import wilson
 from leuknet.fields.colour import measure_colours, view_field
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.describe import describe

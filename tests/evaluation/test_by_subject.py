@@ -8,7 +8,7 @@ import pytest
 
 from leuknet.errors import DataError
 from leuknet.evaluation.by_subject import coverage, subject_rows
-from leuknet.evaluation.metrics import wilson
+from leuknet.evaluation.resampling import wilson
 from leuknet.types import Calibration, Evaluation, Label
 
 BAND = Calibration(

@@ -91,6 +91,17 @@ def test_every_swap_of_three_subjects_counted_by_hand() -> None:
     )
 
 
+def test_a_p_value_is_never_zero_however_large_the_difference() -> None:
+    # Of 2^30 swaps only the one observed and its mirror image lie so far out; none of 100 drawn ones does.
+    labels, subjects = [0, 1] * 15, [f"S{number:02}" for number in range(30)]
+    wrong = evaluation(labels, [1.0 - label for label in labels], subjects)
+    right = evaluation(labels, [float(label) for label in labels], subjects, seed=1)
+
+    found = compare(wrong, right, metric="accuracy", resamples=100)
+
+    assert (found.p_value, found.smallest_p) == (1 / 101, 1 / 101)
+
+
 @pytest.mark.parametrize(("people", "tolerance"), [(10, 1e-12), (15, 0.015)])
 def test_p_value_and_interval_agree_with_scipy_for_a_mean_over_subjects(
     people: int, tolerance: float

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from leuknet.evaluation.crossed import (
-    RESAMPLES,
     Answers,
     Crossed,
+    Whose,
     crossed_bootstrap,
     draw_people_and_seeds,
     resample_means,
 )
 from leuknet.evaluation.metrics import bootstrap
+from leuknet.evaluation.resampling import RESAMPLES
 
 
 def answers(right: list[bool], *, n_people: int = 4, threshold: float = 0.5) -> Answers:
@@ -30,7 +31,7 @@ def answers(right: list[bool], *, n_people: int = 4, threshold: float = 0.5) -> 
     )
 
 
-def accuracy(*seeds: Answers, unit: str = "subjects") -> Crossed:
+def accuracy(*seeds: Answers, unit: Whose = "subjects") -> Crossed:
     return crossed_bootstrap(seeds, unit=unit, metrics=["accuracy"])["accuracy"]
 
 
@@ -78,9 +79,9 @@ def test_people_are_drawn_once_for_all_seeds() -> None:
     even = draws._replace(shares=np.full_like(draws.shares, 0.5))
 
     means = resample_means([one, other], "accuracy", draws=even)
-    assert means.low == pytest.approx(np.full(RESAMPLES, 0.5))
+    assert means.resampled.low == pytest.approx(np.full(RESAMPLES, 0.5))
     alone = resample_means([one], "accuracy", draws=draws._replace(shares=np.ones((RESAMPLES, 1))))
-    assert alone.low.std() > 0.1
+    assert alone.resampled.low.std() > 0.1
 
 
 def test_each_cell_keeps_its_own_threshold() -> None:

@@ -13,9 +13,10 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from leuknet.errors import SettingError, ShapeError
-from leuknet.evaluation.curves import Curve, clusters_of, net_benefit, precision_recall, risk_coverage, roc
-from leuknet.evaluation.metrics import METRICS, bootstrap, draw_weights
+from leuknet.evaluation.curves import Curve, net_benefit, precision_recall, risk_coverage, roc
+from leuknet.evaluation.metrics import METRICS, bootstrap
 from leuknet.evaluation.reliability import decided, reliability, shares, uncalibrated
+from leuknet.evaluation.resampling import clusters_of, draw_weights, units_of
 from leuknet.types import Calibration, Evaluation, SplitKind
 
 LABELS = np.array([1, 0, 1, 0])
@@ -170,7 +171,7 @@ def test_a_band_holds_its_curve_and_widens_with_fewer_subjects(name: str) -> Non
 @pytest.mark.parametrize("name", CURVES)
 def test_a_band_is_that_of_the_curves_of_the_resampled_cells(name: str) -> None:
     labels, probabilities, subjects = draw_scores(60, subjects=12)
-    (weights,) = draw_weights(subjects, resamples=60, seed=3)
+    (weights,) = draw_weights(units_of(subjects, cells=60), resamples=60, seed=3)
     options = {"resamples": 1} if name == "risk_coverage" else {"resamples": 0}
     resampled = []
     for times in weights.astype(int):

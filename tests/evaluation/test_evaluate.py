@@ -14,7 +14,8 @@ from PIL import Image
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.evaluation.looks import VARIABLE
-from leuknet.evaluation.metrics import METRICS, bootstrap, wilson
+from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.resampling import wilson
 from leuknet.evaluation.summary import summary_rows
 from leuknet.types import CellImage, Dataset, Evaluation, Label, SplitKind, TestSide
 from tests.inference.test_predict import CARD, BrightnessPredictor
@@ -199,7 +200,7 @@ def test_a_damaged_evaluation_names_its_field(tmp_path: Path) -> None:
     text = (tmp_path / "one.json").read_text()
     (tmp_path / "one.json").write_text(text.replace('"method": "wilson"', '"method": 3', 1))
 
-    with pytest.raises(DataError, match=r"field metrics\.accuracy\.method is 3, not str"):
+    with pytest.raises(DataError, match=r"field metrics\.accuracy\.method is 3, not IntervalMethod"):
         read_evaluation(tmp_path / "one.json")
 
 

@@ -17,8 +17,9 @@ from sklearn.metrics import (
 )
 
 from leuknet.errors import SettingError, ShapeError
-from leuknet.evaluation import metrics
-from leuknet.evaluation.metrics import METRICS, bootstrap, wilson
+from leuknet.evaluation import formulas, resampling
+from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.resampling import wilson
 
 LABELS = np.array([1, 1, 1, 0, 0])
 PROBABILITIES = np.array([0.9, 0.5, 0.2, 0.5, 0.1])
@@ -89,7 +90,7 @@ def test_ranking_metrics_agree_with_scikit_learn_without_ties() -> None:
     labels, _ = draw_scores(200)
     probabilities = np.random.default_rng(2).permutation(np.linspace(0, 1, 200))
 
-    ours = metrics.auroc(labels, probabilities, 0.5), metrics.auprc(labels, probabilities, 0.5)
+    ours = formulas.auroc(labels, probabilities, 0.5), formulas.auprc(labels, probabilities, 0.5)
 
     theirs = roc_auc_score(labels, probabilities), average_precision_score(labels, probabilities)
     assert ours == pytest.approx(theirs)
@@ -98,19 +99,19 @@ def test_ranking_metrics_agree_with_scikit_learn_without_ties() -> None:
 def test_calibration_error_agrees_with_the_curve_of_scikit_learn() -> None:
     generator = np.random.default_rng(3)
     labels, probabilities = generator.integers(0, 2, 400), generator.random(400)
-    observed, stated = calibration_curve(labels, probabilities, n_bins=metrics.ECE_BINS)
-    share = np.histogram(probabilities, bins=np.linspace(0, 1, metrics.ECE_BINS + 1))[0] / 400
+    observed, stated = calibration_curve(labels, probabilities, n_bins=formulas.ECE_BINS)
+    share = np.histogram(probabilities, bins=np.linspace(0, 1, formulas.ECE_BINS + 1))[0] / 400
 
     theirs = np.sum(share * np.abs(observed - stated))
 
-    assert metrics.ece(labels, probabilities, 0.5) == pytest.approx(theirs)
+    assert formulas.ece(labels, probabilities, 0.5) == pytest.approx(theirs)
 
 
 def test_probability_one_shares_the_last_bin_and_an_edge_belongs_to_the_upper() -> None:
     # Pooled: stated 0.95, observed 0.5. In a bin of its own, 1.0 would make the answer 0.55.
-    assert metrics.ece(np.array([0, 1]), np.array([1.0, 0.9]), 0.5) == pytest.approx(0.45)
+    assert formulas.ece(np.array([0, 1]), np.array([1.0, 0.9]), 0.5) == pytest.approx(0.45)
     # 0.3 and 0.35 share a bin: stated 0.325, observed 0.5. Apart, the answer would be (0.7 + 0.35) / 2.
-    assert metrics.ece(np.array([1, 0]), np.array([0.3, 0.35]), 0.5) == pytest.approx(0.175)
+    assert formulas.ece(np.array([1, 0]), np.array([0.3, 0.35]), 0.5) == pytest.approx(0.175)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -143,9 +144,9 @@ def test_each_cell_may_have_a_threshold_of_its_own() -> None:
     # Cells called ALL: 0.9 at 0.95 no, 0.5 yes, 0.2 at 0.2 yes, 0.5 at 0.6 no, 0.1 no: four right.
     thresholds = np.array([0.95, 0.5, 0.2, 0.6, 0.5])
 
-    assert metrics.accuracy(LABELS, PROBABILITIES, thresholds) == pytest.approx(4 / 5)
+    assert formulas.accuracy(LABELS, PROBABILITIES, thresholds) == pytest.approx(4 / 5)
     with pytest.raises(ShapeError, match="thresholds have shape"):
-        metrics.accuracy(LABELS, PROBABILITIES, thresholds[:4])
+        formulas.accuracy(LABELS, PROBABILITIES, thresholds[:4])
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -172,12 +173,12 @@ def test_misfit_arrays_are_refused(
 
 def test_weights_of_another_number_of_cells_are_refused() -> None:
     with pytest.raises(ShapeError, match="weights"):
-        metrics.accuracy(LABELS, PROBABILITIES, 0.5, np.ones((3, 4)))
+        formulas.accuracy(LABELS, PROBABILITIES, 0.5, np.ones((3, 4)))
 
 
 def test_a_threshold_in_percent_is_refused() -> None:
     with pytest.raises(SettingError, match="threshold 50"):
-        metrics.accuracy(LABELS, PROBABILITIES, 50, None)
+        formulas.accuracy(LABELS, PROBABILITIES, 50, None)
 
 
 def test_wilson_interval_of_the_paper_runs_from_81_7_to_90_5() -> None:
@@ -298,7 +299,7 @@ def test_each_subject_counts_once_and_in_each_of_its_classes() -> None:
     assert (found["subject_accuracy"].low, found["subject_accuracy"].high) == (0.5, 0.75)
     # The share of a subject's weight that each of its cells carries makes it an accuracy over cells.
     weights = 1 / np.array([4, 4, 4, 4, 2, 2, 1, 3, 3, 3])
-    assert metrics.accuracy(labels, probabilities, 0.5, weights) == found["subject_accuracy"].estimate
+    assert formulas.accuracy(labels, probabilities, 0.5, weights) == found["subject_accuracy"].estimate
 
 
 def test_a_metric_over_subjects_needs_subjects() -> None:
@@ -359,7 +360,7 @@ def test_bootstrap_repeats_with_its_seed_whatever_the_block_size(monkeypatch: py
     whole = bootstrap(labels, probabilities, threshold=0.5, resamples=100, seed=3)
     other = bootstrap(labels, probabilities, threshold=0.5, resamples=100, seed=4)
 
-    monkeypatch.setattr(metrics, "_BLOCK", 7 * 40)
+    monkeypatch.setattr(resampling, "_BLOCK", 7 * 40)
     in_blocks = bootstrap(labels, probabilities, threshold=0.5, resamples=100, seed=3)
 
     assert [(one.low, one.high) for one in in_blocks.values()] == [

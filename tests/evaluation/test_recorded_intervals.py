@@ -19,9 +19,10 @@ from leuknet.evaluation.by_subject import coverage, subject_rows
 from leuknet.evaluation.compare import compare
 from leuknet.evaluation.crossed import Answers, crossed_bootstrap, crossed_difference
 from leuknet.evaluation.evaluate import Judged, judge
-from leuknet.evaluation.metrics import METRICS, bootstrap, wilson
+from leuknet.evaluation.metrics import METRICS, bootstrap
 from leuknet.evaluation.optimism import Scored, measure_worth
 from leuknet.evaluation.reliability import decided, reliability
+from leuknet.evaluation.resampling import wilson
 from leuknet.evaluation.share import subject_shares
 from leuknet.evaluation.spread import fit_spread
 from leuknet.evaluation.standings import find_differences, make_row

@@ -13,19 +13,19 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.integrate import trapezoid
-from scipy.special import expit
-from scipy.stats import beta, binom
+from scipy.special import expit, logit
+from scipy.stats import beta, binom, chi2
 
 from leuknet.errors import DataError, LeakError, NoSubjectsError, SettingError, ShapeError
 from leuknet.evaluation.evaluate import write_evaluation
-from leuknet.evaluation.metrics import wilson
+from leuknet.evaluation.resampling import wilson
 from leuknet.evaluation.share import SubjectShares, draw_shares_of, subject_shares
 from leuknet.evaluation.spread import MOST_TAU, Spread, _log_likelihood, fit_spread
 from leuknet.figures.shares import draw_shares
 from leuknet.inference.prediction_table import COLUMNS, write_predictions
 from leuknet.inference.scored_table import ScoredCells, read_scored
 from leuknet.records import read_record
-from leuknet.types import Evaluation, Interval, Prediction
+from leuknet.types import Evaluation, Interval, IntervalMethod, Prediction
 from simulated_people import People, evaluation_of
 from tests.conftest import run_cli
 from tests.evaluation.test_by_subject import EVALUATION
@@ -45,7 +45,7 @@ LINES: list[dict[str, Any]] = [
 
 
 def _spread(tau: float, *, simulated: bool = False) -> Spread:
-    interval = Interval(tau, tau / 2, 2 * tau, 0.95, "profile likelihood", 6000, 100, 0)
+    interval = Interval(tau, tau / 2, 2 * tau, 0.95, IntervalMethod.PROFILE_LIKELIHOOD, 6000, 100, 0)
     return Spread(interval, 3, MODEL, "cells", "subject-level", simulated)
 
 
@@ -193,6 +193,23 @@ def test_the_spread_of_drawn_people_is_recovered(tau: float) -> None:
     assert spread.tau.low < tau < spread.tau.high
     assert spread.tau.high - spread.tau.low < 0.6 * tau
     assert (spread.tau.cells, spread.tau.subjects, spread.model_id) == (12_000, 200, MODEL)
+
+
+def test_the_limits_of_the_spread_are_those_of_a_likelihood_ratio_test_at_5_percent() -> None:
+    evaluation = People(60, 30, tau=1.0, seed=2).evaluation()
+    signs = 2.0 * np.array(evaluation.labels) - 1
+    log_odds = logit(np.array(evaluation.probabilities))
+    person = np.unique([str(name) for name in evaluation.subject_ids], return_inverse=True)[1]
+    tau = fit_spread(evaluation).tau
+
+    most, *ends = (
+        _log_likelihood(each, signs, log_odds, person) for each in (tau.estimate, tau.low, tau.high)
+    )
+
+    assert tau.level == 0.95
+    for end in ends:
+        # By its chi-squared distribution: of a 90% interval this would be 0.10.
+        assert chi2.sf(2 * (most - end), 1) == pytest.approx(0.05, abs=0.001)
 
 
 def test_people_who_do_not_differ_have_a_spread_near_zero() -> None:

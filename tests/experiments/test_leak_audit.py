@@ -24,7 +24,7 @@ from leuknet.figures.optimism_plot import draw_optimism
 from leuknet.recipes import get_recipe
 from leuknet.records import read_record
 from leuknet.simulation.population import MEANS, SPREAD, draw_population
-from leuknet.types import CellImage, Dataset, Interval, Label, Probabilities, Split
+from leuknet.types import CellImage, Dataset, Interval, IntervalMethod, Label, Probabilities, Split
 from tests.conftest import run_cli
 
 RECIPE = replace(get_recipe("leuknet-demo"), parts=(), fractions=(0.6, 0.15, 0.25))
@@ -242,7 +242,7 @@ def test_too_few_people_are_noticed_before_anything_is_trained(tmp_path: Path) -
 
 
 def test_the_figure_names_learners_scores_and_simulation() -> None:
-    one = Interval(0.9, 0.8, 0.95, 0.95, "crossed bootstrap", 40, 9, 2000)
+    one = Interval(0.9, 0.8, 0.95, 0.95, IntervalMethod.CROSSED_SUBJECTS, 40, 9, 2000)
     gap = replace(one, estimate=0.125, low=-0.05, high=0.3)
 
     figure = draw_optimism(

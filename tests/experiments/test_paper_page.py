@@ -17,7 +17,17 @@ from leuknet.errors import DataError, SettingError
 from leuknet.experiments.paper_comparison import comparison_rows, duration_text
 from leuknet.experiments.paper_content import FIGURES, FigureFile, ReproductionContent
 from leuknet.experiments.paper_page import reproduction_page
-from leuknet.types import CellImage, Dataset, Evaluation, Finding, Interval, Label, Recipe, Split
+from leuknet.types import (
+    CellImage,
+    Dataset,
+    Evaluation,
+    Finding,
+    Interval,
+    IntervalMethod,
+    Label,
+    Recipe,
+    Split,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n stands for a picture"
 HOSTILE = "<img src=x onerror=alert(1)>\"'&<script>.bmp"
@@ -49,7 +59,7 @@ def _cell(number: int, label: Label) -> CellImage:
 
 
 def _interval(estimate: float, **changes: Any) -> Interval:
-    interval = Interval(estimate, estimate - 0.06, estimate + 0.04, 0.95, "wilson", 40, 7, 0)
+    interval = Interval(estimate, estimate - 0.06, estimate + 0.04, 0.95, IntervalMethod.WILSON, 40, 7, 0)
     return replace(interval, **changes)
 
 
@@ -57,8 +67,8 @@ METRICS = {
     "accuracy": _interval(0.875),
     "sensitivity": _interval(0.9, cells=20),
     "specificity": _interval(0.85, cells=20),
-    "weighted_f1": _interval(0.8749, method="bootstrap over cells", resamples=2000),
-    "auroc": _interval(0.93, method="bootstrap over cells", resamples=2000),
+    "weighted_f1": _interval(0.8749, method=IntervalMethod.BOOTSTRAP_CELLS, resamples=2000),
+    "auroc": _interval(0.93, method=IntervalMethod.BOOTSTRAP_CELLS, resamples=2000),
 }
 
 EVALUATION = Evaluation(

@@ -37,6 +37,7 @@ from leuknet.types import (
     Evaluation,
     HistoryRow,
     Interval,
+    IntervalMethod,
     Label,
     LayerRow,
     Pixels,
@@ -63,7 +64,7 @@ RECIPE = Recipe(name="paper", source="a paper", claim="", parts=("fold_0",))
 
 
 def _interval(estimate: float) -> Interval:
-    return Interval(estimate, estimate - 0.05, estimate + 0.03, 0.95, "wilson", 226, None, 0)
+    return Interval(estimate, estimate - 0.05, estimate + 0.03, 0.95, IntervalMethod.WILSON, 226, None, 0)
 
 
 EVALUATION = Evaluation(

@@ -14,8 +14,8 @@ from matplotlib.patches import Rectangle
 
 from leuknet.errors import DataError, ShapeError
 from leuknet.evaluation.by_subject import subject_rows
-from leuknet.evaluation.curves import clusters_of
 from leuknet.evaluation.metrics import bootstrap
+from leuknet.evaluation.resampling import clusters_of
 from leuknet.figures import (
     draw_decision,
     draw_discrimination,

@@ -30,6 +30,7 @@ from leuknet.types import (
     Calibration,
     Features,
     Interval,
+    IntervalMethod,
     ModelCard,
     Pixels,
     Prediction,
@@ -636,7 +637,7 @@ def test_a_record_with_nan_is_not_written(tmp_path: Path) -> None:
 
 
 def test_a_record_is_read_with_the_error_of_its_reader(tmp_path: Path) -> None:
-    interval = Interval(0.5, 0.4, 1, 0.95, "wilson", 10, None, 0)
+    interval = Interval(0.5, 0.4, 1, 0.95, IntervalMethod.WILSON, 10, None, 0)
     write_record(interval, tmp_path / "deeper" / "interval.json")
 
     assert read_record(Interval, tmp_path / "deeper" / "interval.json", error=DataError, fix="") == interval

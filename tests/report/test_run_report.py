@@ -34,7 +34,7 @@ from leuknet.report.run_record import RunRecord, read_run, read_runs
 from leuknet.report.run_report import report_html, write_report
 from leuknet.report.score_sections import comparison, literature, result
 from leuknet.report.sections import SECTIONS
-from leuknet.types import DataCard, Finding, Galleries, Gallery, Interval, Look
+from leuknet.types import DataCard, Finding, Galleries, Gallery, Interval, IntervalMethod, Look
 from tests.conftest import run_cli
 from tests.experiments.test_paper_page import HOSTILE, Page
 from tests.run_folders import LOOKS, write_run
@@ -230,7 +230,9 @@ def test_runs_of_one_name_are_told_apart(folder: Path, tmp_path: Path) -> None:
 
 def test_the_result_states_estimate_interval_and_what_it_rests_on(run: RunRecord) -> None:
     metrics = dict(run.evaluation.metrics)
-    metrics["auroc"] = Interval(0.8881, 0.8182, 0.9421, 0.95, "bootstrap over subjects", 840, 28, 2000)
+    metrics["auroc"] = Interval(
+        0.8881, 0.8182, 0.9421, 0.95, IntervalMethod.BOOTSTRAP_SUBJECTS, 840, 28, 2000
+    )
 
     tiles = result([changed(run, metrics=metrics)])[1]
 
@@ -331,7 +333,9 @@ def test_the_temperature_is_undone_for_the_error_before_it(run: RunRecord) -> No
     exact = changed(
         run, cells=10, labels=(1,) * 8 + (0,) * 2, probabilities=(0.8,) * 10, subject_ids=(None,) * 10,
         calibration=replace(fit, temperature=2.0),
-        metrics={**run.evaluation.metrics, "ece": Interval(0.0, 0, 0.1, 0.95, "x", 10, None, 9)},
+        metrics={
+            **run.evaluation.metrics, "ece": Interval(0.0, 0, 0.1, 0.95, IntervalMethod.WILSON, 10, None, 9)
+        },
     )  # fmt: skip
 
     (row,) = table(calibration([exact]), "Expected calibration error").rows

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import SettingError, ShapeError
+from leuknet.evaluation.resampling import RESAMPLES, bounded, draw_counts, percentile_limits
 
 Measure = Literal["agreement", "cohen", "fleiss"]
 """Percent agreement, of more than two raters the mean over their pairs; Cohen's kappa; Fleiss' kappa."""
@@ -30,9 +31,6 @@ ComparedKind = Literal["pair", "all", "self", "model"]
 
 MIN_CASES = 10
 """Cases from which on they are resampled: among fewer, resamples are too alike for an interval."""
-
-RESAMPLES = 2000
-LEVEL = 0.95
 
 Ratings = NDArray[np.int64]
 Sums = NDArray[np.float64]
@@ -222,10 +220,7 @@ def _estimated(
     elif estimate is not None:
         units, weights = _drawn(added, kind_of.reshape(-1), times, case_of if by_case else None, draws=draws)
         values = statistic(weights @ units)
-        low, high = (
-            float(np.quantile(np.nan_to_num(values, nan=worst), place))
-            for worst, place in zip(bounds, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), strict=True)
-        )
+        low, high = (float(limit) for limit in percentile_limits(bounded(values, bounds)))
     left_out = len(ratings) - len(rated)
     resampled: Literal["cases", "cells"] = "cases" if by_case else "cells"
     return Agreement(estimate, low, high, len(rated), n_cases, left_out, resampled, reason)
@@ -241,17 +236,14 @@ def _drawn(
 ) -> tuple[Sums, Sums]:
     """Return units (U, S) that are resampled, and how often each resample holds each of them (B, U)."""
     resamples, seed = draws
-    generator = np.random.default_rng(seed)
-    n = kind_of.size
     if case_of is None:
         # Drawing N cells with replacement is one multinomial draw over the kinds of cells.
-        return added, generator.multinomial(n, times / n, size=resamples).astype(np.float64)
+        return added, draw_counts(times, resamples=resamples, seed=seed)
     number = np.unique(case_of, return_inverse=True)[1].reshape(-1)
     n_cases = int(number.max()) + 1
     columns = [np.bincount(number, column[kind_of], n_cases) for column in added.T]
     units: Sums = np.stack(columns, axis=1).astype(np.float64)
-    weights = generator.multinomial(n_cases, np.full(n_cases, 1 / n_cases), size=resamples)
-    return units, weights.astype(np.float64)
+    return units, draw_counts(np.ones(n_cases), resamples=resamples, seed=seed)
 
 
 def _contributions(rows: Ratings, measure: Measure, n_categories: int) -> Sums:

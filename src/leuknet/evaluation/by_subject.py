@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import DataError
-from leuknet.evaluation.metrics import bootstrap, wilson
+from leuknet.evaluation.reliability import shares
+from leuknet.evaluation.resampling import wilson
 from leuknet.types import Evaluation, Interval, Label
 
 
@@ -137,20 +138,14 @@ def coverage(evaluation: Evaluation) -> Coverage:
             fix="train it again with this version of LeukNet",
         )
     right, uncertain = _outcomes(evaluation)
-    # A share is the accuracy of cells that shall all be called 1: this gives it its interval.
-    shares = bootstrap(
-        np.ones(evaluation.cells, dtype=np.int64),
-        (right | uncertain).astype(np.float64),
-        threshold=0.5,
-        clusters=np.array(evaluation.subject_ids),
-        metrics=["accuracy"],
-    )
+    everyone = np.zeros(evaluation.cells, dtype=np.intp)
+    found = shares(right | uncertain, everyone, np.array(evaluation.subject_ids))[0]
     asked = evaluation.calibration.coverage
     covered = {row: row.covered for row in rows if row.covered is not None}
     worst = min(covered, key=lambda row: covered[row])
     return Coverage(
         asked=asked,
-        found=shares["accuracy"],
+        found=found,
         lowest=covered[worst],
         lowest_subject=worst.subject,
         subjects_reached=sum(share >= asked for share in covered.values()) / len(rows),

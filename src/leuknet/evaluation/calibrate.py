@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import roc_curve
 
 from leuknet.errors import SettingError, ShapeError
-from leuknet.evaluation.metrics import ece
+from leuknet.evaluation.formulas import ece
 from leuknet.types import Calibration, Labels, Probabilities, ThresholdRule
 
 COVERAGE = 0.9

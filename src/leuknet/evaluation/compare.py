@@ -10,8 +10,7 @@ Start at `compare`, which returns a `Comparison`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +18,18 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from leuknet.errors import DataError, SettingError
-from leuknet.evaluation.formulas import require
-from leuknet.evaluation.metrics import METRICS, draw_weights, number_clusters, of_weights, percentile_limits
+from leuknet.evaluation.formulas import Values, Weights, require
+from leuknet.evaluation.metrics import METRICS, of_weights
+from leuknet.evaluation.resampling import (
+    LEVEL,
+    Units,
+    bootstrap_interval,
+    bounded,
+    draw_weights,
+    permutation_test,
+    resample,
+    units_of,
+)
 from leuknet.types import Evaluation, Interval, Labels
 
 SIGNIFICANT = 0.05
@@ -29,8 +38,6 @@ SIGNIFICANT = 0.05
 MIN_RESAMPLES = 100
 """With fewer, p values are too coarse to compare with `SIGNIFICANT`."""
 
-_LEVEL = 0.95
-_BLOCK = 256 * 1024  # elements of one block of swapped answers: 2 MiB
 _RANKING = ("auroc", "auprc")
 
 
@@ -75,8 +82,7 @@ class _Pair(NamedTuple):
     probabilities: NDArray[np.float64]  # (2, N)
     thresholds: NDArray[np.float64]  # (2,)
     subjects: NDArray[Any] | None  # (N,)
-    cluster_of: NDArray[np.intp]  # (N,): what is resampled and swapped whole
-    is_by_subject: bool
+    units: Units  # what is resampled and swapped whole
 
 
 def compare(
@@ -148,8 +154,8 @@ def compare(
 
 def _check_same_cells(first: Evaluation, second: Evaluation) -> None:
     ours, theirs = (
-        dict(zip(one.paths, zip(one.labels, one.subject_ids, strict=True), strict=True))
-        for one in (first, second)
+        dict(zip(model.paths, zip(model.labels, model.subject_ids, strict=True), strict=True))
+        for model in (first, second)
     )
     unshared = sorted(ours.keys() ^ theirs.keys())
     odd = [path for path in ours.keys() & theirs.keys() if ours[path] != theirs[path]]
@@ -175,14 +181,13 @@ def _paired(first: Evaluation, second: Evaluation, metric: str) -> _Pair:
     why, fix = f"{metric} needs the subject of every cell", "choose a metric over cells, such as accuracy"
     require(subjects is not None or not over_subjects, why, fix=fix, error=SettingError)
     held_out = "image-level" not in (first.split_kind, second.split_kind)
-    is_by_subject = subjects is not None and (held_out or over_subjects)
+    by_subject = subjects if held_out or over_subjects else None
     return _Pair(
         labels=labels,
         probabilities=np.array([first.probabilities, np.array(second.probabilities)[order]]),
         thresholds=np.array([first.threshold, second.threshold]),
         subjects=subjects,
-        cluster_of=number_clusters(labels, subjects if is_by_subject else None),
-        is_by_subject=is_by_subject,
+        units=units_of(by_subject, cells=labels.size),
     )
 
 
@@ -194,37 +199,29 @@ def _difference(pair: _Pair, metric: str, *, resamples: int, seed: int) -> Inter
             pair.labels,
             pair.probabilities[model],
             float(pair.thresholds[model]),
-            cluster_of=pair.cluster_of,
+            cluster_of=pair.units.of_cell,
         )
         for model in (0, 1)
     )
-    once = np.ones(pair.labels.size)
-    estimate = float(second(once) - first(once))
+
+    def difference(weights: Weights) -> Values:
+        return second(weights) - first(weights)
+
+    estimate = float(difference(np.ones(pair.labels.size)))
     require(not np.isnan(estimate), f"{metric}: undefined for one class", fix="use cells of both classes")
-    values = [
-        second(weights) - first(weights)
-        for weights in draw_weights(pair.cluster_of, resamples=resamples, seed=seed)
-    ]
-    low, high = percentile_limits(np.concatenate(values), level=_LEVEL, lowest=-1.0)
-    used = np.isin(pair.labels, METRICS[metric].rests_on)
-    return Interval(
-        estimate=estimate,
-        low=float(low),
-        high=float(high),
-        level=_LEVEL,
-        method="bootstrap over subjects" if pair.is_by_subject else "bootstrap over cells",
-        cells=int(used.sum()),
-        subjects=None if pair.subjects is None else np.unique(pair.subjects[used]).size,
-        resamples=resamples,
-    )
+    values = resample(difference, draw_weights(pair.units, resamples=resamples, seed=seed))
+    used = METRICS[metric].rests_on_cells(pair.labels)
+    found = bootstrap_interval(estimate, bounded(values, (-1.0, 1.0)), pair.units, used=used)
+    # Also where cells are resampled, it is told of how many people they are.
+    return replace(found, subjects=None if pair.subjects is None else np.unique(pair.subjects[used]).size)
 
 
 def _swap(pair: _Pair, metric: str, *, resamples: int, seed: int) -> tuple[float, float]:
     """Return the p value of the permutation test and the least that it could have been."""
     # To swap what has no part in the metric changes nothing, and would feign a smaller p value.
-    used = np.isin(pair.labels, METRICS[metric].rests_on)
+    used = METRICS[metric].rests_on_cells(pair.labels)
     labels, answers = pair.labels[used], pair.probabilities[:, used]
-    cluster_of = np.unique(pair.cluster_of[used], return_inverse=True)[1]
+    cluster_of = np.unique(pair.units.of_cell[used], return_inverse=True)[1]
     cells, clusters = labels.size, int(cluster_of.max()) + 1
     if metric in _RANKING:
         answers = rankdata(answers, axis=1) / cells
@@ -242,33 +239,14 @@ def _swap(pair: _Pair, metric: str, *, resamples: int, seed: int) -> tuple[float
         chosen = np.hstack([1 - other, other])
         return np.abs(function(1 - chosen) - function(chosen))
 
-    # Equal differences may come out a little apart; distinct ones are further apart than this.
-    observed = distance(np.zeros((1, clusters), dtype=np.int64)) - 1e-10
-    swaps = _swaps(clusters, rows=max(1, _BLOCK // (2 * cells)), resamples=resamples, seed=seed)
-    count = sum(int(np.sum(distance(swapped) >= observed)) for swapped in swaps)
-    ways = 2**clusters
-    if ways <= resamples:
-        return count / ways, 2 / ways
-    return (1 + count) / (1 + resamples), 1 / (1 + resamples)
-
-
-def _swaps(clusters: int, *, rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield blocks (B, clusters) of 0 and 1: every way once if there are few enough, else drawn ones."""
-    ways = 2**clusters
-    generator = np.random.default_rng((seed, 1))  # not the stream that the bootstrap draws from
-    for start in range(0, total := min(ways, resamples), rows):
-        n = min(rows, total - start)
-        if ways <= resamples:
-            yield np.arange(start, start + n)[:, None] >> np.arange(clusters) & 1
-        else:
-            yield generator.integers(2, size=(n, clusters))
+    return permutation_test(distance, clusters, width=2 * cells, resamples=resamples, seed=seed)
 
 
 def _names(first: Evaluation, second: Evaluation) -> tuple[str, str]:
     """Return what to call the two models; their ids tell apart what would be called alike."""
     ours, theirs = (
-        one.model_id if one.model_id.startswith("baseline:") else f"{one.recipe} (seed {one.seed})"
-        for one in (first, second)
+        model.model_id if model.model_id.startswith("baseline:") else f"{model.recipe} (seed {model.seed})"
+        for model in (first, second)
     )
     return (ours, theirs) if ours != theirs else (f"{ours} {first.model_id}", f"{theirs} {second.model_id}")
 
@@ -276,12 +254,12 @@ def _names(first: Evaluation, second: Evaluation) -> tuple[str, str]:
 def _doubt(difference: Interval, p_value: float, smallest_p: float) -> str:
     """Return why the two models cannot be told apart, empty where they can."""
     if smallest_p >= SIGNIFICANT:
-        by_subject = difference.method == "bootstrap over subjects"
+        by_subject = "subjects" in difference.method.resampled
         few = f"subjects ({difference.subjects})" if by_subject else f"cells ({difference.cells})"
         return f"no p value below {SIGNIFICANT} can come of so few {few}, {smallest_p:.2g} is the least"
     if difference.low <= 0 <= difference.high:
         limits = f"{difference.low:+.3f} to {difference.high:+.3f}"
-        return f"the {_LEVEL:.0%} interval of the difference, {limits}, holds 0; p = {p_value:.2g}"
+        return f"the {LEVEL:.0%} interval of the difference, {limits}, holds 0; p = {p_value:.2g}"
     if p_value >= SIGNIFICANT:
         return f"p = {p_value:.2g}"
     return ""

@@ -3,26 +3,42 @@
 Models of several seeds are tested on cells of the same people, so that their scores are no independent tries.
 Each resample therefore draws people once, for all seeds, and seeds beside them.
 
-Start at `crossed_bootstrap`; `resample_means` is its core, for who needs two scores under the same draws.
+Start at `crossed_bootstrap`; `resample_means` is its core, for a caller that needs two scores under the same
+draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.evaluation.metrics import METRICS, centred, of_weights, percentile_limits
-from leuknet.types import Interval, Labels, Probabilities
+from leuknet.evaluation.metrics import METRICS, of_weights
+from leuknet.evaluation.resampling import (
+    BOOTSTRAP,
+    Array,
+    Resampled,
+    draw_counts,
+    interval_of,
+    resample,
+    spread_counts,
+)
+from leuknet.types import Interval, IntervalMethod, Labels, Probabilities
 
-RESAMPLES = 2000
-LEVEL = 0.95
+Whose = Literal["cells", "subjects"]
+"""What `Answers.whose` names."""
 
-_ROWS = 200
-"""Resamples computed at a time, so that their weights stay in the cache."""
+CROSSED: dict[Whose, IntervalMethod] = {
+    "cells": IntervalMethod.CROSSED_CELLS,
+    "subjects": IntervalMethod.CROSSED_SUBJECTS,
+}
+PAIRED: dict[Whose, IntervalMethod] = {
+    "cells": IntervalMethod.PAIRED_CELLS,
+    "subjects": IntervalMethod.PAIRED_SUBJECTS,
+}
 
 
 class Answers(NamedTuple):
@@ -54,23 +70,26 @@ class Crossed:
 
 
 class Means(NamedTuple):
-    """Values of each seed (S,), and the least and largest possible mean in each resample (B,)."""
+    """Values of each seed (S,), and the mean over seeds in each resample (B,)."""
 
-    values: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    values: Array
+    resampled: Resampled
+
+    def minus(self, other: Means) -> Means:
+        """Return the difference from other means under the same draws."""
+        return Means(self.values - other.values, self.resampled.minus(other.resampled))
 
 
 class Draws(NamedTuple):
     """What the resamples drew: people by name, how often each (B, P), and each seed's share (B, S)."""
 
     people: NDArray[np.str_]
-    times: NDArray[np.float64]
-    shares: NDArray[np.float64]
+    times: Array
+    shares: Array
 
 
 def crossed_bootstrap(
-    answers: Sequence[Answers], *, unit: str, metrics: Sequence[str], seed: int = 0
+    answers: Sequence[Answers], *, unit: Whose, metrics: Sequence[str], seed: int = 0
 ) -> dict[str, Crossed]:
     """Return the mean over seeds of each metric, with a percentile interval.
 
@@ -79,7 +98,7 @@ def crossed_bootstrap(
     answers
         One for each seed.
     unit
-        What `Answers.whose` names, for the record: `subjects` or `cells`.
+        What `Answers.whose` names, for the record.
     metrics
         Keys of `METRICS`.
     seed
@@ -99,17 +118,18 @@ def crossed_bootstrap(
     never too small by much, and somewhat too large where both rows and columns vary.
     """
     draws = draw_people_and_seeds(answers, seed=seed)
-    method = f"bootstrap over {unit}" if len(answers) == 1 else f"crossed bootstrap over {unit} and seeds"
+    method = (BOOTSTRAP if len(answers) == 1 else CROSSED)[unit]
     found = {}
     for metric in metrics:
         means = resample_means(answers, metric, draws=draws)
-        interval = interval_of_means(float(np.mean(means.values)), means, answers, method=method)
-        found[metric] = Crossed(interval, tuple(means.values.tolist()))
+        found[metric] = Crossed(
+            interval_of_means(means, answers, method=method), tuple(means.values.tolist())
+        )
     return found
 
 
 def crossed_difference(
-    first: Sequence[Answers], second: Sequence[Answers], *, unit: str, metrics: Sequence[str], seed: int = 0
+    first: Sequence[Answers], second: Sequence[Answers], *, unit: Whose, metrics: Sequence[str], seed: int = 0
 ) -> dict[str, Interval]:
     """Return the second mean over seeds minus the first, with an interval, for each metric.
 
@@ -123,70 +143,52 @@ def crossed_difference(
     unit, metrics, seed
         As for `crossed_bootstrap`.
     """
-    draws = draw_people_and_seeds([*first, *second], seed=seed)
-    draws = draws._replace(shares=draw_people_and_seeds(first, seed=seed).shares)
-    method = f"crossed bootstrap over {unit} and seeds, paired"
+    draws = draw_people_and_seeds(first, second, seed=seed)
     found = {}
     for metric in metrics:
-        one, other = (resample_means(answers, metric, draws=draws) for answers in (first, second))
-        gap = Means(other.values - one.values, other.low - one.high, other.high - one.low)
-        found[metric] = interval_of_means(float(np.mean(gap.values)), gap, [*first, *second], method=method)
+        before, after = (resample_means(answers, metric, draws=draws) for answers in (first, second))
+        found[metric] = interval_of_means(after.minus(before), [*first, *second], method=PAIRED[unit])
     return found
 
 
-def draw_people_and_seeds(answers: Sequence[Answers], *, seed: int) -> Draws:
-    """Draw, for each resample, as many people and seeds as there are, with replacement."""
-    people = np.unique(np.concatenate([one.whose for one in answers]))
+def draw_people_and_seeds(*groups: Sequence[Answers], seed: int) -> Draws:
+    """Draw, for each resample, as many people and seeds as there are, with replacement.
+
+    Each group has the answers of the same seeds, which come and go together; people are those of any group.
+    """
+    people = np.unique(np.concatenate([answers.whose for group in groups for answers in group]))
+    n_seeds = len(groups[0])
     return Draws(
         people,
-        _draw(len(people), seed=(seed, 0)),
-        _draw(len(answers), seed=(seed, 1)) / len(answers),
+        draw_counts(np.ones(len(people)), seed=(seed, 0)),
+        draw_counts(np.ones(n_seeds), seed=(seed, 1)) / n_seeds,
     )
 
 
 def resample_means(answers: Sequence[Answers], metric: str, *, draws: Draws) -> Means:
     """Return a metric of each seed, and its mean over seeds in each resample."""
-    values, low, high = [], [], []
-    for one in answers:
-        place = np.searchsorted(draws.people, one.whose)
-        function = of_weights(METRICS[metric], one.labels, one.probabilities, one.threshold, cluster_of=place)
-        values.append(float(function(np.ones(one.labels.size))))
-        resampled = np.concatenate(
-            [np.atleast_1d(function(weights)) for weights in _blocks(draws.times, place)]
+    values, by_seed = [], []
+    for said in answers:
+        place = np.searchsorted(draws.people, said.whose)
+        function = of_weights(
+            METRICS[metric], said.labels, said.probabilities, said.threshold, cluster_of=place
         )
-        resampled = centred(METRICS[metric], resampled, values[-1])
-        low.append(np.nan_to_num(resampled, nan=0.0))
-        high.append(np.nan_to_num(resampled, nan=1.0))
-    return Means(
-        np.array(values),
-        (np.stack(low, axis=1) * draws.shares).sum(axis=1),
-        (np.stack(high, axis=1) * draws.shares).sum(axis=1),
+        values.append(float(function(np.ones(said.labels.size))))
+        resampled = resample(function, spread_counts(draws.times, place))
+        by_seed.append(METRICS[metric].bounded(resampled, values[-1]))
+    low, high = (
+        (np.stack(limits, axis=1) * draws.shares).sum(axis=1) for limits in zip(*by_seed, strict=True)
     )
+    return Means(np.array(values), Resampled(low, high))
 
 
-def interval_of_means(estimate: float, means: Means, answers: Sequence[Answers], *, method: str) -> Interval:
-    """Return the percentile interval of resampled means, with the cells and people that it rests on."""
-    tested = {(cell, person) for one in answers for cell, person in zip(one.ids, one.whose, strict=True)}
-    people = {person for _, person in tested}
-    return Interval(
-        estimate=estimate,
-        low=float(percentile_limits(means.low, level=LEVEL)[0]),
-        high=float(percentile_limits(means.high, level=LEVEL)[1]),
-        level=LEVEL,
+def interval_of_means(means: Means, answers: Sequence[Answers], *, method: IntervalMethod) -> Interval:
+    """Return the mean over seeds with its interval, and the cells and people that it rests on."""
+    tested = {pair for said in answers for pair in zip(said.ids, said.whose, strict=True)}
+    return interval_of(
+        float(np.mean(means.values)),
+        means.resampled,
         method=method,
         cells=len(tested),
-        subjects=len(people) if "subjects" in method else None,
-        resamples=RESAMPLES,
+        subjects=len({person for _, person in tested}) if "subjects" in method.resampled else None,
     )
-
-
-def _draw(n: int, *, seed: tuple[int, int]) -> NDArray[np.float64]:
-    """Return how often each of `n` comes in each of `RESAMPLES` draws of `n` with replacement: (B, n)."""
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    return drawn.astype(np.float64)
-
-
-def _blocks(times: NDArray[np.float64], place: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
-    """Yield the weights of each cell (b, N) for a few resamples at a time."""
-    for start in range(0, len(times), _ROWS):
-        yield times[start : start + _ROWS, place]

@@ -2,19 +2,16 @@
 
 A single score hides where a model fails. These curves show it: ROC and precision-recall over all thresholds,
 net benefit of acting on the probabilities, and what is gained by leaving the least certain cells to a person.
-Bands and intervals rest on the resamples of `leuknet.evaluation.metrics`: whole subjects where it is known
-which cell is whose. As there, a resample in which a value is undefined counts as 0 for the lower limit and as
-1 for the upper one.
+Bands and intervals rest on `leuknet.evaluation.resampling`: whole subjects where it is known which cell is
+whose.
 
-Start at `roc`; `clusters_of` says what an evaluation resamples. `reliability.py` compares stated with
-observed shares; `figures/curves.py` draws.
+Start at `roc`. `reliability.py` compares stated with observed shares; `figures/curves_plot.py` draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +19,17 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from leuknet.errors import SettingError
 from leuknet.evaluation.formulas import checked, require
-from leuknet.evaluation.metrics import draw_weights, number_clusters, percentile_limits
-from leuknet.types import Evaluation, Interval, Labels, Probabilities, SplitKind
-
-Array = NDArray[np.float64]
-Clusters = NDArray[Any] | None
-"""(N,) the subject of each cell, of any sortable type; None takes the cells as independent."""
-
-LEVEL = 0.95
-"""Share of the resamples between two limits; of a band, at each place by itself."""
-
-MIN_SUBJECTS = 5
-"""With fewer subjects, resampling them says nothing; cells are then taken as independent."""
+from leuknet.evaluation.resampling import (
+    RESAMPLES,
+    Array,
+    Clusters,
+    bootstrap_interval,
+    bounded,
+    draw_weights,
+    percentile_limits,
+    units_of,
+)
+from leuknet.types import Evaluation, Interval, Labels, Probabilities
 
 _GRID = np.linspace(0, 1, 101)
 _THRESHOLDS = np.arange(1, 100) / 100
@@ -82,7 +78,7 @@ def roc(
     probabilities: Probabilities,
     clusters: Clusters = None,
     *,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Curve:
     """Return the ROC curve: sensitivity (y) over 1 - specificity (x), for all thresholds.
@@ -132,7 +128,7 @@ def precision_recall(
     probabilities: Probabilities,
     clusters: Clusters = None,
     *,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Curve:
     """Return precision (y, share of leukaemic cells among those called so) over recall (x, sensitivity).
@@ -158,7 +154,7 @@ def net_benefit(
     probabilities: Probabilities,
     clusters: Clusters = None,
     *,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Curve:
     """Return the decision curve: net benefit (y) of acting on P >= t, for thresholds t of 0.01 to 0.99 (x).
@@ -192,7 +188,7 @@ def risk_coverage(
     clusters: Clusters = None,
     *,
     threshold: float,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> RiskCoverage:
     """Return the share of wrong calls among the most certain cells, over the share of cells decided.
@@ -223,27 +219,10 @@ def risk_coverage(
     resampled = [points(*each) for each in counts]
     areas = np.concatenate([_area_under_steps(*each) for each in resampled])
     band = _band(_GRID, [_read_steps(*each) for each in resampled])
-    area = interval_of(_area_under_steps(coverage, risk)[0], areas, clusters, cells=labels.size)
+    units = units_of(clusters, cells=labels.size)
+    area = bootstrap_interval(_area_under_steps(coverage, risk)[0], bounded(areas), units)
     risk[0, 0] = risk[0, 1]  # of nobody decided there is no risk; the first step begins here
     return RiskCoverage(Curve(coverage[0], risk[0], band), area)
-
-
-def clusters_of(evaluation: Evaluation) -> NDArray[np.str_] | None:
-    """Return `clusters_for` the cells of an evaluation."""
-    return clusters_for(evaluation.split_kind, evaluation.subject_ids)
-
-
-def clusters_for(split_kind: SplitKind, subject_ids: Sequence[str | None]) -> NDArray[np.str_] | None:
-    """Return the subject of each cell (N,) where intervals must resample subjects, else None.
-
-    They must where whole subjects were kept apart from training, each cell names its subject, and there are
-    at least `MIN_SUBJECTS`. The score of an image-level split makes no claim about new people.
-    """
-    subjects = [subject for subject in subject_ids if subject is not None]
-    is_known = len(subjects) == len(subject_ids)
-    if split_kind == "image-level" or not is_known or len(set(subjects)) < MIN_SUBJECTS:
-        return None
-    return np.array(subjects)
 
 
 def arrays_of(evaluation: Evaluation) -> tuple[Labels, Probabilities]:
@@ -256,21 +235,6 @@ def share_of(part: Array, whole: Array) -> Array:
     shape = np.broadcast_shapes(part.shape, whole.shape)
     quotient: Array = np.divide(part, whole, out=np.full(shape, np.nan), where=whole > 0)
     return quotient
-
-
-def interval_of(estimate: float, resampled: Array, clusters: Clusters, *, cells: int) -> Interval:
-    """Return an estimate with the limits of its resampled values (B,); `clusters` are those of its cells."""
-    low, high = percentile_limits(resampled, level=LEVEL)
-    return Interval(
-        estimate=float(estimate),
-        low=float(low),
-        high=float(high),
-        level=LEVEL,
-        method="bootstrap over cells" if clusters is None else "bootstrap over subjects",
-        cells=cells,
-        subjects=None if clusters is None else np.unique(clusters).size,
-        resamples=resampled.size,
-    )
 
 
 def _check(labels: Labels, probabilities: Probabilities) -> None:
@@ -296,8 +260,7 @@ def _count_down(scores: Array, hits: NDArray[np.bool_], weights: Array) -> tuple
 def _resampled_counts(
     scores: Array, hits: NDArray[np.bool_], clusters: Clusters, *, resamples: int, seed: int
 ) -> Iterator[tuple[Array, Array]]:
-    cluster_of = number_clusters(hits.astype(np.int64), clusters)
-    for weights in draw_weights(cluster_of, resamples=resamples, seed=seed):
+    for weights in draw_weights(units_of(clusters, cells=hits.size), resamples=resamples, seed=seed):
         yield _count_down(scores, hits, weights)
 
 
@@ -327,4 +290,4 @@ def _area_under_steps(x: Array, y: Array) -> Array:
 
 def _band(x: Array, rows: Sequence[Array]) -> Band | None:
     """Return the band at x (G,) of resampled curves, read there in blocks (B, G)."""
-    return Band(x, *percentile_limits(np.concatenate(rows).T, level=LEVEL)) if rows else None
+    return Band(x, *percentile_limits(bounded(np.concatenate(rows).T))) if rows else None

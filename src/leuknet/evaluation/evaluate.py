@@ -20,9 +20,9 @@ import numpy as np
 from tqdm import tqdm
 
 from leuknet.errors import DataError, SettingError
-from leuknet.evaluation.curves import clusters_for
 from leuknet.evaluation.looks import record_look
-from leuknet.evaluation.metrics import METRICS, bootstrap, wilson
+from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.resampling import clusters_for, wilson
 from leuknet.inference.familiar import Reference
 from leuknet.inference.predict import predict_files
 from leuknet.records import read_record, write_record
@@ -102,7 +102,7 @@ def evaluate(
             fix="use data of the same two classes, named in the same order",
         )
     _check_labels(side.cells)
-    who = Judged(
+    model = Judged(
         model_id=predictor.model_id,
         recipe=card.recipe.name,
         seed=card.recipe.seed,
@@ -110,26 +110,26 @@ def evaluate(
         threshold_rule=card.recipe.threshold,
         calibration=card.calibration,
     )
-    looks = record_look(side.cells, recipe=who.recipe, seed=who.seed, model_id=who.model_id)
+    looks = record_look(side.cells, recipe=model.recipe, seed=model.seed, model_id=model.model_id)
     paths = (cell.path for cell in side.cells)
     predictions = predict_files(predictor, paths, root=dataset.root, reference=reference)
     bar = tqdm(side.cells, desc="score", unit="cell", disable=not progress)
     outcomes = list(zip(bar, predictions, strict=True))
-    scored = [(cell, one.probability) for cell, one in outcomes if one.probability is not None]
+    scored = [(cell, said.probability) for cell, said in outcomes if said.probability is not None]
     return judge(
-        who,
+        model,
         dataset,
         side,
         cells=[cell for cell, _ in scored],
         probabilities=np.array([probability for _, probability in scored]),
-        unreadable=tuple((cell.id, one.error) for cell, one in outcomes if one.error is not None),
-        warned=tuple((cell.id, "; ".join(one.warnings)) for cell, one in outcomes if one.warnings),
+        unreadable=tuple((cell.id, said.error) for cell, said in outcomes if said.error is not None),
+        warned=tuple((cell.id, "; ".join(said.warnings)) for cell, said in outcomes if said.warnings),
         looks=looks,
     )
 
 
 def judge(
-    who: Judged,
+    model: Judged,
     dataset: Dataset,
     side: TestSide,
     *,
@@ -143,13 +143,13 @@ def judge(
 
     Parameters
     ----------
-    who
+    model
         The model or baseline.
     dataset, side
         Where the cells come from, and how they were kept apart from training. For `subject-level` and
-        `external`, where every scored cell has a subject and there are at least `curves.MIN_SUBJECTS`, all
-        intervals resample subjects. Otherwise accuracy, sensitivity and specificity have Wilson intervals,
-        and the others resample cells, but for those over subjects. `Interval.method` says which it was.
+        `external`, where every scored cell has a subject and there are at least `MIN_SUBJECTS`, all intervals
+        resample subjects. Otherwise accuracy, sensitivity and specificity have Wilson intervals, and the
+        others resample cells, but for those over subjects. `Interval.method` says which it was.
     cells
         The scored cells, all labelled and of both classes.
     probabilities : (N,)
@@ -167,9 +167,9 @@ def judge(
     _check_classes(labels, dataset.class_names)
     subjects = _subjects(cells)
     return Evaluation(
-        model_id=who.model_id,
-        recipe=who.recipe,
-        seed=who.seed,
+        model_id=model.model_id,
+        recipe=model.recipe,
+        seed=model.seed,
         dataset=dataset.name,
         part=side.part,
         protocol=side.protocol,
@@ -178,19 +178,19 @@ def judge(
         split_kind=side.kind,
         split_fingerprint=side.fingerprint,
         class_names=dataset.class_names,
-        threshold=who.threshold,
-        threshold_rule=who.threshold_rule,
-        calibration=who.calibration,
+        threshold=model.threshold,
+        threshold_rule=model.threshold_rule,
+        calibration=model.calibration,
         cells=len(cells),
         subjects=None if subjects is None else len(set(subjects)),
         metrics=_intervals(
             labels,
             probabilities,
-            threshold=who.threshold,
+            threshold=model.threshold,
             subjects=subjects,
             split_kind=side.kind,
         ),
-        confusion=_confusion(labels, probabilities, who.threshold),
+        confusion=_confusion(labels, probabilities, model.threshold),
         paths=tuple(cell.id for cell in cells),
         labels=tuple(labels.tolist()),
         probabilities=tuple(probabilities.tolist()),
@@ -236,7 +236,7 @@ def _intervals(
         "specificity": wilson(right_normal, right_normal + missed_normal),
     }
     for unit, clusters in (("cell", None), ("subject", named)):
-        names = [name for name, one in METRICS.items() if one.unit == unit and name not in found]
+        names = [name for name, metric in METRICS.items() if metric.unit == unit and name not in found]
         if unit == "cell" or clusters is not None:
             found |= bootstrap(labels, probabilities, threshold=threshold, metrics=names, clusters=clusters)
     return {
@@ -250,8 +250,7 @@ def _count(metric: str, labels: Labels, subjects: list[str] | None) -> int | Non
     """Return the number of subjects that a metric rests on, None where they are not known."""
     if subjects is None:
         return None
-    used = np.isin(labels, METRICS[metric].rests_on)
-    return len(set(np.array(subjects)[used]))
+    return len(set(np.array(subjects)[METRICS[metric].rests_on_cells(labels)]))
 
 
 def _confusion(

@@ -76,4 +76,4 @@ def record_look(cells: Sequence[CellImage], *, recipe: str, seed: int, model_id:
             why=str(error),
             fix=f"mend or move the file away, or name another with the variable {VARIABLE}",
         ) from error
-    return tuple(one for one in earlier if one.test_fingerprint == look.test_fingerprint)
+    return tuple(known for known in earlier if known.test_fingerprint == look.test_fingerprint)

@@ -1,75 +1,38 @@
 """Scores of a two-class model, each with an interval.
 
-Cells of one patient look alike, so that resampling cells makes intervals too narrow for a claim about new
-patients: `bootstrap` resamples whole subjects where it is told which cell is whose. Metrics over subjects
-let each person count once, however many cells there are of each.
+Metrics over subjects let each person count once, however many cells there are of each.
 
-Start at `METRICS`, then `bootstrap`; `wilson` is the interval of a plain count. What each metric computes
-stands in `leuknet.evaluation.formulas`, which also says how to add one.
+Start at `METRICS`, then `bootstrap`. What each metric computes stands in `leuknet.evaluation.formulas`, which
+also says how to add one; how intervals are made, in `leuknet.evaluation.resampling`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from leuknet.errors import SettingError
-from leuknet.evaluation.formulas import (
-    ECE_BINS,
-    Threshold,
-    Values,
-    Weights,
-    accuracy,
-    auprc,
-    auroc,
-    balanced_accuracy,
-    brier,
-    checked,
-    ece,
-    require,
-    sensitivity,
-    specificity,
-    subject_accuracy,
-    subject_vote,
-    weighted_f1,
+from leuknet.evaluation import formulas
+from leuknet.evaluation.formulas import ECE_BINS, Threshold, Values, Weights, checked, require
+from leuknet.evaluation.resampling import (
+    LEVEL,
+    RESAMPLES,
+    Array,
+    Clusters,
+    Resampled,
+    bootstrap_interval,
+    bounded,
+    centred,
+    draw_weights,
+    resample,
+    units_of,
 )
 from leuknet.types import Interval, Labels, Probabilities
-
-__all__ = [
-    "ECE_BINS",
-    "METRICS",
-    "Metric",
-    "Threshold",
-    "Values",
-    "Weights",
-    "accuracy",
-    "auprc",
-    "auroc",
-    "balanced_accuracy",
-    "bootstrap",
-    "brier",
-    "centred",
-    "draw_weights",
-    "ece",
-    "number_clusters",
-    "of_weights",
-    "percentile_limits",
-    "sensitivity",
-    "specificity",
-    "subject_accuracy",
-    "subject_vote",
-    "weighted_f1",
-    "wilson",
-]
-
-# Elements of one block of resampled weights: 2 MiB, so that the few copies a metric makes stay in the cache.
-_BLOCK = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -90,8 +53,7 @@ class Metric:
         Whether `compute` takes cells, or subjects as `subject_accuracy` does.
     is_biased
         Whether resampling moves the value to one side, as each resample of a mean gap adds chance gaps. Its
-        resampled values are then moved back by the mean of that shift (Efron & Tibshirani 1993, "An
-        Introduction to the Bootstrap", chapter 10).
+        resampled values are then `centred`.
     """
 
     title: str
@@ -102,19 +64,31 @@ class Metric:
     unit: Literal["cell", "subject"] = "cell"
     is_biased: bool = False
 
+    def bounded(self, values: Array, estimate: float) -> Resampled:
+        """Return resampled values (B,), centred if the metric is biased; undefined ones may be 0 or 1."""
+        return bounded(centred(values, estimate) if self.is_biased else values)
+
+    def rests_on_cells(self, labels: Labels) -> NDArray[np.bool_]:
+        """Return which cells (N,) have a part in the metric."""
+        return np.isin(labels, self.rests_on)
+
 
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric("accuracy", accuracy, True, True),
-    "balanced_accuracy": Metric("balanced accuracy", balanced_accuracy, True, True),
-    "sensitivity": Metric("sensitivity", sensitivity, True, True, rests_on=(1,)),
-    "specificity": Metric("specificity", specificity, True, True, rests_on=(0,)),
-    "weighted_f1": Metric("weighted F1", weighted_f1, False, True),
-    "auroc": Metric("AUROC", auroc, False, True),
-    "auprc": Metric("AUPRC", auprc, False, True),
-    "brier": Metric("Brier score", brier, False, False),
-    "ece": Metric(f"ECE ({ECE_BINS} bins)", ece, False, False, is_biased=True),
-    "subject_accuracy": Metric("accuracy, mean over subjects", subject_accuracy, True, True, unit="subject"),
-    "subject_vote": Metric("subjects called right by majority", subject_vote, True, True, unit="subject"),
+    "accuracy": Metric("accuracy", formulas.accuracy, True, True),
+    "balanced_accuracy": Metric("balanced accuracy", formulas.balanced_accuracy, True, True),
+    "sensitivity": Metric("sensitivity", formulas.sensitivity, True, True, rests_on=(1,)),
+    "specificity": Metric("specificity", formulas.specificity, True, True, rests_on=(0,)),
+    "weighted_f1": Metric("weighted F1", formulas.weighted_f1, False, True),
+    "auroc": Metric("AUROC", formulas.auroc, False, True),
+    "auprc": Metric("AUPRC", formulas.auprc, False, True),
+    "brier": Metric("Brier score", formulas.brier, False, False),
+    "ece": Metric(f"ECE ({ECE_BINS} bins)", formulas.ece, False, False, is_biased=True),
+    "subject_accuracy": Metric(
+        "accuracy, mean over subjects", formulas.subject_accuracy, True, True, unit="subject"
+    ),
+    "subject_vote": Metric(
+        "subjects called right by majority", formulas.subject_vote, True, True, unit="subject"
+    ),
 }
 """Every metric by name, in the order in which reports show them. All lie in [0, 1]."""
 
@@ -124,26 +98,25 @@ def bootstrap(
     probabilities: Probabilities,
     *,
     threshold: Threshold,
-    clusters: NDArray[Any] | None = None,
+    clusters: Clusters = None,
     metrics: Iterable[str] | None = None,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
-    level: float = 0.95,
+    level: float = LEVEL,
 ) -> dict[str, Interval]:
     """Return each metric with a percentile interval from resampling cells or whole subjects.
 
     A resample draws as many clusters as there are, with replacement; all cells of a drawn cluster come
-    along. A resample without one of the classes leaves some metrics undefined. Such a resample could have
-    had any value, so it counts as 0 for the lower limit and as 1 for the upper: intervals of data that
-    can hardly tell are wide, never narrow by omission. Where all cells are called right, every resample
-    agrees and the interval has no width; it is then no bound.
+    along. A resample without one of the classes leaves some metrics undefined, and counts as 0 for the lower
+    limit and as 1 for the upper. Where all cells are called right, every resample agrees and the interval
+    has no width; it is then no bound.
 
     Parameters
     ----------
     labels, probabilities, threshold
         As in `accuracy`.
-    clusters : (N,) of any sortable type
-        The subject of each cell; None makes each cell its own cluster.
+    clusters
+        None makes each cell its own cluster.
     metrics
         Keys of `METRICS`; None takes all, without clusters all over cells.
     resamples, seed
@@ -162,73 +135,33 @@ def bootstrap(
         If arrays do not fit, if there is one cluster only, or if a metric is undefined for want of a class.
     SettingError
         If a metric is unknown, one over subjects is asked for without clusters, or a number is out of range.
-
-    References
-    ----------
-    Field & Welsh (2007), "Bootstrapping clustered data", JRSS B 69(3), 369-390: the cluster bootstrap.
     """
     names = _chosen(metrics, clusters)
     require(resamples >= 1, f"{resamples} resamples", fix="use 1 or more; 2000 is usual", error=SettingError)
     require(0 < level < 1, f"level {level}", fix="use 0.95 for a 95% interval", error=SettingError)
     once = checked(labels, probabilities, threshold, None)
-    cluster_of = number_clusters(labels, clusters)
-    functions = {
-        name: of_weights(METRICS[name], labels, probabilities, threshold, cluster_of=cluster_of)
+    units = units_of(clusters, cells=labels.size)
+    functions = [
+        of_weights(METRICS[name], labels, probabilities, threshold, cluster_of=units.of_cell)
         for name in names
-    }
-    estimates = {name: float(function(once)) for name, function in functions.items()}
-    undefined = ", ".join(name for name, estimate in estimates.items() if np.isnan(estimate))
+    ]
+    estimates = [float(function(once)) for function in functions]
+    undefined = ", ".join(name for name, estimate in zip(names, estimates, strict=True) if np.isnan(estimate))
     require(not undefined, f"{undefined}: undefined for one class", fix="use cells of both classes")
-    blocks = [
-        [function(weights) for function in functions.values()]
-        for weights in draw_weights(cluster_of, resamples=resamples, seed=seed)
-    ]
-    values = [
-        centred(METRICS[name], row, estimates[name])
-        for name, row in zip(names, np.concatenate(blocks, axis=1), strict=True)
-    ]
-    low, high = percentile_limits(np.array(values), level=level)
-    used = {name: np.isin(labels, METRICS[name].rests_on) for name in names}
-    return {
-        name: Interval(
-            estimate=estimates[name],
-            low=float(low[number]),
-            high=float(high[number]),
-            level=level,
-            method="bootstrap over cells" if clusters is None else "bootstrap over subjects",
-            cells=int(used[name].sum()),
-            subjects=None if clusters is None else np.unique(cluster_of[used[name]]).size,
-            resamples=resamples,
-        )
-        for number, name in enumerate(names)
-    }
-
-
-def wilson(successes: int, total: int, *, level: float = 0.95) -> Interval:
-    """Return a share with Wilson's score interval, which takes the cells as independent.
-
-    `total` is 1 or more, else ShapeError; `level` is between 0 and 1, else SettingError. The formula is
-    that of Wilson (1927), JASA 22, 209-212, as computed by `scipy.stats.binomtest`.
-
-    Examples
-    --------
-    >>> paper = wilson(196, 226)
-    >>> f"{paper.estimate:.4f} ({paper.low:.3f} to {paper.high:.3f})"
-    '0.8673 (0.817 to 0.905)'
-    """
-    require(0 <= successes <= total >= 1, f"{successes} of {total}", fix="count at least one cell")
-    require(0 < level < 1, f"level {level}", fix="use 0.95 for a 95% interval", error=SettingError)
-    limits = binomtest(successes, total).proportion_ci(confidence_level=level, method="wilson")
-    return Interval(
-        estimate=successes / total,
-        low=float(limits.low),
-        high=float(limits.high),
-        level=level,
-        method="wilson",
-        cells=total,
-        subjects=None,
-        resamples=0,
+    values = resample(
+        lambda weights: np.stack([function(weights) for function in functions]),
+        draw_weights(units, resamples=resamples, seed=seed),
     )
+    return {
+        name: bootstrap_interval(
+            estimate,
+            METRICS[name].bounded(row, estimate),
+            units,
+            used=METRICS[name].rests_on_cells(labels),
+            level=level,
+        )
+        for name, estimate, row in zip(names, estimates, values, strict=True)
+    }
 
 
 def of_weights(
@@ -253,57 +186,12 @@ def of_weights(
     return lambda weights: metric.compute(labels[cell], shares, 0.5, weights[..., cell])
 
 
-def number_clusters(labels: Labels, clusters: NDArray[Any] | None) -> NDArray[np.intp]:
-    """Return the number of each cell's cluster (N,), counted from 0; a ShapeError unless there are two."""
-    names = np.arange(labels.size) if clusters is None else clusters
-    misfit = f"labels have shape {np.shape(labels)}, subjects {np.shape(names)}"
-    require(np.shape(names) == np.shape(labels), misfit, fix="give one subject for each cell")
-    numbers: NDArray[np.intp] = np.unique(names, return_inverse=True)[1]
-    require(numbers.max() > 0, "one cluster has no spread", fix="use two subjects or more")
-    return numbers
-
-
-def draw_weights(cluster_of: NDArray[np.intp], *, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Yield blocks of rows of weights (B, N): how often each cell's cluster was drawn.
-
-    All blocks together have as many rows as there are `resamples`. `cluster_of` is that of
-    `number_clusters`.
-    """
-    generator = np.random.default_rng(seed)
-    clusters = int(cluster_of.max()) + 1
-    rows = max(1, _BLOCK // cluster_of.size)
-    for start in range(0, resamples, rows):
-        n = min(rows, resamples - start)
-        drawn = generator.integers(clusters, size=(n, clusters))
-        # One bincount serves all rows: each row counts in a range of its own.
-        apart = drawn + clusters * np.arange(n)[:, None]
-        times = np.bincount(apart.ravel(), minlength=n * clusters).reshape(n, clusters)
-        yield times[:, cluster_of].astype(np.float64)
-
-
-def percentile_limits(
-    values: NDArray[np.float64], *, level: float, lowest: float = 0.0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the limits (...,) between which the share `level` of resampled values (..., B) lies.
-
-    An undefined value (NaN) counts as `lowest` for the lower limit and as 1 for the upper.
-    """
-    low = np.quantile(np.nan_to_num(values, nan=lowest), (1 - level) / 2, axis=-1)
-    high = np.quantile(np.nan_to_num(values, nan=1.0), (1 + level) / 2, axis=-1)
-    return low, high
-
-
-def centred(metric: Metric, values: NDArray[np.float64], estimate: float) -> NDArray[np.float64]:
-    """Return resampled values (B,), moved back by their mean shift if the metric is biased; within [0, 1]."""
-    if not metric.is_biased:
-        return values
-    return np.clip(values - (np.nanmean(values) - estimate), 0.0, 1.0)
-
-
-def _chosen(metrics: Iterable[str] | None, clusters: NDArray[Any] | None) -> tuple[str, ...]:
+def _chosen(metrics: Iterable[str] | None, clusters: Clusters) -> tuple[str, ...]:
     """Return the names of the metrics that are asked for, after a look at each."""
     if metrics is None:
-        return tuple(name for name, one in METRICS.items() if clusters is not None or one.unit == "cell")
+        return tuple(
+            name for name, metric in METRICS.items() if clusters is not None or metric.unit == "cell"
+        )
     names = tuple(metrics)
     for name in names:
         close = difflib.get_close_matches(name, METRICS, n=1) or list(METRICS)

@@ -17,8 +17,8 @@ import numpy as np
 
 from leuknet.errors import ShapeError
 from leuknet.evaluation.crossed import (
+    CROSSED,
     Answers,
-    Means,
     draw_people_and_seeds,
     interval_of_means,
     resample_means,
@@ -30,8 +30,6 @@ KINDS: tuple[Kind, Kind] = ("image-level", "subject-level")
 
 THRESHOLD = 0.5
 """From which on a cell counts as called leukaemic, the same for every learner."""
-
-_METHOD = "crossed bootstrap over subjects and seeds"
 
 
 @dataclass(frozen=True)
@@ -89,28 +87,28 @@ def measure_worth(learner: str, scored: Sequence[Scored], *, metric: str, seed: 
     ShapeError
         If the seeds of the two kinds differ or are fewer than two, or probabilities do not fit the cells.
     """
-    by_kind = {kind: sorted((one for one in scored if one.split.kind == kind), key=_seed) for kind in KINDS}
-    seeds = {kind: [one.split.seed for one in members] for kind, members in by_kind.items()}
+    in_order = sorted(scored, key=lambda answers: answers.split.seed)
+    by_kind = {kind: [answers for answers in in_order if answers.split.kind == kind] for kind in KINDS}
+    seeds = {kind: [answers.split.seed for answers in members] for kind, members in by_kind.items()}
     if seeds["image-level"] != seeds["subject-level"] or len(set(seeds["image-level"])) < 2:
         raise ShapeError(
             "cannot measure what an image-level split is worth",
             why=f"seeds by image are {seeds['image-level']}, by subject {seeds['subject-level']}",
             fix="score one split of each kind for each of two or more seeds",
         )
-    by_image, by_subject = ([_answers(one) for one in by_kind[kind]] for kind in KINDS)
-    both = [*by_image, *by_subject]
+    by_image, by_subject = ([_answers(answers) for answers in by_kind[kind]] for kind in KINDS)
     # People of either kind of split, but seeds of one: the two splits of a seed come and go together.
-    shares = draw_people_and_seeds(by_image, seed=seed).shares
-    draws = draw_people_and_seeds(both, seed=seed)._replace(shares=shares)
+    draws = draw_people_and_seeds(by_image, by_subject, seed=seed)
     image, subject = (resample_means(answers, metric, draws=draws) for answers in (by_image, by_subject))
-    gap = Means(image.values - subject.values, image.low - subject.high, image.high - subject.low)
-    return Worth(
-        learner, metric, _interval(image, by_image), _interval(subject, by_subject), _interval(gap, both)
+    intervals = (
+        interval_of_means(means, answers, method=CROSSED["subjects"])
+        for means, answers in (
+            (image, by_image),
+            (subject, by_subject),
+            (image.minus(subject), [*by_image, *by_subject]),
+        )
     )
-
-
-def _interval(means: Means, answers: Sequence[Answers]) -> Interval:
-    return interval_of_means(float(np.mean(means.values)), means, answers, method=_METHOD)
+    return Worth(learner, metric, *intervals)
 
 
 def _answers(scored: Scored) -> Answers:
@@ -122,7 +120,3 @@ def _answers(scored: Scored) -> Answers:
         threshold=np.full(len(cells), THRESHOLD),
         whose=np.array([cell.subject for cell in cells], dtype=np.str_),
     )
-
-
-def _seed(scored: Scored) -> int:
-    return scored.split.seed

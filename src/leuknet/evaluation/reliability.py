@@ -16,9 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from leuknet.evaluation.curves import Clusters, arrays_of, clusters_of, interval_of, share_of
+from leuknet.evaluation.curves import arrays_of, share_of
 from leuknet.evaluation.formulas import ECE_BINS, checked
-from leuknet.evaluation.metrics import draw_weights, number_clusters, wilson
+from leuknet.evaluation.resampling import (
+    RESAMPLES,
+    Clusters,
+    bootstrap_interval,
+    bounded,
+    clusters_of,
+    draw_weights,
+    resample,
+    units_of,
+    wilson,
+)
 from leuknet.types import Evaluation, Interval, Labels, Probabilities
 
 
@@ -48,7 +58,7 @@ def reliability(
     probabilities: Probabilities,
     clusters: Clusters = None,
     *,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[ReliabilityBin, ...]:
     """Return stated and observed shares of leukaemic cells in bins of P, by ascending P.
@@ -75,7 +85,7 @@ def shares(
     groups: NDArray[np.intp],
     clusters: Clusters = None,
     *,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[int, Interval]:
     """Return the share of hits in each group of cells: Wilson's interval, or by resampling clusters.
@@ -88,23 +98,19 @@ def shares(
     cells, found = np.bincount(group_of), np.bincount(group_of, weights=hits).astype(int)
     if clusters is None:
         return {int(name): wilson(int(found[n]), int(cells[n])) for n, name in enumerate(names)}
-    cluster_of = number_clusters(group_of, clusters)
+    units = units_of(clusters, cells=hits.size)
     member = np.eye(names.size)[group_of]
-    resampled = np.concatenate(
-        [
-            share_of(weights @ (member * hits[:, None]), weights @ member)
-            for weights in draw_weights(cluster_of, resamples=resamples, seed=seed)
-        ]
+    resampled = resample(
+        lambda weights: share_of(weights @ (member * hits[:, None]), weights @ member).T,
+        draw_weights(units, resamples=resamples, seed=seed),
     )
     return {
-        int(name): interval_of(
-            found[n] / cells[n], resampled[:, n], cluster_of[group_of == n], cells=int(cells[n])
-        )
+        int(name): bootstrap_interval(found[n] / cells[n], bounded(resampled[n]), units, used=group_of == n)
         for n, name in enumerate(names)
     }
 
 
-def decided(evaluation: Evaluation, *, resamples: int = 2000, seed: int = 0) -> Decided | None:
+def decided(evaluation: Evaluation, *, resamples: int = RESAMPLES, seed: int = 0) -> Decided | None:
     """Return what the model's own undecided band leaves; None for a model without one.
 
     A cell is undecided where `Prediction.is_uncertain` says so. Intervals are those of `shares`.

@@ -28,7 +28,7 @@ of Some Nonparametric Problems", Annals of Statistics 1, 209-230: Dirichlet proc
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -36,21 +36,16 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from leuknet.errors import SettingError
-from leuknet.evaluation.metrics import wilson
-from leuknet.evaluation.spread import LEVEL, NEAREST, Spread
+from leuknet.evaluation.resampling import blocks, bounded, interval_of, wilson
+from leuknet.evaluation.spread import NEAREST, Spread
 from leuknet.inference.scored_table import ScoredCells
-from leuknet.types import Interval, Probabilities
+from leuknet.types import Interval, IntervalMethod, Probabilities
 
 CUT_OFF = 0.5
 """An arbitrary example of a share to compare with; it has no clinical meaning."""
 
-
 DRAWS = 4000
 """Of each person's interval."""
-
-
-_BLOCK = 256 * 1024
-
 
 Outcome = Literal["above", "below", "undecided", "no cells"]
 """Where a person's whole interval lies as to the cut-off; `undecided` where it holds the cut-off."""
@@ -137,8 +132,6 @@ def subject_shares(
             why=f"the cells were scored by {cells.model_id}, the evaluation is of {spread.model_id}",
             fix="evaluate the model that scored the cells",
         )
-    tau = 0.0 if spread is None else spread.tau.estimate
-    method = f"Monte Carlo over cells {'alone' if spread is None else 'and people'}"
     scored = ~np.isnan(cells.probabilities)
     used = scored & ~cells.flagged if leave_out_flagged else scored
     names, person = np.unique(cells.subjects, return_inverse=True)
@@ -150,13 +143,8 @@ def subject_shares(
         outcome: Outcome = "no cells"
         if n := probabilities.size:
             called = wilson(int((probabilities >= cells.threshold).sum()), n)
-            drawn = draw_shares_of(probabilities, tau=tau, seed=[seed, zlib.crc32(name.encode())])
-            low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-            estimate = float(probabilities.mean())
-            # As Brown, Cai & DasGupta (2001) do to Jeffreys' interval at 0 and 1: it holds its estimate.
-            low, high = min(float(low), estimate), max(float(high), estimate)
-            share = Interval(estimate, low, high, LEVEL, method, n, 1, resamples=DRAWS)
-            outcome = "above" if low > cut_off else "below" if high < cut_off else "undecided"
+            share = _share(probabilities, spread=spread, seed=[seed, zlib.crc32(name.encode())])
+            outcome = "above" if share.low > cut_off else "below" if share.high < cut_off else "undecided"
         rows.append(
             SubjectShare(
                 subject=name,
@@ -172,6 +160,21 @@ def subject_shares(
     return SubjectShares(cells.model_id, cells.threshold, cut_off, leave_out_flagged, spread, tuple(rows))
 
 
+def _share(probabilities: Probabilities, *, spread: Spread | None, seed: list[int]) -> Interval:
+    """Return the mean probability of a person's cells, with the interval of the share in the blood."""
+    tau = 0.0 if spread is None else spread.tau.estimate
+    alone, people = IntervalMethod.MONTE_CARLO_CELLS, IntervalMethod.MONTE_CARLO_PEOPLE
+    share = interval_of(
+        probabilities.mean(),
+        bounded(draw_shares_of(probabilities, tau=tau, seed=seed)),
+        method=alone if spread is None else people,
+        cells=probabilities.size,
+        subjects=1,
+    )
+    # As Brown, Cai & DasGupta (2001) do to Jeffreys' interval at 0 and 1: it holds its estimate.
+    return replace(share, low=min(share.low, share.estimate), high=max(share.high, share.estimate))
+
+
 def draw_shares_of(
     probabilities: Probabilities, *, tau: float, draws: int = DRAWS, seed: int | list[int] = 0
 ) -> NDArray[np.float64]:
@@ -182,9 +185,7 @@ def draw_shares_of(
     # Sorted, so that the order of the rows in a table decides nothing.
     log_odds = logit(np.clip(np.sort(probabilities), NEAREST, 1 - NEAREST))
     shares = []
-    rows = max(1, _BLOCK // log_odds.size)
-    for start in range(0, draws, rows):
-        block = slice(start, start + rows)
+    for block in blocks(draws, width=log_odds.size):
         # Exponential draws, divided by their sum, are the Dirichlet's.
         weights = generator.standard_exponential((deltas[block].size, log_odds.size))
         rest = generator.standard_exponential(deltas[block].size)

@@ -20,20 +20,14 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, logit, logsumexp, roots_hermite
 
 from leuknet.errors import DataError, LeakError
-from leuknet.types import Evaluation, Interval, SplitKind
+from leuknet.evaluation.resampling import LEVEL
+from leuknet.types import Evaluation, Interval, IntervalMethod, SplitKind
 
 MOST_TAU = 10.0
 """A larger tau is not told apart from none at all: within one person, scores would say nothing."""
 
-
-LEVEL = 0.95
-
-
 _LIKELIHOOD_DROP = 1.9207  # half the 95% quantile of chi-squared with one degree of freedom
-
-
 _NODES, _WEIGHTS = roots_hermite(31)
-
 
 # Networks compute in single precision: closer to 0 or 1 a probability says no more.
 NEAREST = 1e-7
@@ -86,7 +80,8 @@ def fit_spread(evaluation: Evaluation) -> Spread:
         why = "its split is image-level: the model was trained on cells of the same people"
         raise LeakError(cannot, why=why, fix=fix)
     names, person = np.unique([str(name) for name in evaluation.subject_ids], return_inverse=True)
-    mixed = sum(len(set(np.array(evaluation.labels)[person == one])) > 1 for one in range(len(names)))
+    labels = np.array(evaluation.labels)
+    mixed = sum(np.unique(labels[person == number]).size > 1 for number in range(len(names)))
     reasons = {
         f"{evaluation.subject_ids.count(None)} of {evaluation.cells} cells name no subject": (
             None in evaluation.subject_ids
@@ -99,7 +94,7 @@ def fit_spread(evaluation: Evaluation) -> Spread:
         if applies:
             raise DataError(cannot, why=why, fix=fix)
     log_odds = logit(np.clip(evaluation.probabilities, NEAREST, 1 - NEAREST))
-    signs = 2.0 * np.array(evaluation.labels) - 1
+    signs = 2.0 * labels - 1
     interval = _maximise(lambda tau: _log_likelihood(tau, signs, log_odds, person))
     if interval is None:
         why = f"no tau up to {MOST_TAU:g} is the likeliest; {mixed} of {len(names)} people have both classes"
@@ -107,7 +102,14 @@ def fit_spread(evaluation: Evaluation) -> Spread:
     estimate, low, high = interval
     return Spread(
         tau=Interval(
-            estimate, low, high, LEVEL, "profile likelihood", evaluation.cells, len(names), resamples=0
+            estimate=estimate,
+            low=low,
+            high=high,
+            level=LEVEL,
+            method=IntervalMethod.PROFILE_LIKELIHOOD,
+            cells=evaluation.cells,
+            subjects=len(names),
+            resamples=0,
         ),
         one_class=len(names) - mixed,
         model_id=evaluation.model_id,

@@ -17,9 +17,10 @@ import numpy as np
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.errors import DataError
 from leuknet.evaluation.baselines import PREFIX
-from leuknet.evaluation.crossed import Answers, crossed_bootstrap, crossed_difference
-from leuknet.evaluation.curves import arrays_of, clusters_of
+from leuknet.evaluation.crossed import Answers, Whose, crossed_bootstrap, crossed_difference
+from leuknet.evaluation.curves import arrays_of
 from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.resampling import clusters_of
 from leuknet.types import Evaluation, Interval, SplitKind
 
 
@@ -75,30 +76,29 @@ class Difference:
 
     def verdict(self, metric: str) -> str:
         """Return `better`, `worse` or `cannot be told apart`: the last where the interval holds 0."""
-        one = self.scores[metric]
-        if one.low <= 0 <= one.high:
+        gap = self.scores[metric]
+        if gap.low <= 0 <= gap.high:
             return "cannot be told apart"
-        return "better" if (one.estimate > 0) == METRICS[metric].higher_is_better else "worse"
+        return "better" if (gap.estimate > 0) == METRICS[metric].higher_is_better else "worse"
 
 
 def make_row(evaluations: Sequence[Evaluation]) -> Row:
     """Return the row of one recipe or baseline, from evaluations of all rounds for each of its seeds."""
     first = evaluations[0]
-    by_subject = all(clusters_of(one) is not None for one in evaluations)
-    answers = _answers_by_seed(evaluations, by_subject=by_subject)
-    metrics = [name for name in METRICS if all(name in one.metrics for one in evaluations)]
-    found = crossed_bootstrap(answers, unit="subjects" if by_subject else "cells", metrics=metrics)
-    subjects = {one for evaluation in evaluations for one in evaluation.subject_ids}
+    unit = _unit(evaluations)
+    answers = _answers_by_seed(evaluations, unit)
+    found = crossed_bootstrap(answers, unit=unit, metrics=_shared_metrics(evaluations))
+    subjects = {subject for evaluation in evaluations for subject in evaluation.subject_ids}
     return Row(
         name=name_of(first),
         protocol=first.protocol,
         split_kind=first.split_kind,
         simulated=first.simulated,
-        seeds=tuple(sorted({one.seed for one in evaluations})),
-        cells=len({path for one in evaluations for path in one.paths}),
+        seeds=tuple(sorted({evaluation.seed for evaluation in evaluations})),
+        cells=len({path for evaluation in evaluations for path in evaluation.paths}),
         subjects=None if None in subjects else len(subjects),
-        scores={metric: one.interval for metric, one in found.items()},
-        by_seed={metric: one.values for metric, one in found.items()},
+        scores={metric: mean.interval for metric, mean in found.items()},
+        by_seed={metric: mean.values for metric, mean in found.items()},
     )
 
 
@@ -128,29 +128,32 @@ def find_differences(behind: Mapping[str, Sequence[Evaluation]], *, against: str
     for name, second in behind.items():
         if name == against or _tested(first) != _tested(second):
             continue
-        by_subject = all(clusters_of(one) is not None for one in (*first, *second))
-        both = [_answers_by_seed(side, by_subject=by_subject) for side in (first, second)]
-        shared = [metric for metric in METRICS if all(metric in one.metrics for one in (*first, *second))]
-        unit = "subjects" if by_subject else "cells"
-        found.append(Difference(name, against, crossed_difference(*both, unit=unit, metrics=shared)))
+        both = [*first, *second]
+        unit = _unit(both)
+        answers = (_answers_by_seed(side, unit) for side in (first, second))
+        gaps = crossed_difference(*answers, unit=unit, metrics=_shared_metrics(both))
+        found.append(Difference(name, against, gaps))
     return tuple(found)
 
 
 def choose_by_validation(groups: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
     """Return for each seed and round the evaluation of the recipe that did best on its validation side."""
     best: dict[tuple[int, str], tuple[float, Evaluation]] = {}
-    for one in (one for members in groups for one in members if not one.model_id.startswith(PREFIX)):
-        loss = None if one.calibration is None else one.calibration.subject_loss
+    for evaluation in (evaluation for members in groups for evaluation in members):
+        if evaluation.model_id.startswith(PREFIX):
+            continue
+        loss = None if evaluation.calibration is None else evaluation.calibration.subject_loss
         if loss is None:
+            model = f"{evaluation.recipe}, seed {evaluation.seed}"
             raise DataError(
                 "cannot choose a recipe by validation",
-                why=f"{one.recipe}, seed {one.seed}, does not state its loss on the validation side",
+                why=f"{model}, does not state its loss on the validation side",
                 fix="train it again with this LeukNet, or leave out --nested",
             )
-        place = (one.seed, one.round)
+        place = (evaluation.seed, evaluation.round)
         if place not in best or loss < best[place][0]:
-            best[place] = (loss, one)
-    return [one for _, one in best.values()]
+            best[place] = (loss, evaluation)
+    return [evaluation for _, evaluation in best.values()]
 
 
 def complete_seeds(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -158,8 +161,8 @@ def complete_seeds(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     if not evaluations:
         return []
     rounds = PROTOCOLS[evaluations[0].protocol].rounds
-    there = Counter(one.seed for one in evaluations)
-    return [one for one in evaluations if there[one.seed] == rounds]
+    there = Counter(evaluation.seed for evaluation in evaluations)
+    return [evaluation for evaluation in evaluations if there[evaluation.seed] == rounds]
 
 
 def name_of(evaluation: Evaluation) -> str:
@@ -168,24 +171,36 @@ def name_of(evaluation: Evaluation) -> str:
     return evaluation.model_id if is_baseline else evaluation.recipe
 
 
-def _answers_by_seed(evaluations: Sequence[Evaluation], *, by_subject: bool) -> list[Answers]:
+def _unit(evaluations: Sequence[Evaluation]) -> Whose:
+    """Return what is resampled: subjects where every evaluation asks for it."""
+    return "cells" if any(clusters_of(evaluation) is None for evaluation in evaluations) else "subjects"
+
+
+def _shared_metrics(evaluations: Sequence[Evaluation]) -> list[str]:
+    return [name for name in METRICS if all(name in evaluation.metrics for evaluation in evaluations)]
+
+
+def _answers_by_seed(evaluations: Sequence[Evaluation], unit: Whose) -> list[Answers]:
     """Pool the rounds of each seed, since each tests other cells; seeds in order."""
-    seeds = sorted({one.seed for one in evaluations})
-    return [_pooled([one for one in evaluations if one.seed == seed], by_subject) for seed in seeds]
+    by_seed: dict[int, list[Evaluation]] = {}
+    for evaluation in evaluations:
+        by_seed.setdefault(evaluation.seed, []).append(evaluation)
+    return [_pooled(by_seed[seed], unit) for seed in sorted(by_seed)]
 
 
-def _pooled(evaluations: Sequence[Evaluation], by_subject: bool) -> Answers:
+def _pooled(rounds: Sequence[Evaluation], unit: Whose) -> Answers:
     """Put the cells of all rounds of one seed into one set of arrays; each keeps its own threshold."""
-    ids = np.array([path for one in evaluations for path in one.paths])
-    subjects = np.array([str(name) for one in evaluations for name in one.subject_ids])
+    ids = np.array([path for tested in rounds for path in tested.paths])
+    subjects = np.array([str(name) for tested in rounds for name in tested.subject_ids])
+    labels, probabilities = zip(*map(arrays_of, rounds), strict=True)
     return Answers(
         ids=ids,
-        labels=np.concatenate([arrays_of(one)[0] for one in evaluations]),
-        probabilities=np.concatenate([arrays_of(one)[1] for one in evaluations]),
-        threshold=np.concatenate([np.full(one.cells, one.threshold) for one in evaluations]),
-        whose=subjects if by_subject else ids,
+        labels=np.concatenate(labels),
+        probabilities=np.concatenate(probabilities),
+        threshold=np.concatenate([np.full(tested.cells, tested.threshold) for tested in rounds]),
+        whose=subjects if unit == "subjects" else ids,
     )
 
 
 def _tested(evaluations: Sequence[Evaluation]) -> set[tuple[int, str, frozenset[str]]]:
-    return {(one.seed, one.round, frozenset(one.paths)) for one in evaluations}
+    return {(tested.seed, tested.round, frozenset(tested.paths)) for tested in evaluations}

@@ -18,7 +18,9 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     (right_normal, missed_normal), (missed_leukaemic, right_leukaemic) = evaluation.confusion
     normal, leukaemic = evaluation.class_names
     of_class = f"{missed_leukaemic + right_leukaemic} {leukaemic}, {right_normal + missed_normal} {normal}"
-    rows = [(METRICS[name].title, score_text(name, one)) for name, one in evaluation.metrics.items()]
+    rows = [
+        (METRICS[name].title, score_text(name, interval)) for name, interval in evaluation.metrics.items()
+    ]
     rows.append(("cells", f"{evaluation.cells} ({of_class})"))
     rows.append(("subjects", "not known" if evaluation.subjects is None else str(evaluation.subjects)))
     optimistic = " (optimistic: cells of one person may be on both sides)"
@@ -27,8 +29,8 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     simulated = "simulated cells" if evaluation.simulated else ""
     rows.append(("data", ", ".join(filter(None, (evaluation.dataset, evaluation.part, simulated)))))
     methods: dict[str, list[str]] = {}
-    for name, one in evaluation.metrics.items():
-        methods.setdefault(f"{one.level:.0%}, {one.method}", []).append(METRICS[name].title)
+    for name, interval in evaluation.metrics.items():
+        methods.setdefault(f"{interval.level:.0%}, {interval.method}", []).append(METRICS[name].title)
     rows += [(f"interval ({method})", ", ".join(names)) for method, names in methods.items()]
     rule = "" if evaluation.threshold_rule == "half" else ", chosen on the validation side"
     rows.append(("threshold", f"{evaluation.threshold:.3g}{rule}"))
@@ -48,8 +50,8 @@ def _looks_text(evaluation: Evaluation) -> str:
     looks = evaluation.looks
     if not looks:
         return "none: these cells are scored for the first time"
-    alike = [one for one in looks if (one.recipe, one.seed) == (evaluation.recipe, evaluation.seed)]
-    same = sum(one.model_id == evaluation.model_id for one in alike)
+    alike = [look for look in looks if (look.recipe, look.seed) == (evaluation.recipe, evaluation.seed)]
+    same = sum(look.model_id == evaluation.model_id for look in alike)
     return f"{len(looks)}, of which {len(alike)} by this recipe and seed ({same} by this very model)"
 
 

@@ -8,8 +8,10 @@ evaluation, table and report says `transductive`.
 
 Start at `vote`.
 
-References ---------- Pan, Liu, Xia & Shen (2019), "Neighborhood-correction algorithm for classification of
-normal and malignant cells", ISBI C-NMC challenge, Springer.
+References
+----------
+Pan, Liu, Xia & Shen (2019), "Neighborhood-correction algorithm for classification of normal and malignant
+cells", ISBI C-NMC challenge, Springer.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leuknet.evaluation.metrics import wilson
+from leuknet.evaluation.resampling import wilson
 from leuknet.experiments.paper_content import ReproductionContent
 from leuknet.types import Interval, Label, Recipe, Split
 
@@ -69,7 +69,7 @@ def _score_row(quantity: str, name: str, run: Interval) -> ComparisonRow:
 def interval_text(interval: Interval, *, percent: bool = True) -> str:
     """Return the bounds of an interval and what they rest on, in words."""
     style = ".1%" if percent else ".3f"
-    method = interval.method.replace("wilson", "Wilson")
+    method = interval.method.label
     subjects = "" if interval.subjects is None else f" of {interval.subjects:,} subjects"
     return (
         f"{interval.level:.0%} interval {interval.low:{style}} to {interval.high:{style}}, "

@@ -24,7 +24,7 @@ from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published_counts import COUNTS
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation
-from leuknet.evaluation.metrics import wilson
+from leuknet.evaluation.resampling import wilson
 from leuknet.experiments.assess import assess
 from leuknet.experiments.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.experiments.paper_content import FigureFile, ReproductionContent

@@ -95,7 +95,7 @@ def _draw_shares_of_called(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _write_interval(axes: Axes, top: float, *, name: str, interval: Interval) -> None:
-    method = f"{interval.level:.0%}, {interval.method.replace('wilson', 'Wilson')}"
+    method = f"{interval.level:.0%}, {interval.method.label}"
     write(axes, 2.7, top + 0.28, name, color=MUTED)
     write(axes, 2.7, top + 0.5, f"{interval.estimate:.1%}", 14, fontweight="bold")
     write(axes, 2.7, top + 0.72, f"{interval.low:.1%} to {interval.high:.1%}")

@@ -21,13 +21,13 @@ from matplotlib.ticker import PercentFormatter
 from leuknet.evaluation.curves import (
     Curve,
     arrays_of,
-    clusters_of,
     net_benefit,
     precision_recall,
     risk_coverage,
     roc,
 )
 from leuknet.evaluation.reliability import Decided, decided
+from leuknet.evaluation.resampling import clusters_of
 from leuknet.figures.frame import axes_at, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,

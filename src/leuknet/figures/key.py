@@ -107,9 +107,7 @@ def tested_on(evaluations: Sequence[Evaluation]) -> tuple[str, list[str]]:
 
 def interval_words(intervals: Iterable[Interval]) -> str:
     """Return how these intervals were made, as the end of a sentence."""
-    methods = sorted(
-        {(interval.level, interval.method.replace("wilson", "Wilson")) for interval in intervals}
-    )
+    methods = sorted({(interval.level, interval.method.label) for interval in intervals})
     words = " or ".join(method for _, method in methods)
     return f"{methods[0][0]:.0%} intervals: {words.replace(' or bootstrap over', ' or over')}"
 

@@ -13,10 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from leuknet.evaluation.curves import arrays_of, clusters_of
+from leuknet.evaluation.curves import arrays_of
 from leuknet.evaluation.formulas import ECE_BINS
 from leuknet.evaluation.metrics import bootstrap
 from leuknet.evaluation.reliability import ReliabilityBin, reliability, uncalibrated
+from leuknet.evaluation.resampling import clusters_of
 from leuknet.figures.frame import MUTED, ORANGE, axes_at, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from types import UnionType
@@ -84,6 +85,8 @@ def _decode(kind: Any, value: Any, name: str) -> Any:
             return tuple(_decode(wanted, item, name) for wanted, item in zip(items, value, strict=True))
     if kind is float and type(value) in (int, float) and math.isfinite(value):
         return float(value)
+    if isinstance(kind, type) and issubclass(kind, StrEnum) and value in list(kind):
+        return kind(value)
     if kind is Any or (origin is Literal and value in args) or (kind is not float and type(value) is kind):
         return value
     expected = kind.__name__ if isinstance(kind, type) else str(kind)

@@ -11,9 +11,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from leuknet.evaluation.by_subject import SubjectRow, coverage, subject_rows
-from leuknet.evaluation.curves import arrays_of, clusters_of, net_benefit
+from leuknet.evaluation.curves import arrays_of, net_benefit
 from leuknet.evaluation.metrics import bootstrap
 from leuknet.evaluation.reliability import decided, uncalibrated
+from leuknet.evaluation.resampling import clusters_of
 from leuknet.figures.curves_plot import draw_decision, draw_discrimination, draw_risk_coverage
 from leuknet.figures.reliability_plot import draw_reliability
 from leuknet.figures.subjects import draw_subjects

@@ -43,7 +43,7 @@ def methods_text(metrics: Mapping[str, Interval]) -> str:
     """Return how intervals were made; where that differs between metrics, of which each was made so."""
     names: dict[str, list[str]] = {}
     for name, interval in metrics.items():
-        method = f"{interval.level:.0%}, {interval.method.replace('wilson', 'Wilson')}"
+        method = f"{interval.level:.0%}, {interval.method.label}"
         names.setdefault(method, []).append(METRICS[name].title)
     if len(names) == 1:
         return f"intervals: {next(iter(names))}"

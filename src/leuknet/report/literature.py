@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leuknet.evaluation.metrics import wilson
+from leuknet.evaluation.resampling import wilson
 
 _PAPER = wilson(196, 226)
 """The paper states its counts and no interval; this is computed from them."""

@@ -14,7 +14,7 @@ from importlib.metadata import version
 import numpy as np
 
 from leuknet.data.folder import CLASS_NAMES
-from leuknet.evaluation.metrics import wilson
+from leuknet.evaluation.resampling import wilson
 from leuknet.room.cards import meaning_of
 from leuknet.room.case_record import (
     CardFacts,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from leuknet.evaluation.agreement import MIN_CASES, RESAMPLES, Agreement, Compared
+from leuknet.evaluation.agreement import MIN_CASES, Agreement, Compared
+from leuknet.evaluation.resampling import RESAMPLES
 from leuknet.figures.agreement_plot import HEADINGS, draw_agreement, kappa_text
 from leuknet.report.blocks import Block, Bullets, Facts, Notice, Picture, Section, Table, Text, Tiles, counted
 from leuknet.report.render import embedded_figure, render

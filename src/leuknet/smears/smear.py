@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import DataError, ModelError, SettingError
-from leuknet.evaluation.metrics import wilson
+from leuknet.evaluation.resampling import wilson
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.normalise import Stain, learn_stain, recolour
 from leuknet.fields.outline import Outline, outline_of

@@ -43,7 +43,9 @@ from leuknet.types.judging import (
     Galleries,
     Gallery,
     Interval,
+    IntervalMethod,
     Look,
+    Unit,
 )
 from leuknet.types.models import (
     Calibration,
@@ -79,6 +81,7 @@ __all__ = [
     "HistoryRow",
     "InputForm",
     "Interval",
+    "IntervalMethod",
     "Label",
     "Labels",
     "LayerRow",
@@ -101,4 +104,5 @@ __all__ = [
     "SplitKind",
     "TestSide",
     "ThresholdRule",
+    "Unit",
 ]

@@ -1,15 +1,55 @@
 """How a model did: estimates that never travel alone.
 
-Start at `Interval`, then `Evaluation`.
+Start at `Interval`, then `IntervalMethod` and `Evaluation`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Self
 
 from leuknet.types.cells import SplitKind
 from leuknet.types.models import Calibration, ThresholdRule
+
+Unit = Literal["cells", "subjects", "seeds"]
+"""What may be resampled."""
+
+
+class IntervalMethod(StrEnum):
+    """How an interval was made. Its text is what files, tables and pages hold; nothing needs to parse it.
+
+    Attributes
+    ----------
+    resampled
+        What was drawn with replacement; nothing for an interval that rests on a formula or a model.
+    """
+
+    resampled: tuple[Unit, ...]
+
+    WILSON = "wilson"
+    BOOTSTRAP_CELLS = "bootstrap over cells", "cells"
+    BOOTSTRAP_SUBJECTS = "bootstrap over subjects", "subjects"
+    CROSSED_CELLS = "crossed bootstrap over cells and seeds", "cells", "seeds"
+    CROSSED_SUBJECTS = "crossed bootstrap over subjects and seeds", "subjects", "seeds"
+    PAIRED_CELLS = "crossed bootstrap over cells and seeds, paired", "cells", "seeds"
+    PAIRED_SUBJECTS = "crossed bootstrap over subjects and seeds, paired", "subjects", "seeds"
+    PROFILE_LIKELIHOOD = "profile likelihood"
+    MONTE_CARLO_CELLS = "Monte Carlo over cells alone"
+    MONTE_CARLO_PEOPLE = "Monte Carlo over cells and people"
+
+    def __new__(cls, text: str, *resampled: Unit) -> Self:
+        """Make a member of its text and what it resamples."""
+        method = str.__new__(cls, text)
+        method._value_ = text
+        method.resampled = resampled
+        return method
+
+    @property
+    def label(self) -> str:
+        """As a key or caption names it: Wilson is a person."""
+        return "Wilson" if self is IntervalMethod.WILSON else self.value
 
 
 @dataclass(frozen=True)
@@ -18,9 +58,10 @@ class Interval:
 
     Attributes
     ----------
+    level
+        Share of such intervals that hold the truth, such as 0.95, if the method keeps its word.
     method
-        `wilson` (counts, cells taken as independent), `bootstrap over cells` or
-        `bootstrap over subjects`.
+        How the limits were found; `leuknet.evaluation.resampling` holds all ways.
     cells, subjects
         What the estimate rests on; subjects is None where the data do not name them.
     resamples
@@ -31,7 +72,7 @@ class Interval:
     low: float
     high: float
     level: float
-    method: str
+    method: IntervalMethod
     cells: int
     subjects: int | None
     resamples: int
