@@ -21,7 +21,7 @@ from leuknet.data.split import (
     fingerprint,
     make_split,
 )
-from leuknet.data.split_file import ManifestSide, read_manifest, read_split, write_split
+from leuknet.data.split_file import ManifestSide, read_manifest, write_split
 from leuknet.errors import NoSubjectsError, SettingError, SplitError
 from leuknet.types import CellImage, Dataset, Label, Recipe, Split, SplitKind
 
@@ -358,7 +358,7 @@ def test_split_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
 
     write_split(split, tmp_path / "split.json")
 
-    assert read_split(tmp_path / "split.json", dataset_of(cells[::-1])) == split
+    assert read_manifest(tmp_path / "split.json").find_in(dataset_of(cells[::-1])) == split
     assert [path.name for path in tmp_path.iterdir()] == ["split.json"]
 
 
@@ -403,7 +403,7 @@ def test_missing_and_changed_cells_are_counted(tmp_path: Path) -> None:
     changed = [replace(CELLS[2], sha256="other"), *CELLS[3:]]
 
     with pytest.raises(SplitError, match="of its 30 cells 2 are missing and 1 have other bytes"):
-        read_split(tmp_path / "split.json", dataset_of(changed))
+        read_manifest(tmp_path / "split.json").find_in(dataset_of(changed))
 
 
 def test_changed_label_is_noticed(tmp_path: Path) -> None:
@@ -411,7 +411,7 @@ def test_changed_label_is_noticed(tmp_path: Path) -> None:
     relabelled = [replace(CELLS[0], label=Label.LEUKAEMIC), *CELLS[1:]]
 
     with pytest.raises(SplitError, match="labels have changed"):
-        read_split(tmp_path / "split.json", dataset_of(relabelled))
+        read_manifest(tmp_path / "split.json").find_in(dataset_of(relabelled))
 
 
 WHOLE = (
@@ -454,7 +454,7 @@ def test_damaged_split_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "split.json").write_text(text)
 
     with pytest.raises(SplitError, match="cannot read the split"):
-        read_split(tmp_path / "split.json", dataset_of(CELLS))
+        read_manifest(tmp_path / "split.json").find_in(dataset_of(CELLS))
     with pytest.raises(SplitError, match="cannot read the split"):
         read_manifest(tmp_path / "split.json")
 
@@ -479,7 +479,7 @@ def test_protocol_round_and_hashes_come_back_from_disk(tmp_path: Path) -> None:
 
     write_split(split, tmp_path / "split.json", hashes={first.sha256: "0a" * 32})
 
-    assert read_split(tmp_path / "split.json", dataset_of(CELLS)) == split
+    assert read_manifest(tmp_path / "split.json").find_in(dataset_of(CELLS)) == split
     sides = read_manifest(tmp_path / "split.json").sides
     assert sides["train"].hashed[:2] == (
         HashedCell(first.id, first.sha256, first.subject, "0a" * 32),

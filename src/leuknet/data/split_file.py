@@ -3,7 +3,7 @@
 A model folder carries its split, so that the cells which trained the model are recognised wherever it is
 tested: by id, by bytes and, through a perceptual hash, where they are shown by other bytes.
 
-Start at `write_split` and `read_manifest`; `Manifest.find_in` and `read_split` find the cells again.
+Start at `write_split` and `read_manifest`; `Manifest.find_in` finds the cells again in a data set.
 """
 
 from __future__ import annotations
@@ -173,18 +173,6 @@ def write_split(
             why=error.strerror or repr(error),
             fix="check the folder, its permissions and the space left",
         ) from error
-
-
-def read_split(path: Path, dataset: Dataset) -> Split:
-    """Read a split and find its cells again in a data set, by id and content.
-
-    Raises
-    ------
-    SplitError
-        If the file is missing or damaged, or if a cell is missing from the data set, has other bytes or
-        another label.
-    """
-    return read_manifest(path).find_in(dataset)
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -16,7 +16,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from leuknet.data.split_file import read_split
 from leuknet.errors import SettingError
 from leuknet.images.survey import cached_survey
 from leuknet.networks.ensemble import join
@@ -59,7 +58,7 @@ def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bo
     predictors = [load_model(folder) for folder in models]
     cards = [predictor.card for predictor in predictors]
     _check_members(models, cards)
-    split = read_split(models[0] / "split.json", dataset)
+    split = predictors[0].manifest.find_in(dataset)
     members = [
         {"network": card.recipe.network, "network_options": dict(card.recipe.network_options)}
         for card in cards

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from leuknet.data.split import make_split
-from leuknet.data.split_file import read_split
 from leuknet.errors import SettingError
 from leuknet.images.survey import Survey
 from leuknet.inference.model_folder import open_card
@@ -36,7 +35,7 @@ def trained_run(
     SettingError
         If the folder holds a finished run of another recipe, seed or split.
     LeukNetError
-        As `train` does; as `read_split` does where cells of the finished run lack.
+        As `train` does.
     """
     split = split or make_split(dataset.cells, recipe)
     if not (out / "model").exists():
@@ -60,4 +59,4 @@ def trained_run(
             fix="name another folder with --out, or remove this one",
         )
     history = read_history(out)
-    return TrainedRun(out, read_split(out / "model" / "split.json", dataset), history, history[-1].elapsed_s)
+    return TrainedRun(out, split, history, history[-1].elapsed_s)
