@@ -20,6 +20,7 @@ from leuknet.data import open_dataset
 from leuknet.errors import ModelError, SettingError
 from leuknet.inference.model_folder import GRAPH, WEIGHTS, has_graph, read_golden
 from leuknet.inference.onnx_predictor import OnnxPredictor, load_onnx_model
+from leuknet.networks.leuknet import LeukNet
 from leuknet.networks.leuknet import leuknet as make_network
 from leuknet.networks.onnx_graph import build_graph
 from leuknet.networks.predictor import load_model
@@ -210,6 +211,18 @@ def test_one_file_gives_the_probabilities_and_says_what_it_is(model: Path, tmp_p
     assert "not a medical device" in said["notice"]
     assert "SIMULATED" in said["notice"]
     assert float(said["threshold"]) == loaded.card.threshold
+
+
+def test_an_export_with_another_calibration_is_refused(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_hot(network: LeukNet, size: int, *, temperature: float) -> onnx.ModelProto:
+        return build_graph(network, size, temperature=3 * temperature)
+
+    monkeypatch.setattr(export, "build_graph", build_hot)
+    with pytest.raises(ModelError, match="does not agree with PyTorch"):
+        export_model(model, tmp_path / "cells.onnx")
+    assert not (tmp_path / "cells.onnx").exists()
 
 
 def test_an_export_that_disagrees_with_torch_is_refused(

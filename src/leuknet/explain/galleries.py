@@ -163,6 +163,7 @@ def _draw_choice(
     images = [_read_placed(cell.path, predictor.card, root=root) for cell in shown]
     inputs = _resized(images, predictor.card) if images else None
     methods, left_out = methods_for(predictor)
+    note = f" {left_out}." if left_out else ""
     maps = (
         {}
         if inputs is None
@@ -178,17 +179,14 @@ def _draw_choice(
         undecided=None if evaluation.calibration is None else evaluation.calibration.undecided,
         class_names=names,
         title=choice.title,
-        caption=" ".join(filter(None, (choice.caption, legend(methods, class_names=names), left_out)))
-        if places
-        else choice.caption,
+        caption=f"{choice.caption} {legend(methods, class_names=names)}{note}" if places else choice.caption,
         simulated=evaluation.simulated,
         names=[f"subject {cell.subject or 'unknown'}" for cell in shown],
     )
     png, _ = save_figure(figure, folder / f"gallery-{choice.name}")
     calls = describe_calls(labels, probabilities, class_names=names)
     alt = f"{len(places)} cells, each with its image and maps of {' and '.join(methods)} below it: {calls}."
-    told = f"{choice.caption} {left_out}".strip()
-    return Gallery(choice.name, png.name, told, alt if places else choice.caption)
+    return Gallery(choice.name, png.name, choice.caption + note, alt if places else choice.caption)
 
 
 def read_features(predictor: FolderPredictor, cells: Sequence[CellImage], *, root: Path) -> Features:

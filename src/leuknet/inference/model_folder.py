@@ -156,7 +156,8 @@ def prove(predictor: FolderPredictor, folder: Path) -> None:
     ModelError
         If they are missing or damaged, or score otherwise than when the model was saved.
     """
-    difference = distance_from_golden(predictor, folder)
+    inputs, expected = read_golden(folder, predictor.card.recipe.image_size_px)
+    difference = float(np.abs(predictor.score(inputs) - expected).max())
     if not difference <= GOLDEN_TOLERANCE:  # also if it is nan
         raise ModelError(
             f"model folder {folder} does not prove itself",
@@ -164,18 +165,6 @@ def prove(predictor: FolderPredictor, folder: Path) -> None:
             f"over the tolerance of {GOLDEN_TOLERANCE:g}",
             fix=f"{COPY_AGAIN}; the files do not belong together or were changed",
         )
-
-
-def distance_from_golden(predictor: FolderPredictor, folder: Path) -> float:
-    """Return the largest difference between a predictor's probabilities and those recorded in a folder.
-
-    Raises
-    ------
-    ModelError
-        If the golden images are missing or damaged.
-    """
-    inputs, expected = read_golden(folder, predictor.card.recipe.image_size_px)
-    return float(np.abs(predictor.score(inputs) - expected).max())
 
 
 def read_golden(folder: Path, image_size_px: int) -> tuple[Pixels, Probabilities]:

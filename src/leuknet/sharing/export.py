@@ -21,12 +21,13 @@ from typing import Literal
 
 import numpy as np
 from onnx import helper
+from onnxruntime import InferenceSession
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from sklearn.metrics import roc_auc_score
 
 from leuknet.errors import ModelError, SettingError
 from leuknet.images.transform import load_inputs
-from leuknet.inference.model_folder import GOLDEN_TOLERANCE, GRAPH, distance_from_golden, prove
+from leuknet.inference.model_folder import GOLDEN_TOLERANCE, GRAPH, prove, read_golden
 from leuknet.inference.onnx_predictor import OnnxPredictor, open_graph
 from leuknet.networks.leuknet import LeukNet
 from leuknet.networks.onnx_graph import build_graph, write_graph
@@ -91,7 +92,7 @@ def add_graph(folder: Path) -> Path:
     model = load_model(folder)
     write_graph(_network(model), model.card, folder)
     try:
-        prove(_computed_by(folder / GRAPH, model), folder)
+        prove(_computed_by(open_graph(folder / GRAPH), model), folder)
     except ModelError:
         (folder / GRAPH).unlink()
         raise
@@ -155,16 +156,16 @@ def export_model(
     with tempfile.TemporaryDirectory(prefix="leuknet-export-") as name:
         exact = Path(name, "fp32.onnx")
         exact.write_bytes(graph.SerializeToString(deterministic=True))
-        fp32 = _computed_by(exact, model)
-        difference = distance_from_golden(fp32, folder)
-        _refuse_other_answers(difference)
+        session = open_graph(exact)
+        difference = _check(session, folder, model)
         if precision == "fp32" or dataset is None:
             write_whole(out, exact.read_bytes())
             return Exported(out, difference)
         split = model.manifest.find_in(dataset)
         small = Path(name, "int8.onnx")
         _quantize(exact, small, _read(split.train, dataset, model, limit=N_CALIBRATION))
-        found = _compare({exact: fp32, small: _computed_by(small, model)}, split.validation, dataset, model)
+        sessions = {exact: session, small: open_graph(small)}
+        found = _compare(sessions, split.validation, dataset, model)
         _refuse_loss(found, max_accuracy_loss)
         write_whole(out, small.read_bytes())
         return Exported(out, *found)
@@ -199,18 +200,23 @@ def _metadata(model: TorchPredictor) -> dict[str, str]:
     }
 
 
-def _computed_by(graph: Path, model: TorchPredictor) -> OnnxPredictor:
+def _computed_by(session: InferenceSession, model: TorchPredictor) -> OnnxPredictor:
     """The model of an open folder, computed by a graph of it."""
-    return OnnxPredictor(open_graph(graph), model.card, model.model_id, model.reference)
+    return OnnxPredictor(session, model.card, model.model_id, model.reference)
 
 
-def _refuse_other_answers(difference: float) -> None:
+def _check(session: InferenceSession, folder: Path, model: TorchPredictor) -> float:
+    """Compare the probabilities of the graph itself, calibration included, with those of the folder."""
+    inputs, expected = read_golden(folder, model.card.recipe.image_size_px)
+    (found,) = session.run(["probability"], {"pixels": inputs})
+    difference = float(np.abs(found - expected).max())
     if not difference <= GOLDEN_TOLERANCE:  # also if it is nan
         raise ModelError(
             "the graph does not agree with PyTorch; nothing is written",
             why=f"golden images score {difference:.2g} away, over the tolerance of {GOLDEN_TOLERANCE:g}",
             fix="report it as a bug, with your version of onnxruntime",
         )
+    return difference
 
 
 def _read(
@@ -265,13 +271,17 @@ def _without_advice() -> Iterator[None]:
 
 
 def _compare(
-    forms: Mapping[Path, OnnxPredictor], cells: tuple[CellImage, ...], dataset: Dataset, model: TorchPredictor
+    sessions: Mapping[Path, InferenceSession],
+    cells: tuple[CellImage, ...],
+    dataset: Dataset,
+    model: TorchPredictor,
 ) -> tuple[float, int, Side, Side]:
     """Score cells with both forms of the model, each by its file."""
     inputs, read = _read(cells, dataset, model)
     labels = np.array([cell.label for cell in read], dtype=np.int64)
     sides, scores = [], []
-    for graph, predictor in forms.items():
+    for graph, session in sessions.items():
+        predictor = _computed_by(session, model)
         predictor.score(inputs[:4])  # the first call prepares its kernels
         started = time.perf_counter()
         probabilities = predictor.score(inputs)
