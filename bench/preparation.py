@@ -31,11 +31,12 @@ def make_keras_home() -> str | None:
         return None
     home.parent.mkdir(exist_ok=True)
     requirements = BENCH / "keras-requirements.txt"
+    commands: tuple[list[str | Path], ...] = (
+        [sys.executable, "-m", "venv", home],
+        [KERAS_PYTHON, "-m", "pip", "install", "--quiet", "-r", requirements],
+    )
     try:
-        for command in (
-            [sys.executable, "-m", "venv", home],
-            [KERAS_PYTHON, "-m", "pip", "install", "--quiet", "-r", requirements],
-        ):
+        for command in commands:
             subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own
     except subprocess.CalledProcessError as error:
         return f"not installed: {error.stderr.strip().splitlines()[-1]}"
