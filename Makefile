@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 DATA   ?= ../shared/data
 
-.PHONY: demo test check results bench clean
+.PHONY: demo test check mutants results bench clean
 
 demo: $(READY)  ## train, test and explain the paper's network on simulated cells; prints where the page lies
 	$(BIN)/leuknet reproduce paper --demo --out build/demo
@@ -20,6 +20,9 @@ check: $(READY)  ## style, types and direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+mutants: $(READY)  ## faults put into chosen modules, and what the tests catch; MODULE names one of them
+	nice -n 19 $(BIN)/python studies/mutants.py $(MODULE)
 
 results: $(READY)  ## measure again what docs/results.md states, and write it; DATA names the real images
 	$(BIN)/python studies/results.py --data $(DATA)
