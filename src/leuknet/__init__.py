@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     # ruff: noqa: F401
     # The names of `_PLACES` once more, for type checkers and editors; a test holds them against each other.
     from leuknet.batch.run import score_batch as score_batch
-    from leuknet.client.room import Client as Client
+    from leuknet.client import Client as Client
     from leuknet.data import open_dataset as open_dataset
     from leuknet.data import read_pixels as read_pixels
     from leuknet.errors import LeukNetError as LeukNetError
@@ -76,7 +76,7 @@ _PLACES = {
     "read_scored": "leuknet.inference.scored_table:read_scored",
     "subject_shares": "leuknet.evaluation.share:subject_shares",
     # the reading room
-    "Client": "leuknet.client.room:Client",
+    "Client": "leuknet.client:Client",
     # nouns
     "Dataset": "leuknet.types:Dataset",
     "Evaluation": "leuknet.types:Evaluation",
