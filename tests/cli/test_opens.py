@@ -88,6 +88,6 @@ def test_export_opens_a_model_once(model: Path, opened: Counter[str], data: Path
     ended = run_cli("export", model, "--out", tmp_path / "cells.onnx", *options)
 
     assert ended.status == 0, ended.err
-    # The golden images prove the model, then its graph; a session for each of the two graphs, and one that ONNX
-    # Runtime's quantisation makes to see the range of each map.
+    # The golden images prove the model, then its graph; a session for each of the two graphs, and one that
+    # ONNX Runtime's quantisation makes to see the range of each map.
     assert opened == {**ONCE, "golden.npz": 2, "split.json": 1, "session": 3}
