@@ -190,7 +190,8 @@ def _mean_text(evaluations: Sequence[Evaluation], metric: str) -> str:
 
 def measure_wbc_recipes(source: str) -> dict[str, Any]:
     """Train and test each recipe on real white blood cells; `source` is how commands name them."""
-    commands, rows = [], []
+    commands: list[str] = []
+    rows: list[dict[str, Any]] = []
     for name, sizes in SIZES.items():
         folder = BUILD / "wbc" / name
         settings = (*sizes, "parts=[]", "split=image-level", "fractions=[0.5,0.2,0.3]", "balance=true")

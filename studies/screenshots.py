@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user, list_users
@@ -37,7 +37,7 @@ from leuknet.store.study_reads import next_item, save_read
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 PASSWORD = "twelve letters and more"  # noqa: S105 - of made-up accounts
-LAPTOP = {"width": 1440, "height": 900}
+LAPTOP: ViewportSize = {"width": 1440, "height": 900}
 
 
 def main() -> None:

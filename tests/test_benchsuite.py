@@ -94,7 +94,7 @@ def test_a_ratio_pairs_the_times_of_one_round_and_is_not_the_ratio_of_medians(
     tmp_path: Path,
 ) -> None:
     contest = Contest("decoding", "decoding", "leuknet", (PLAIN,), 10)
-    sides = {
+    sides: dict[str, turns.Side] = {
         "leuknet": {"seconds": [1.0, 2.0, 4.0], "peak_rss_mb": 1},
         PLAIN: {"seconds": [9.0, 6.0, 8.0], "peak_rss_mb": 2},
         "Keras": {"error": "no"},
