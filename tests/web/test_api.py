@@ -17,6 +17,7 @@ pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'le
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.datastructures import State
 
 from leuknet.store.cases import create_case, give_access
 from leuknet.store.nouns import SYSTEM, Case, User
@@ -24,7 +25,9 @@ from leuknet.store.sign_in import list_api_tokens, revoke_api_token
 from leuknet.store.studies import create_study, open_study, set_study_cases, set_study_readers
 from leuknet.store.study_nouns import NewStudy, NewStudyRead
 from leuknet.store.study_reads import next_item, save_read
+from leuknet.web.api import create_api
 from leuknet.web.guard import RateLimit
+from leuknet.web.settings import Settings
 from tests.api_rooms import crop_png, fill_case, token_of
 from tests.conftest import REPOSITORY
 from tests.databases import lock_case
@@ -347,6 +350,17 @@ def test_the_reference_needs_no_script_and_no_network(room: Room) -> None:
     assert "GET /api/v1/cases/{case_id}/cells" in html
     assert "<script>" not in html
     assert "https://" not in html
+
+
+def test_what_a_docstring_says_of_attributes_is_said_of_the_fields() -> None:
+    shapes = create_api(Settings(folder=Path()), State()).openapi()["components"]["schemas"]
+
+    agreement = shapes["Agreement"]
+    assert agreement["description"] == "An agreement, or the change of one, with its 95% interval."
+    assert agreement["properties"]["cells"]["description"].startswith("What it rests on: the cells that all")
+    assert agreement["properties"]["cases"]["description"] == agreement["properties"]["cells"]["description"]
+    assert "low" in agreement["properties"]
+    assert [name for name, shape in shapes.items() if "-----" in shape.get("description", "")] == []
 
 
 def test_the_page_of_the_api_is_made_from_its_description() -> None:

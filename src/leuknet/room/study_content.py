@@ -46,7 +46,7 @@ class StudyResults:
     Attributes
     ----------
     state, mode, repeat_share, washout_days, seed
-        As the study was planned, see `leuknet.store.nouns.NewStudy`.
+        As the study was planned, see `leuknet.store.study_nouns.NewStudy`.
     opened_at, closed_at
         UTC, ISO 8601; "" if that has not happened.
     models

@@ -24,6 +24,7 @@ from leuknet.web.api import system_routes as system
 from leuknet.web.api import upload_routes as uploads
 from leuknet.web.api import webhook_routes as webhooks
 from leuknet.web.api.access import api_user
+from leuknet.web.api.docstrings import spread_attributes
 from leuknet.web.api.methods import AllMethods
 from leuknet.web.api.problems import add_problem_schema, problems
 from leuknet.web.error_answers import answer_errors
@@ -89,6 +90,7 @@ def _describer(api: FastAPI, settings: Settings) -> Any:
                 )
             )
             add_problem_schema(made)
+            spread_attributes(made)
             size = made["components"]["schemas"]["NewUpload"]["properties"]["n_bytes"]
             size["maximum"] = settings.max_upload_bytes
         return made
