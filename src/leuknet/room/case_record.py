@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from leuknet.store.nouns import DescribedImage
+
 RESEARCH_ONLY = "Research use only. Not a medical device. Not for diagnosis or treatment."
 
 LIMITS = (
@@ -44,16 +46,9 @@ class ReaderCount:
 
 
 @dataclass(frozen=True)
-class ImageFacts:
+class ImageFacts(DescribedImage):
     """An image of the case. `scored` is `scored`, `failed`, or `not scored`."""
 
-    name: str
-    kind: str
-    sha256: str
-    height_px: int
-    width_px: int
-    n_bytes: int
-    microns_per_pixel: float | None
     cells: int
     scored: str
 

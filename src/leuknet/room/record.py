@@ -39,7 +39,7 @@ from leuknet.store.cell_nouns import CaseCell
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.notes import notes_of
-from leuknet.store.nouns import Case, CaseImage, SignedVersion, User
+from leuknet.store.nouns import Case, CaseImage, SignedVersion, User, as_noun
 from leuknet.store.scorings import scorings_of
 from leuknet.store.signatures import signatures_of
 from leuknet.types import ModelCard
@@ -144,17 +144,7 @@ def _images(
     n_cells = Counter(cell.image_id for cell in cells)
     states = {scoring.image_id: str(scoring.state) for scoring in scorings_of(store, case.id)}
     return tuple(
-        ImageFacts(
-            name=image.name,
-            kind=image.kind,
-            sha256=image.sha256,
-            height_px=image.height_px,
-            width_px=image.width_px,
-            n_bytes=image.n_bytes,
-            microns_per_pixel=image.microns_per_pixel,
-            cells=n_cells[image.id],
-            scored=states.get(image.id, "not scored"),
-        )
+        as_noun(ImageFacts, image, cells=n_cells[image.id], scored=states.get(image.id, "not scored"))
         for image in images
     )
 
@@ -195,17 +185,13 @@ def _model(model_id: str, rows: _Rows, card: ModelCard | None) -> ModelFacts:
 
 def _card(card: ModelCard) -> CardFacts:
     calibration = card.calibration
-    return CardFacts(
+    return as_noun(
+        CardFacts,
+        card,
         recipe=card.recipe.name,
-        class_names=card.class_names,
-        dataset=card.dataset,
-        simulated=card.simulated,
-        split_kind=card.split_kind,
-        threshold=card.threshold,
         temperature=None if calibration is None else calibration.temperature,
         undecided=None if calibration is None else calibration.undecided,
         trained_at=card.created_at,
-        leuknet_version=card.leuknet_version,
     )
 
 

@@ -28,6 +28,7 @@ from leuknet.room.study_content import ReaderRow, StudyPhaseResults, StudyResult
 from leuknet.store.adjudications import adjudicated, disputes
 from leuknet.store.cell_nouns import VERDICTS, Verdict
 from leuknet.store.database import Store
+from leuknet.store.nouns import as_noun
 from leuknet.store.studies import case_ids_of, load_study, reader_ids_of
 from leuknet.store.study_nouns import Phase, Study, StudyLine
 from leuknet.store.study_reads import study_lines
@@ -85,13 +86,9 @@ def study_results(store: Store, study_id: UUID) -> StudyResults:
     readings = {phase: _readings(lines, phase, readers) for phase in study.phases}
     compared = {phase: _comparisons(found) for phase, found in readings.items()}
     disputed = disputes(store, study_id)
-    return StudyResults(
-        title=study.title,
-        state=study.state,
-        mode=study.mode,
-        repeat_share=study.repeat_share,
-        washout_days=study.washout_days,
-        seed=study.seed,
+    return as_noun(
+        StudyResults,
+        study,
         opened_at="" if study.opened_at is None else study.opened_at.isoformat(timespec="seconds"),
         closed_at="" if study.closed_at is None else study.closed_at.isoformat(timespec="seconds"),
         n_cells=len({line.cell_id for line in lines}),

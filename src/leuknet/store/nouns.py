@@ -13,9 +13,9 @@ library is needed here: the client of the API has no other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 from uuid import UUID
 
 Role = Literal["reader", "lead", "admin"]
@@ -51,6 +51,22 @@ SYSTEM = "system"
 def told(description: str, **more: Any) -> dict[str, Any]:
     """Return the metadata of a field as pydantic reads it: what it means, its limits, `examples`."""
     return {"description": description, **more}
+
+
+Noun = TypeVar("Noun")
+
+
+def as_noun(kind: type[Noun], known: object, **more: Any) -> Noun:
+    """Return a noun with what another one says of the same thing, and more; all else is left out.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> as_noun(Account, User(7, "Ada", "lead", True, datetime.now(UTC)), name="A.")
+    Account(id=7, name='A.', role='lead')
+    """
+    names = (field.name for field in fields(kind) if field.name not in more)  # type: ignore[arg-type]
+    return kind(**{name: getattr(known, name) for name in names}, **more)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from leuknet.store.cases import cases_of, create_case, images_of
 from leuknet.store.cell_pages import CellPlace, count_cells
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
-from leuknet.store.nouns import Case, CaseImage, CaseProgress, Image, Scoring, User
+from leuknet.store.nouns import Case, CaseImage, CaseProgress, Image, Scoring, User, as_noun
 from leuknet.store.scorings import scorings_of
 from leuknet.store.summaries import case_summary
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUser
@@ -71,9 +71,8 @@ def described_images(store: Store, case_id: UUID, images: Sequence[CaseImage]) -
 
 
 def _described(image: CaseImage, scoring: Scoring | None) -> Image:
-    told = {name: value for name, value in vars(image).items() if name not in ("path", "case_id")}
     state, error = (None, None) if scoring is None else (scoring.state, scoring.error)
-    return Image(**told, scoring=state, scoring_error=error)
+    return as_noun(Image, image, scoring=state, scoring_error=error)
 
 
 def _detail(store: Store, case: Case, user: User) -> CaseProgress:

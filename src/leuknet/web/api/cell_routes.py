@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from leuknet.room.labels import case_labels
 from leuknet.store.cell_nouns import CellDetail, CellOrder, ReviewedCell
-from leuknet.store.cell_pages import ReadCell, cell_page
+from leuknet.store.cell_pages import cell_page
+from leuknet.store.nouns import as_noun
 from leuknet.web.api.access import ApiCase, ApiCell, ApiLead, ApiUser
 from leuknet.web.api.paging import Cursor, Limit, read_cursor, write_cursor
 from leuknet.web.api.problems import problems
@@ -53,22 +54,17 @@ def list_cells(
         after=read_cursor(cursor, order),
         limit=limit,
     )
-    items = [ReviewedCell(**_told(found)) for found in page.cells]
+    items = [as_noun(ReviewedCell, found.cell, review=found.review) for found in page.cells]
     return CellPage(items=items, next=None if page.end is None else write_cursor(order, page.end))
 
 
 @router.get("/cells/{cell_id}", responses=problems(404))
 def one_cell(found: ApiCell) -> CellDetail:
     """Tell all of one cell, its outline too."""
-    return CellDetail(**_told(found), outline=found.cell.outline)
+    return as_noun(CellDetail, found.cell, review=found.review)
 
 
 @router.get("/labels", responses=problems(403, 404))
 def labels(case: ApiCase, _lead: ApiLead, store: OpenStore) -> LabelList:
     """Tell the labels of all cells, with the words of all readers; for leads."""
     return LabelList(items=list(case_labels(store, case.id)))
-
-
-def _told(found: ReadCell) -> dict[str, Any]:
-    cell = {name: value for name, value in vars(found.cell).items() if name != "outline"}
-    return {**cell, "review": found.review}

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
 from leuknet.store.cases import find_case
-from leuknet.store.nouns import Report, ReportForm
+from leuknet.store.nouns import Report, ReportForm, as_noun
 from leuknet.store.signatures import signatures_of
 from leuknet.web.api.access import ApiCase, ApiLead
 from leuknet.web.api.problems import problems
@@ -33,14 +33,7 @@ def list_reports(case: ApiCase, store: OpenStore) -> ReportList:
     """List the signed versions of a case's report."""
     here = f"/api/v1/cases/{case.id}/reports"
     items = [
-        Report(
-            version=signed.version,
-            signed_by=signed.signed_by,
-            signed_at=signed.signed_at,
-            reason=signed.reason,
-            content_sha256=signed.content_sha256,
-            files={form: f"{here}/{signed.version}/{form}" for form in _FORMS},
-        )
+        as_noun(Report, signed, files={form: f"{here}/{signed.version}/{form}" for form in _FORMS})
         for signed in signatures_of(store, case.id)
     ]
     return ReportList(items=items)

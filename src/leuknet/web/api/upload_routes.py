@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from leuknet.room.intake import append, begin_upload, finish, received
 from leuknet.room.intake_checks import Limits
 from leuknet.room.room_files import RoomFiles
-from leuknet.store.nouns import Announcement, CaseUpload, Upload
+from leuknet.store.nouns import Announcement, CaseUpload, Upload, as_noun
 from leuknet.store.uploads import find_upload
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUpload, ApiUser, BodyOf
 from leuknet.web.api.case_routes import described_images
@@ -92,6 +92,4 @@ def finish_upload(upload: ApiUpload, user: ApiUser, store: OpenStore, files: Fil
 
 
 def _told(files: RoomFiles, upload: CaseUpload) -> Upload:
-    hidden = ("case_id", "user_id", "microns_per_pixel")
-    told = {name: value for name, value in vars(upload).items() if name not in hidden}
-    return Upload(**told, received=received(files, upload))
+    return as_noun(Upload, upload, received=received(files, upload))
