@@ -47,7 +47,7 @@ CUT_OFF = 0.5
 DRAWS = 4000
 """Of each person's interval."""
 
-Outcome = Literal["above", "below", "undecided", "no cells"]
+ShareOutcome = Literal["above", "below", "undecided", "no cells"]
 """Where a person's whole interval lies as to the cut-off; `undecided` where it holds the cut-off."""
 
 
@@ -77,7 +77,7 @@ class SubjectShare:
     uncertain: int
     called: Interval | None
     share: Interval | None
-    outcome: Outcome
+    outcome: ShareOutcome
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def subject_shares(
         mine = person == number
         probabilities = cells.probabilities[mine & used]
         called = share = None
-        outcome: Outcome = "no cells"
+        outcome: ShareOutcome = "no cells"
         if n := probabilities.size:
             called = wilson(int((probabilities >= cells.threshold).sum()), n)
             share = _share(probabilities, spread=spread, seed=[seed, zlib.crc32(name.encode())])

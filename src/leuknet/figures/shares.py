@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from leuknet.errors import ShapeError
-from leuknet.evaluation.share import Outcome, SubjectShare, SubjectShares
+from leuknet.evaluation.share import ShareOutcome, SubjectShare, SubjectShares
 from leuknet.figures.frame import BLUE, INK, MUTED, ORANGE, framed, house_style, shortened
 from leuknet.figures.key import percent_text
 from leuknet.figures.row_table import MARK, RowTable, row_table
@@ -23,12 +23,12 @@ MOST_ROWS = 80
 
 _PITCH_IN = 0.235
 _COLUMNS_IN = ((-2.25, "left"), (-0.2, "right"), (5.65, "left"))
-_LOOKS: dict[Outcome, dict[str, Any]] = {
+_LOOKS: dict[ShareOutcome, dict[str, Any]] = {
     "above": {"color": ORANGE, "marker": "^", "markerfacecolor": ORANGE},
     "undecided": {"color": INK, "marker": "o", "markerfacecolor": "white"},
     "below": {"color": BLUE, "marker": "v", "markerfacecolor": BLUE},
 }
-_OUTCOMES: dict[Outcome, str] = {
+_OUTCOMES: dict[ShareOutcome, str] = {
     "above": "above the cut-off",
     "undecided": "undecided: interval holds it",
     "below": "below it",
