@@ -135,7 +135,7 @@ def free_port() -> int:
 
 
 def _wait_for(room: RunningRoom) -> None:
-    for _ in range(300):
+    for _ in range(1200):
         if room.process.poll() is not None:
             raise AssertionError(f"the server ended: {room.log.read_text()}")
         try:
