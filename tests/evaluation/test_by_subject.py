@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from leuknet.errors import DataError
 from leuknet.evaluation.by_subject import coverage, subject_rows
 from leuknet.evaluation.resampling import wilson
-from leuknet.types import Calibration, Evaluation, Label
+from leuknet.types import Calibration, Label
+from simulated_people import evaluation_of
 
 BAND = Calibration(
     temperature=1.0,
@@ -23,29 +25,13 @@ BAND = Calibration(
 
 # a: four ALL cells, 0.4 is wrong but uncertain. H1: three HEM cells, one wrong. b: one ALL cell, 0.5, right
 # and uncertain, and one HEM cell, 0.6, wrong and just not uncertain. c: two ALL cells, one right.
-EVALUATION = Evaluation(
-    model_id="0123456789ab",
-    recipe="leuknet-paper",
-    seed=0,
-    dataset="c-nmc-2019",
-    part="prelim",
-    protocol="official",
-    round="",
-    simulated=False,
-    split_kind="subject-level",
-    split_fingerprint="f",
-    class_names=("HEM", "ALL"),
-    threshold=0.5,
-    threshold_rule="half",
+EVALUATION = replace(
+    evaluation_of(
+        np.array((1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1)),
+        np.array((0.9, 0.1, 0.8, 0.2, 0.7, 0.9, 0.4, 0.5, 0.6, 0.9, 0.3)),
+        ("a", "H1", "a", "H1", "a", "H1", "a", "b", "b", "c", "c"),
+    ),
     calibration=BAND,
-    cells=11,
-    subjects=4,
-    metrics={},
-    confusion=((2, 2), (2, 5)),
-    paths=tuple(f"{number}.bmp" for number in range(11)),
-    labels=(1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1),
-    probabilities=(0.9, 0.1, 0.8, 0.2, 0.7, 0.9, 0.4, 0.5, 0.6, 0.9, 0.3),
-    subject_ids=("a", "H1", "a", "H1", "a", "H1", "a", "b", "b", "c", "c"),
 )
 
 

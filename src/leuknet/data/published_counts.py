@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 NAME = "c-nmc-2019"
-TITLE = "C-NMC 2019 (ISBI 2019 challenge)"
 URL = "https://doi.org/10.7937/tcia.2019.dc64i46r"
 LICENCE = "CC BY 3.0 (as stated by secondary sources)"
-CITATION = "Gupta & Gupta (2019), C-NMC 2019, The Cancer Imaging Archive, doi 10.7937/tcia.2019.dc64i46r"
 
 CANVAS_PX = 450
 """Cells lie at true scale on a black square of this side; larger images are cropped at the centre."""

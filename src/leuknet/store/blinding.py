@@ -4,7 +4,7 @@ A reader of an open study who has an item left to read, in any phase, is blinded
 model or others say of them in view, no read is blinded. That holds for leads and admins who read, too. Who
 made the study and is no reader of it sees all.
 
-Start at `is_blinded`. `leuknet.store.cases` asks here.
+Start at `blinded_cases`. `leuknet.store.cases` asks here.
 """
 
 from __future__ import annotations
@@ -17,13 +17,6 @@ import sqlalchemy as sa
 
 from leuknet.store.database import Store
 from leuknet.store.study_tables import studies, study_cases, study_items, study_readers, study_reads
-
-
-def is_blinded(store: Store, user_id: int, case_id: UUID) -> bool:
-    """Tell whether a user may see nothing of a case for now, since they read it in a study."""
-    query = blinding_studies(user_id).join(study_cases).where(study_cases.c.case_id == case_id)
-    with store.reading() as connection:
-        return connection.execute(query.limit(1)).first() is not None
 
 
 def blinded_cases(store: Store, user_id: int) -> frozenset[UUID]:

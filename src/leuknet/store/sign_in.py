@@ -104,14 +104,6 @@ def end_session(store: Store, token: str) -> None:
         change.log("session.ended", session.user.actor)
 
 
-def end_sessions(store: Store, user_id: int, *, actor: str) -> int:
-    """End all sessions of a user; return how many there were."""
-    with store.writing(actor) as change:
-        ended = change.execute(sessions.delete().where(sessions.c.user_id == user_id)).rowcount
-        change.log("session.all_ended", f"user:{user_id}", sessions_ended=ended)
-        return ended
-
-
 def create_api_token(store: Store, user: User, name: str) -> tuple[str, ApiToken]:
     """Return a token with which a program may act for a user until it is revoked; shown this once."""
     token = passwords.new_token()
