@@ -123,31 +123,13 @@ def score_batch(
             folder.write_plan(list_chunks(sources, size=chunk_size))
             known, missing, total = _sort_out(folder, read_again=read_again)
             kept = sum(counts.images for counts in known.values())
-            first: float | None = None
             scorer = (model, predictor.model_id, str(folder.path.resolve()), batch_size)
-            with (
-                errors_into(folder.path / "ray.log") as errors,
-                tqdm(
-                    desc="batch",
-                    unit="image",
-                    total=total,
-                    initial=kept,
-                    disable=not progress,
-                    file=errors,
-                ) as bar,
-                # Closed at once after Ctrl-C, so that Ray's processes end before this one does.
-                closing(_score(missing, scorer, workers=workers, address=address)) as done,
-            ):
-                for images in done:
-                    first = time.perf_counter() if first is None else first
-                    bar.update(images)
-            parts, images = _check_parts(folder, known)
-            if images == 0:
-                raise SettingError(
-                    "no image was found",
-                    why="the sources named hold no .bmp, .png, .jpg or .tif file",
-                    fix="name image files, or other folders",
+            with errors_into(folder.path / "ray.log") as errors:
+                bar = tqdm(
+                    desc="batch", unit="image", total=total, initial=kept, disable=not progress, file=errors
                 )
+                first = _score_under(bar, missing, scorer, workers=workers, address=address)
+            parts, images = _check_parts(folder, known)
             merged = merge_parts(parts, out, lines=images)
         except KeyboardInterrupt as stop:
             raise StoppedError(
@@ -249,7 +231,31 @@ def _check_parts(folder: JobFolder, known: Mapping[str, Counts]) -> tuple[list[P
             )
         parts.append(folder.part(chunk.id))
         images += counts.images
+    if images == 0:
+        raise SettingError(
+            "no image was found",
+            why="the sources named hold no .bmp, .png, .jpg or .tif file",
+            fix="name image files, or other folders",
+        )
     return parts, images
+
+
+def _score_under(
+    bar: tqdm[Any],
+    places: list[int],
+    scorer: tuple[str, str, str, int],
+    *,
+    workers: int | None,
+    address: str | None,
+) -> float | None:
+    """Score the chunks at these places while a bar shows how far it is; return when the first was done."""
+    first: float | None = None
+    # Closed at once after Ctrl-C, so that Ray's processes end before this one does.
+    with bar, closing(_score(places, scorer, workers=workers, address=address)) as done:
+        for images in done:
+            first = time.perf_counter() if first is None else first
+            bar.update(images)
+    return first
 
 
 def _score(

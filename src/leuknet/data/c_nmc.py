@@ -161,8 +161,8 @@ def _list_places(base: Path, *, labels_file: Path) -> tuple[dict[str, _Place], l
             elif path not in own:
                 report("warning", "extra", path, "not a file of C-NMC 2019; left out")
     order = list(FOLDERS)
-    ids = sorted(places, key=lambda one: (order.index(places[one].part), natural_key(places[one].name), one))
-    return {one: places[one] for one in ids}, findings
+    ids = sorted(places, key=lambda id_: (order.index(places[id_].part), natural_key(places[id_].name), id_))
+    return {id_: places[id_] for id_ in ids}, findings
 
 
 def _place(path: Path) -> _Place | None:

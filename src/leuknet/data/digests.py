@@ -119,7 +119,7 @@ def merge_subjects(
 
     present = {cell.subject for cell in cells if cell.subject is not None}
     names, findings = {}, []
-    for members in _unite([*({one} for one in present), *(set(ids) for ids, _ in joins)]):
+    for members in _unite([*({subject} for subject in present), *(set(ids) for ids, _ in joins)]):
         ordered = sorted(members, key=natural_key)
         names.update(dict.fromkeys(ordered, "+".join(ordered)))
         if len(ordered) > 1 and present & members:
@@ -153,8 +153,8 @@ def _unite(groups: Iterable[set[str]]) -> list[set[str]]:
     """Join groups that share a member, directly or through others."""
     united: list[set[str]] = []
     for group in groups:
-        touching = [one for one in united if one & group]
-        united = [one for one in united if not one & group]
+        touching = [other for other in united if other & group]
+        united = [other for other in united if not other & group]
         united.append(group.union(*touching))
     return united
 

@@ -155,8 +155,8 @@ def make_rounds(cells: Sequence[CellImage], protocol: str, recipe: Recipe) -> tu
         )
     labelled = [cell for cell in cells if cell.label is not None]
     return tuple(
-        replace(one, split=replace(one.split, protocol=chosen.name, round=name))
-        for name, one in _divide(labelled, chosen, recipe)
+        replace(made, split=replace(made.split, protocol=chosen.name, round=name))
+        for name, made in _divide(labelled, chosen, recipe)
     )
 
 
@@ -168,7 +168,7 @@ def choose_round(rounds: Sequence[Round], name: str | None) -> Round:
     SettingError
         If there is none of that name, or there are several and none is named.
     """
-    by_name = {one.split.round: one for one in rounds}
+    by_name = {made.split.round: made for made in rounds}
     if name is None and len(rounds) == 1:
         return rounds[0]
     if name not in by_name:
@@ -204,7 +204,7 @@ def _divide(cells: Sequence[CellImage], protocol: Protocol, recipe: Recipe) -> I
         yield "1 of 1", _hold_out(test, _of_parts(cells, protocol.parts, protocol), protocol, recipe)
     elif protocol.rule == "in turn":
         for part in protocol.parts:
-            others = [one for one in protocol.parts if one != part]
+            others = [other for other in protocol.parts if other != part]
             test = _of_parts(cells, (part,), protocol)
             yield part, _hold_out(test, _of_parts(cells, others, protocol), protocol, recipe)
     else:

@@ -68,7 +68,9 @@ def compare_subjects(cells: Iterable[CellImage]) -> list[Finding]:
                 findings.append(Finding("warning", "extra", FOLDERS[fold], message))
         absent = [subject for subject in stated if not found[fold][subject]]
         fewer = [
-            f"{one} ({found[fold][one]:,} of {n:,})" for one, n in stated.items() if 0 < found[fold][one] < n
+            f"{subject} ({found[fold][subject]:,} of {n:,})"
+            for subject, n in stated.items()
+            if 0 < found[fold][subject] < n
         ]
         for names, state in ((absent, "absent"), (fewer, "incomplete")):
             if names and len(absent) < len(stated):

@@ -216,7 +216,7 @@ _RULES: dict[str, tuple[str, Any]] = {
     "optimizer": ("adam or adamw", lambda v: v in ("adam", "adamw")),
     "rate_factors": (
         "a table of numbers from 0",
-        lambda v: isinstance(v, dict) and all(_is_number(one) and one >= 0 for one in v.values()),
+        lambda v: isinstance(v, dict) and all(_is_number(factor) and factor >= 0 for factor in v.values()),
     ),
     "schedule": ("step or cosine", lambda v: v in ("step", "cosine")),
     "ema": ("a number from 0 and below 1", lambda v: _is_number(v) and 0 <= v < 1),

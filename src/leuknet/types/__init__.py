@@ -5,7 +5,7 @@ in `_px`, in micrometres in `_um`; times are seconds `_s` or UTC `_at`. A probab
 P(leukaemic), in [0, 1].
 
 Start at `CellImage`, then `Split`, `Recipe`, `ModelCard`, `Predictor`, `Evaluation`: that is the way
-from pixels to a score. `cells.py`, `input_form.py`, `models.py` and `judging.py` hold
+from pixels to a score. `cells.py`, `input_form.py`, `recipe.py`, `models.py` and `judging.py` hold
 them; `found.py` holds the cells of a smear. Nothing here reads a file.
 """
 
@@ -52,15 +52,12 @@ from leuknet.types.models import (
     Features,
     HistoryRow,
     LayerRow,
-    LossName,
     ModelCard,
     Prediction,
     Predictor,
     Probabilities,
-    Recipe,
-    Sampling,
-    ThresholdRule,
 )
+from leuknet.types.recipe import LossName, Recipe, Sampling, ThresholdRule
 
 __all__ = [
     "CLASS_NAMES",

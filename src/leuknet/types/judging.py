@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Literal, Self
 
 from leuknet.types.cells import SplitKind
-from leuknet.types.models import Calibration, ThresholdRule
+from leuknet.types.models import Calibration
+from leuknet.types.recipe import ThresholdRule
 
 Unit = Literal["cells", "subjects", "seeds"]
 """What may be resampled."""
