@@ -82,6 +82,11 @@ def test_each_bound_of_the_share_is_its_own() -> None:
     assert in_fhir["share-high"] == (75, "Upper bound of its 90% interval (Wilson)")
 
 
+def test_a_share_that_is_no_number_is_never_written() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        fhir(replace(RECORD, share=Share(0, 0, float("nan"), 0.0, 1.0, 0.95)))
+
+
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
     for name, record in RECORDS.items():
