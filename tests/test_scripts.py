@@ -35,7 +35,7 @@ RUN = {
         ("run", "turns", "alone", "preparation", "arithmetic", "contests", "intervals", "worker"), "bench"
     ),
     **dict.fromkeys(("ours", "plain", "in_keras", "others", "gemm"), "bench/peers"),
-    "mutants": "studies",
+    **dict.fromkeys(("architecture_page", "mutants"), "studies"),
     # As parts of others:
     "made_up": "bench/reading_room",  # of frames
     **dict.fromkeys(("commands", "performance_figures", "performance_goals", "simulated_people"), "studies"),
