@@ -230,7 +230,7 @@ def test_it_needs_no_library_of_the_server() -> None:
     code = without("sqlalchemy", "fastapi", "pydantic") + "\n".join(
         [
             "from leuknet.client import Client",
-            "from leuknet.client.nouns import Cell, read",
+            "from leuknet.client.parsing import Cell, read",
             "cell = dict(id=1, image_id=2, name='c', box=dict(top_px=0, left_px=0, bottom_px=2, right_px=3),",
             "    probability=None, outcome='positive', flags=['small'], warnings=[], model_id='m',",
             "    later='new', review=dict(id=5, cell_id=1, verdict='normal', note='', supersedes=None,",

@@ -20,7 +20,7 @@ Start at `Client`. What it gives back are the nouns of the reading room (`leukne
 from __future__ import annotations
 
 from leuknet.client.client import Client
-from leuknet.client.nouns import Cell
+from leuknet.client.parsing import Cell
 from leuknet.store.cell_nouns import Review
 from leuknet.store.nouns import Account, Case, CaseProgress, Image, Upload
 

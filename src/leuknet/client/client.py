@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from leuknet.client.link import Link
-from leuknet.client.nouns import Cell, Picture, read
+from leuknet.client.parsing import Cell, Picture, read
 from leuknet.client.sending import send_file
 from leuknet.errors import SettingError, StoreError
 from leuknet.store.cell_nouns import CellOrder, GivenVerdict, Review

@@ -8,7 +8,7 @@ travel without their captions.
 Start at `draw_confusion`; `frame.py` holds what the figures share.
 """
 
-from leuknet.figures.cells import draw_classified, draw_samples
+from leuknet.figures.cells_plot import draw_classified, draw_samples
 from leuknet.figures.confusion import draw_confusion
 from leuknet.figures.curves_plot import draw_decision, draw_discrimination, draw_risk_coverage
 from leuknet.figures.examples import Examples, choose_examples, choose_samples

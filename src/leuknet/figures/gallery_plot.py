@@ -21,7 +21,7 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from PIL import Image
 
-from leuknet.figures.cells import image_axes, write_call, write_truth
+from leuknet.figures.cells_plot import image_axes, write_call, write_truth
 from leuknet.figures.evidence_plot import EVIDENCE, OPACITY
 from leuknet.figures.frame import (
     GREEN,

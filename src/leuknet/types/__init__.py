@@ -5,13 +5,13 @@ in `_px`, in micrometres in `_um`; times are seconds `_s` or UTC `_at`. A probab
 P(leukaemic), in [0, 1].
 
 Start at `CellImage`, then `Split`, `Recipe`, `ModelCard`, `Predictor`, `Evaluation`: that is the way
-from pixels to a score. `cells.py`, `input_form.py`, `recipe.py`, `models.py` and `judging.py` hold
+from pixels to a score. `datasets.py`, `input_form.py`, `recipe.py`, `models.py` and `judging.py` hold
 them; `found.py` holds the cells of a smear. Nothing here reads a file.
 """
 
 from __future__ import annotations
 
-from leuknet.types.cells import (
+from leuknet.types.datasets import (
     CLASS_NAMES,
     CellImage,
     DataCard,

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.types.cells import Pixels
+from leuknet.types.datasets import Pixels
 
 Mask = NDArray[np.bool_]
 """(H, W), True where something is."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Self
 
-from leuknet.types.cells import SplitKind
+from leuknet.types.datasets import SplitKind
 from leuknet.types.models import Calibration
 from leuknet.types.recipe import ThresholdRule
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.types.cells import Label, Pixels, SplitKind
+from leuknet.types.datasets import Label, Pixels, SplitKind
 from leuknet.types.input_form import InputForm
 from leuknet.types.recipe import Recipe
 

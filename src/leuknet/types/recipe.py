@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from leuknet.types.cells import SplitKind
+from leuknet.types.datasets import SplitKind
 from leuknet.types.input_form import InputForm
 
 ThresholdRule = Literal["half", "youden"]

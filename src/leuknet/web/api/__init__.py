@@ -24,8 +24,8 @@ from leuknet.web.api import system_routes as system
 from leuknet.web.api import upload_routes as uploads
 from leuknet.web.api import webhook_routes as webhooks
 from leuknet.web.api.access import api_user
+from leuknet.web.api.allowed_methods import AllMethods
 from leuknet.web.api.docstrings import spread_attributes
-from leuknet.web.api.methods import AllMethods
 from leuknet.web.api.problems import add_problem_schema, problems
 from leuknet.web.error_answers import answer_errors
 from leuknet.web.settings import Settings
