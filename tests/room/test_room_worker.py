@@ -208,7 +208,8 @@ def test_crops_and_fields_are_scored_as_the_command_line_scores_them(
         assert (cell.outcome == "unfamiliar") == bool(prediction.warnings)
     scale = FieldScale(FIELD_UM, "stated")
     with open_field(field_png) as opened:
-        smear = list(score_smear(find_cells(opened, scale), predictor, path="x", scale=scale))
+        scored = score_smear(find_cells(opened, scale), predictor, path="x", scale=scale)
+        smear = [seen.cell for seen in scored]
     found = {cell.name: cell for cell in cells if cell.image_id == field.id}
     assert found.keys() == {cell.id for cell in smear}
     for one in smear:

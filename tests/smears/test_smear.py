@@ -188,7 +188,10 @@ def test_the_model_s_scale_decides_about_the_size_of_the_crops(
     with open_field(fields / "field-01.png") as field:
         found = list(find_cells(field, SCALE))
     areas = [
-        [cell.measures.area_px for cell in score_smear(found, predictor, path="a", scale=SCALE, model_um=um)]
+        [
+            seen.cell.measures.area_px
+            for seen in score_smear(found, predictor, path="a", scale=SCALE, model_um=um)
+        ]
         for um in (None, FIELD_UM, 2 * FIELD_UM)
     ]
 

@@ -75,7 +75,8 @@ def cells(
     Example: leuknet cells field.jpg --scale 0.07 --out found
     """
     from leuknet.report.blocks import counted
-    from leuknet.smears.examine import HowToFind, extract_cells, find_fields
+    from leuknet.smears.examine import HowToFind, find_fields
+    from leuknet.smears.extract import extract_cells
     from leuknet.smears.smear_files import write_found
 
     stain = _target_stain(normalise, target)

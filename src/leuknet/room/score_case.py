@@ -39,7 +39,7 @@ from leuknet.room.intake_checks import check_scale
 from leuknet.room.pictures import ensure_cell_pictures, write_cell_pictures
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.table import crop_cell
-from leuknet.smears.smear import SeenCell, see_smear
+from leuknet.smears.smear import SeenCell, score_smear
 from leuknet.store.cell_nouns import NewCell
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
@@ -197,7 +197,7 @@ def _find_and_score(
         )
     check_scale(um)
     scale = scale_of(field, stated=um)
-    seen = see_smear(find_cells(field, scale), predictor, path=image.name, scale=scale, batch_size=BATCH)
+    seen = score_smear(find_cells(field, scale), predictor, path=image.name, scale=scale, batch_size=BATCH)
     cells: list[tuple[int, int, ScoredCell]] = []
     for scored in seen:
         write_crop(scored.crop, _named_crop(files, image, scored.cell.id))

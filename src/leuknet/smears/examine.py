@@ -1,56 +1,35 @@
-"""Does with the image of a smear all that `leuknet cells` and `leuknet smear` do, and writes the files.
+"""Does with the image of a smear all that `leuknet smear` does, and writes the files.
 
-Start at `examine_smear`, or `extract_cells` where no model is at hand.
+Start at `examine_smear`; `leuknet.smears.extract` is its counterpart where no model is at hand.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from leuknet.data.c_nmc import SIMULATED
-from leuknet.data.published_counts import CANVAS_PX
 from leuknet.errors import SettingError
-from leuknet.fields.geojson import OutlinedCell, read_geojson, write_geojson
+from leuknet.fields.geojson import read_geojson
 from leuknet.fields.normalise import STAIN_METHODS, Stain, learn_stain
-from leuknet.fields.outline import outline_of
 from leuknet.fields.outlined import cells_from_outlines
 from leuknet.fields.scale import scale_of
 from leuknet.fields.slides import Field, open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import TILE_PX, colours_of, find_cells
 from leuknet.figures.frame import save_png
-from leuknet.figures.smear_plot import Outlined, colour_of, draw_overlay
 from leuknet.images.reading import read_pixels
-from leuknet.images.transform import place_on_canvas
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import IMAGE_SUFFIXES
-from leuknet.records import write_whole
-from leuknet.report.blocks import counted
-from leuknet.report.pdf import check_printer
-from leuknet.smears.smear import (
-    Outcome,
-    Shift,
-    SmearCell,
-    count_outcomes,
-    cut_cells,
-    measure_shift,
-    score_smear,
-)
+from leuknet.report.pdf import check_printer, write_page
+from leuknet.report.render import encoded
+from leuknet.smears.smear import Outcome, Shift, SmearCell, count_outcomes, measure_shift, score_smear
 from leuknet.smears.smear_files import write_cells, write_outlines
-from leuknet.smears.smear_page import (
-    SmearContent,
-    draw_smear_gallery,
-    draw_smear_overlay,
-    write_smear_page,
-)
-from leuknet.types import FieldScale, FoundCell, Interval, ModelCard, Pixels
+from leuknet.smears.smear_page import SmearContent, draw_smear_gallery, draw_smear_overlay, smear_html
+from leuknet.types import FieldScale, FoundCell, Interval, ModelCard
 
 OVERVIEW_PX = 2400
 """Longer side of the picture over which cells are outlined."""
@@ -60,11 +39,6 @@ GALLERY_FILE_CELLS = 240
 
 SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".dcm", ".vms", ".bif"})
 """Beside `leuknet.inference.predict.IMAGE_SUFFIXES`, names of files that are looked for in folders."""
-
-FOUND_NAME = "leukocyte"
-"""Class of a cell that was found and not scored."""
-
-_NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -169,7 +143,7 @@ def examine_smear(
         found, reviewed = _find(field, scale, how, outlines=outlines, progress=progress)
 
         def score(found: Iterable[FoundCell], stain: Stain | None) -> list[SmearCell]:
-            cells = score_smear(
+            seen = score_smear(
                 found,
                 predictor,
                 path=str(image),
@@ -178,9 +152,9 @@ def examine_smear(
                 stain=stain,
                 subject=subject,
             )
-            scored = tqdm(cells, desc="scoring cells", unit="cell", disable=not progress)
-            named = (replace(cell, reviewed=reviewed.get(cell.id)) for cell in scored)
-            return sorted(named, key=lambda cell: (cell.row_px, cell.column_px))
+            bar = tqdm(seen, desc="scoring cells", unit="cell", disable=not progress)
+            cells = (replace(scored.cell, reviewed=reviewed.get(scored.cell.id)) for scored in bar)
+            return sorted(cells, key=lambda cell: (cell.row_px, cell.column_px))
 
         unnormalised = None
         if stain is not None:
@@ -213,119 +187,34 @@ def examine_smear(
             command=command,
             notes=field.warnings,
         )
-        files += _write_page(content, folder, pdf=pdf)
-    counts = count_outcomes(cells)
-    return Examination(scale, predictor.card, tuple(cells), counts, content.shift, tuple(files))
-
-
-def _write_page(content: SmearContent, folder: Path, *, pdf: bool) -> list[Path]:
-    files = list(write_smear_page(content, folder / "report", pdf=pdf))
-    for name, figure in (
-        ("overlay.png", draw_smear_overlay(content)),
-        ("gallery.png", draw_smear_gallery(content, at_most=GALLERY_FILE_CELLS)),
-    ):
-        save_png(figure, folder / name)
-        files.append(folder / name)
-    return files
-
-
-def extract_cells(
-    image: Path,
-    folder: Path,
-    *,
-    how: HowToFind,
-    crop_um: float | None = None,
-    canvas_px: int | None = CANVAS_PX,
-    stain: Stain | None = None,
-    progress: bool = False,
-) -> tuple[FoundCell, ...]:
-    """Find the leukocytes of a field or slide; write an overlay, outlines for QuPath, and each cell on black.
-
-    Parameters
-    ----------
-    image, how, progress
-        As for `examine_smear`.
-    folder
-        Gets `overlay.png`, `outlines.geojson`, and `crops/` with a PNG named like each cell.
-    crop_um
-        Scale of the crops in µm per pixel; None keeps the image's.
-    canvas_px
-        Side of their black square; what is larger is cropped. None writes no crops.
-    stain
-        The crops are recoloured to look like this; see `read_target`.
-
-    Returns
-    -------
-    tuple of FoundCell
-        From top to bottom, without their pixels, which would fill the memory.
-    """
-    with open_field(image) as field:
-        scale = scale_of(field, stated=how.scale, red_cell_px=how.red_cell_px)
-        found, _ = _find(field, scale, how, outlines=None, progress=progress)
-        folder.mkdir(parents=True, exist_ok=True)
-        if canvas_px is not None:
-            cut = cut_cells(found, scale=scale, crop_um=crop_um, stain=stain)
-            found = _written(cut, folder / "crops", canvas_px=canvas_px)
-        kept = [(replace(cell, pixels=_NO_PIXELS), _outlined(cell)) for cell in found]
-        kept.sort(key=lambda pair: (pair[0].row_px, pair[0].column_px))
-        outlines = [outlined for _, outlined in kept]
-        write_geojson(outlines, folder / "outlines.geojson", colours={FOUND_NAME: colour_of("found")})
-        um = scale.microns_per_pixel
-        figure = draw_overlay(
-            field.overview(OVERVIEW_PX),
-            [Outlined(cell.outline, "found", number) for number, cell in enumerate(outlines, start=1)],
-            width_px=field.width_px,
-            microns_per_pixel=um,
-            names={"found": FOUND_NAME},
-            title=f"Leukocytes in {image.name}",
-            caption=f"{counted(len(kept), 'cell')} found by {how.finder}; {um:g} µm/px, {scale.source}",
-            simulated=is_simulated(image),
-        )
-        save_png(figure, folder / "overlay.png")
-    return tuple(cell for cell, _ in kept)
-
-
-def _written(cut: Iterable[tuple[FoundCell, Pixels]], folder: Path, *, canvas_px: int) -> Iterator[FoundCell]:
-    """Write each cell on its canvas as PNG, and hand it on."""
-    folder.mkdir(exist_ok=True)
-    for cell, crop in cut:
-        content = io.BytesIO()
-        Image.fromarray(place_on_canvas(crop, canvas_px)).save(content, "PNG")
-        write_whole(folder / f"{cell.id}.png", content.getvalue())
-        yield cell
-
-
-def _outlined(cell: FoundCell) -> OutlinedCell:
-    return OutlinedCell(
-        cell.id,
-        outline_of(cell.mask, cell.box),
-        outline_of(cell.nucleus, cell.box),
-        FOUND_NAME,
-        {
-            "Area µm^2": cell.area_um2,
-            "Nucleus area µm^2": cell.nucleus_um2,
-            "Sharpness": cell.sharpness,
-        },
+        files += write_page(encoded(smear_html(content)), folder / "report", pdf=pdf)
+        for name, figure in (
+            ("overlay.png", draw_smear_overlay(content)),
+            ("gallery.png", draw_smear_gallery(content, at_most=GALLERY_FILE_CELLS)),
+        ):
+            save_png(figure, folder / name)
+            files.append(folder / name)
+    return Examination(
+        scale, predictor.card, tuple(cells), count_outcomes(cells), content.shift, tuple(files)
     )
 
 
 def find_fields(inputs: Iterable[Path]) -> list[Path]:
     """Return the images of smears named by `inputs`, files or folders, in order and each once."""
-    found: dict[Path, None] = {}
+    suffixes = IMAGE_SUFFIXES | SLIDE_SUFFIXES
+    found: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            suffixes = IMAGE_SUFFIXES | SLIDE_SUFFIXES
-            inside = (file for file in sorted(path.iterdir()) if file.suffix.lower() in suffixes)
-            found |= dict.fromkeys(inside)
+            found += [file for file in sorted(path.iterdir()) if file.suffix.lower() in suffixes]
         else:
-            found[path] = None
+            found.append(path)
     if not found:
         raise SettingError(
             "no image was found",
             why="the folders named hold no image of a smear",
             fix="name image files, or other folders",
         )
-    return list(found)
+    return list(dict.fromkeys(found))
 
 
 def read_target(method: str, images: Sequence[Path]) -> Stain:
@@ -336,7 +225,7 @@ def read_target(method: str, images: Sequence[Path]) -> Stain:
     SettingError
         If there is no such method, or no image.
     """
-    for name in STAIN_METHODS:
+    for name in STAIN_METHODS:  # gives the method its type
         if method == name and images:
             return learn_stain([read_pixels(path).pixels for path in images], name)
     raise SettingError(

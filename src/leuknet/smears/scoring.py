@@ -106,16 +106,11 @@ def score_field(
     predictor = model if isinstance(model, FolderPredictor) else leuknet.load(model)
     with _opened(image, scale=scale, red_cell_px=red_cell_px) as (field, known_scale):
         found = tiles.find_cells(field, known_scale, finder=finder, progress=progress)
+        path, um = str(field.path), model_scale
         scored = score_smear(
-            found,
-            predictor,
-            path=str(field.path),
-            scale=known_scale,
-            model_um=model_scale,
-            stain=stain,
-            subject=subject,
+            found, predictor, path=path, scale=known_scale, model_um=um, stain=stain, subject=subject
         )
-        return sorted(scored, key=lambda cell: (cell.row_px, cell.column_px))
+        return sorted((seen.cell for seen in scored), key=lambda cell: (cell.row_px, cell.column_px))
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from itertools import chain, islice
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leuknet.errors import DataError, ModelError, SettingError
 from leuknet.evaluation.resampling import wilson
@@ -146,8 +145,8 @@ def score_smear(
     stain: Stain | None = None,
     subject: str | None = None,
     batch_size: int = 32,
-) -> Iterator[SmearCell]:
-    """Yield found cells with their scores.
+) -> Iterator[SeenCell]:
+    """Yield found cells with their scores, crops and features.
 
     Parameters
     ----------
@@ -176,46 +175,25 @@ def score_smear(
     DataError
         If the smear's own stain cannot be learnt.
     """
-    seen = see_smear(
-        found,
-        predictor,
-        path=path,
-        scale=scale,
-        model_um=model_um,
-        stain=stain,
-        subject=subject,
-        batch_size=batch_size,
-    )
-    return (scored.cell for scored in seen)
-
-
-def see_smear(
-    found: Iterable[FoundCell],
-    predictor: FolderPredictor,
-    *,
-    path: str,
-    scale: FieldScale,
-    model_um: float | None = None,
-    stain: Stain | None = None,
-    subject: str | None = None,
-    batch_size: int = 32,
-) -> Iterator[SeenCell]:
-    """Yield found cells as `score_smear` does, each with its crop and features."""
-    card = predictor.card
-    if card.canvas_px is None:
+    canvas_px = predictor.card.canvas_px
+    if canvas_px is None:
         raise ModelError(
             "cannot score a smear with this model",
             why="it was trained on whole pictures without a common scale, and does not say how to cut a cell",
             fix="use a model that was trained on cells on black at true scale, such as C-NMC's",
         )
-    crop_um = card.microns_per_pixel if model_um is None else model_um
+    crop_um = predictor.card.microns_per_pixel if model_um is None else model_um
     crops = cut_cells(found, scale=scale, crop_um=crop_um, stain=stain)
     waiting: deque[tuple[FoundCell, Pixels]] = deque()  # in the order of the predictions
+
+    def sources() -> Iterator[ImageSource]:
+        for cell, crop in crops:
+            waiting.append((cell, place_on_canvas(crop, canvas_px)))
+            clipped = (_CLIPPED,) if max(crop.shape[:2]) > canvas_px else ()
+            yield ImageSource(path, partial(ReadImage, waiting[-1][1], clipped))
+
     predictions = predict_with_features(
-        predictor,
-        _sources(crops, waiting, canvas_px=card.canvas_px, path=path),
-        batch_size=batch_size,
-        reference=predictor.reference,
+        predictor, sources(), batch_size=batch_size, reference=predictor.reference
     )
     return (_seen(*waiting.popleft(), *scored, subject=subject) for scored in predictions)
 
@@ -229,38 +207,12 @@ def outcome_of(prediction: Prediction) -> Outcome:
     return "positive" if prediction.label else "negative"
 
 
-def _sources(
-    crops: Iterable[tuple[FoundCell, Pixels]],
-    waiting: deque[tuple[FoundCell, Pixels]],
-    *,
-    canvas_px: int,
-    path: str,
-) -> Iterator[ImageSource]:
-    """Yield each crop on the model's canvas, and note in `waiting` which cell it is of."""
-    for cell, crop in crops:
-        canvas = place_on_canvas(crop, canvas_px)
-        clipped = (_CLIPPED,) if max(crop.shape[:2]) > canvas_px else ()
-        waiting.append((cell, canvas))
-        yield ImageSource(path, partial(ReadImage, canvas, clipped))
-
-
 def _seen(
-    cell: FoundCell,
-    crop: Pixels,
-    prediction: Prediction,
-    features: Features | None,
-    *,
-    subject: str | None,
+    cell: FoundCell, crop: Pixels, prediction: Prediction, features: Features | None, *, subject: str | None
 ) -> SeenCell:
     if features is None:  # a crop that lies in memory can be read
         raise RuntimeError(f"no score of a crop: {prediction.error}")
-    if subject is not None:
-        prediction = replace(prediction, subject=subject)
-    return SeenCell(_scored(cell, measure(crop), prediction), crop, features)
-
-
-def _scored(cell: FoundCell, measures: Measures, prediction: Prediction) -> SmearCell:
-    return SmearCell(
+    scored = SmearCell(
         id=cell.id,
         box=cell.box,
         row_px=cell.row_px,
@@ -271,9 +223,10 @@ def _scored(cell: FoundCell, measures: Measures, prediction: Prediction) -> Smea
         nucleus_um2=cell.nucleus_um2,
         sharpness=cell.sharpness,
         flags=cell.flags,
-        prediction=prediction,
-        measures=measures,
+        prediction=prediction if subject is None else replace(prediction, subject=subject),
+        measures=measure(crop),
     )
+    return SeenCell(scored, crop, features)
 
 
 def count_outcomes(cells: Sequence[SmearCell]) -> dict[Outcome, Interval]:
@@ -301,8 +254,7 @@ def measure_shift(cells: Sequence[SmearCell], reference: Reference | None) -> Sh
     reasons = Counter(chain.from_iterable(cell.prediction.warnings for cell in cells))
     deviations: tuple[tuple[str, float], ...] = ()
     if reference is not None:
-        rows: NDArray[np.float64] = np.array([cell.measures for cell in cells])
-        means = reference.deviations(rows).mean(axis=0)
+        means = reference.deviations(np.array([cell.measures for cell in cells])).mean(axis=0)
         deviations = tuple(zip(Measures._fields, means.tolist(), strict=True))
     unfamiliar = sum(cell.outcome == "unfamiliar" for cell in cells)
     return Shift(wilson(unfamiliar, len(cells)), tuple(reasons.most_common()), deviations)
@@ -332,16 +284,12 @@ def cut_cells(
             why=f"crops of {crop_um:g} µm per pixel are wanted, and it must be {FINEST_UM} to {COARSEST_UM}",
             fix="state the scale of the model's training images, such as 0.07",
         )
-    return _cut(found, scale.microns_per_pixel, crop_um, stain)
-
-
-def _cut(
-    found: Iterable[FoundCell], um: float, crop_um: float | None, stain: Stain | None
-) -> Iterator[tuple[FoundCell, Pixels]]:
+    um = scale.microns_per_pixel
     cut = ((cell, cut_cell(cell, microns_per_pixel=um, crop_um=crop_um)) for cell in found)
-    if stain is None:
-        yield from cut
-        return
+    return cut if stain is None else _recoloured(cut, stain)
+
+
+def _recoloured(cut: Iterator[tuple[FoundCell, Pixels]], stain: Stain) -> Iterator[tuple[FoundCell, Pixels]]:
     first = list(islice(cut, STAIN_CELLS))
     if first:
         source = learn_stain([crop for _, crop in first], stain.method)

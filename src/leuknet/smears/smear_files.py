@@ -7,12 +7,14 @@ each cell lies and what it is like. Start at `write_cells` and `write_outlines`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from leuknet.fields.geojson import OutlinedCell, write_geojson
+from leuknet.fields.outline import outline_of
 from leuknet.figures.smear_plot import colour_of
 from leuknet.inference.prediction_table import COLUMNS, NUMBERS, check_table, line_of
 from leuknet.records.whole import whole_file
@@ -57,35 +59,35 @@ def write_cells(cells: Sequence[SmearCell], path: Path, *, card: ModelCard) -> N
 
 def write_outlines(cells: Sequence[SmearCell], path: Path, *, card: ModelCard) -> None:
     """Write scored cells as GeoJSON for QuPath; a cell's class is its outcome, coloured as in the overlay."""
-    write_geojson(
-        (
-            OutlinedCell(
-                name=cell.id,
-                outline=cell.outline,
-                nucleus=cell.nucleus,
-                kind=outcome_name(cell.outcome, card),
-                measurements={
-                    f"P({card.class_names[1]})": float(cell.prediction.probability or 0),
-                    "Area µm^2": cell.area_um2,
-                    "Nucleus area µm^2": cell.nucleus_um2,
-                    "Sharpness": cell.sharpness,
-                },
-            )
-            for cell in cells
-        ),
-        path,
-        colours={outcome_name(outcome, card): colour_of(outcome) for outcome in OUTCOMES},
+    colours = {outcome_name(outcome, card): colour_of(outcome) for outcome in OUTCOMES}
+    positive = f"P({card.class_names[1]})"
+    outlined = (
+        as_outlined(
+            cell, outcome_name(cell.outcome, card), **{positive: float(cell.prediction.probability or 0)}
+        )
+        for cell in cells
     )
+    write_geojson(outlined, path, colours=colours)
+
+
+def as_outlined(cell: SmearCell | FoundCell, kind: str, **measurements: float) -> OutlinedCell:
+    """Return a cell as QuPath has it, of a class, with these measurements before its size and sharpness."""
+    if isinstance(cell, SmearCell):
+        outline, nucleus = cell.outline, cell.nucleus
+    else:
+        outline, nucleus = outline_of(cell.mask, cell.box), outline_of(cell.nucleus, cell.box)
+    measurements |= {
+        "Area µm^2": cell.area_um2,
+        "Nucleus area µm^2": cell.nucleus_um2,
+        "Sharpness": cell.sharpness,
+    }
+    return OutlinedCell(cell.id, outline, nucleus, kind, measurements)
 
 
 def _place(cell: SmearCell | FoundCell) -> dict[str, str | int | float | None]:
-    box = cell.box
     return {
         "cell": cell.id,
-        "top_px": box.top_px,
-        "left_px": box.left_px,
-        "bottom_px": box.bottom_px,
-        "right_px": box.right_px,
+        **asdict(cell.box),
         "area_um2": round(cell.area_um2, 3),
         "nucleus_um2": round(cell.nucleus_um2, 3),
         "sharpness": round(cell.sharpness, 4),

@@ -1,15 +1,14 @@
 """The page of one smear: what was found, what the model says of it, and how far that can be trusted.
 
-Start at `SmearContent`, then `write_smear_page`.
+Start at `SmearContent`, then `smear_html`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,16 +28,8 @@ from leuknet.report.blocks import (
     counted,
     shortened,
 )
-from leuknet.report.pdf import check_printer, write_page
-from leuknet.report.render import LISTED, embedded_figure, encoded, render
-from leuknet.smears.smear import (
-    NOT_VALIDATED,
-    OUTCOMES,
-    Shift,
-    SmearCell,
-    count_outcomes,
-    outcome_name,
-)
+from leuknet.report.render import LISTED, embedded_figure, render
+from leuknet.smears.smear import NOT_VALIDATED, OUTCOMES, Shift, SmearCell, count_outcomes, outcome_name
 from leuknet.types import FLAG_MEANINGS, FieldScale, Interval, ModelCard, Pixels
 
 GALLERY_CELLS = 36
@@ -99,19 +90,6 @@ class SmearContent:
     simulated: bool
     command: str
     notes: tuple[str, ...] = ()
-
-
-def write_smear_page(content: SmearContent, stem: Path, *, pdf: bool = True) -> tuple[Path, ...]:
-    """Write the page as STEM.html and, unless told not to, STEM.pdf; return the files written.
-
-    Raises
-    ------
-    MissingExtraError
-        If the PDF cannot be printed here; nothing is written then.
-    """
-    if pdf:
-        check_printer()
-    return write_page(encoded(smear_html(content)), stem, pdf=pdf)
 
 
 def smear_html(content: SmearContent) -> str:
@@ -175,48 +153,21 @@ def draw_smear_gallery(content: SmearContent, *, at_most: int = GALLERY_CELLS) -
 
 
 def _result(content: SmearContent) -> tuple[Block, ...]:
-    counts = count_outcomes(content.cells)
-    total = len(content.cells)
-    tiles = [
-        (
-            outcome_name(outcome, content.card),
-            f"{_number(counts[outcome])}",
-            f"{counts[outcome].estimate:.0%} ({counts[outcome].low:.0%} to {counts[outcome].high:.0%})",
-            f"of {counted(total, 'cell')}",
-        )
-        for outcome in OUTCOMES
-    ]
-    rows = tuple(
-        (
-            outcome_name(outcome, content.card),
-            str(_number(counts[outcome])),
-            f"{counts[outcome].estimate:.1%}",
-            f"{counts[outcome].low:.1%} to {counts[outcome].high:.1%}",
-            str(sum(bool(cell.flags) for cell in content.cells if cell.outcome == outcome)),
-        )
-        for outcome in OUTCOMES
-    )
-    shift = content.shift.unfamiliar
-    notice = [NOT_VALIDATED]
-    if shift.estimate > 0:
-        notice.append(
-            f"{_number(shift)} of {counted(total, 'cell')} ({shift.estimate:.0%}) are unlike the cells that "
-            "trained it; of unseen cells of its own source about 3% are. See how they differ below."
-        )
-    if content.card.simulated:
-        notice.append("It was trained on SIMULATED cells: its scores mean nothing for real ones.")
-    if content.model_um is None:
-        notice.append(
-            "The model does not know its own scale, so that cells were cut out pixel by pixel. If the scales "
-            "differ, all sizes are wrong, and size counts more than all else: state it with --model-scale."
-        )
+    tiles, rows = [], []
+    for outcome, share in count_outcomes(content.cells).items():
+        name, number = outcome_name(outcome, content.card), str(_number(share))
+        flagged = sum(bool(cell.flags) for cell in content.cells if cell.outcome == outcome)
+        bounds = f"{share.estimate:.0%} ({share.low:.0%} to {share.high:.0%})"
+        tiles.append((name, number, bounds, f"of {counted(share.cells, 'cell')}"))
+        limits = f"{share.low:.1%} to {share.high:.1%}"
+        rows.append((name, number, f"{share.estimate:.1%}", limits, str(flagged)))
     return (
-        Notice("Not validated on raw smears", tuple(notice)),
+        Notice("Not validated on raw smears", _cautions(content)),
         Tiles(tuple(tiles)),
         Table(
             "Cells by outcome; 95% interval by Wilson, for the number of cells alone",
             ("Outcome", "Cells", "Share", "95% interval", "With a flag"),
-            rows,
+            tuple(rows),
         ),
         Text(
             "Uncertain: the model should not decide. Unfamiliar: unlike the trained cells, whatever the "
@@ -226,27 +177,42 @@ def _result(content: SmearContent) -> tuple[Block, ...]:
     )
 
 
+def _cautions(content: SmearContent) -> tuple[str, ...]:
+    """Return why the result may be wrong, the reason that always holds first."""
+    cautions, shift = [NOT_VALIDATED], content.shift.unfamiliar
+    if shift.estimate > 0:
+        cautions.append(
+            f"{_number(shift)} of {counted(shift.cells, 'cell')} ({shift.estimate:.0%}) are unlike the cells "
+            "that trained it; of unseen cells of its own source about 3% are. See how they differ below."
+        )
+    if content.card.simulated:
+        cautions.append("It was trained on SIMULATED cells: its scores mean nothing for real ones.")
+    if content.model_um is None:
+        cautions.append(
+            "The model does not know its own scale, so that cells were cut out pixel by pixel. If the scales "
+            "differ, all sizes are wrong, and size counts more than all else: state it with --model-scale."
+        )
+    return tuple(cautions)
+
+
 def _picture(content: SmearContent) -> tuple[Block, ...]:
     flags = [flag for cell in content.cells for flag in cell.flags]
     rows = tuple(
         (flag, str(flags.count(flag)), meaning) for flag, meaning in FLAG_MEANINGS.items() if flag in flags
     )
-    counts = count_outcomes(content.cells)
+    shares = count_outcomes(content.cells)
     said = ", ".join(
-        f"{_number(counts[outcome])} {outcome_name(outcome, content.card)}" for outcome in OUTCOMES
+        f"{_number(share)} {outcome_name(outcome, content.card)}" for outcome, share in shares.items()
     )
-    blocks: list[Block] = [
-        Picture(
-            embedded_figure(draw_smear_overlay(content)),
-            "Outlines of the cells; line and sign tell the outcome. Numbers go from top to bottom.",
-            f"The image with {counted(len(content.cells), 'outlined cell')}: {said}.",
-        )
-    ]
-    if rows:
-        blocks.append(
-            Table("Flags: cells that may be worth less; they are kept", ("Flag", "Cells", "Meaning"), rows)
-        )
-    return tuple(blocks)
+    picture = Picture(
+        embedded_figure(draw_smear_overlay(content)),
+        "Outlines of the cells; line and sign tell the outcome. Numbers go from top to bottom.",
+        f"The image with {counted(len(content.cells), 'outlined cell')}: {said}.",
+    )
+    if not rows:
+        return (picture,)
+    title = "Flags: cells that may be worth less; they are kept"
+    return picture, Table(title, ("Flag", "Cells", "Meaning"), rows)
 
 
 def _gallery(content: SmearContent) -> tuple[Block, ...]:
@@ -274,15 +240,14 @@ def _shift(content: SmearContent) -> tuple[Block, ...]:
                 strong="Effect of the stain normalisation:",
             )
         )
-    earlier = dict(before.deviations) if before is not None else {}
-    head: tuple[str, ...] = ("Measure", "Mean deviation", "In words")
+    columns = [("Mean deviation", dict(shift.deviations))]
     if before is not None:
-        head = ("Measure", "Mean deviation", "Before normalisation", "In words")
+        columns.append(("Before normalisation", dict(before.deviations)))
+    head = ("Measure", *(title for title, _ in columns), "In words")
     rows = tuple(
         (
             name.replace("_", " "),
-            f"{value:+.1f} SD",
-            *((f"{earlier[name]:+.1f} SD",) if before is not None else ()),
+            *(f"{deviations[name]:+.1f} SD" for _, deviations in columns),
             "as in training"
             if abs(value) < _LARGE
             else ("higher" if value > 0 else "lower") + " than in training",
@@ -303,7 +268,7 @@ def _making(content: SmearContent) -> tuple[Block, ...]:
     model_um = (
         "not known: pixels as they are" if content.model_um is None else f"{content.model_um:g} µm per pixel"
     )
-    rows: Mapping[str, str] = {
+    rows = {
         "Image": f"{content.name}, {content.width_px:,} x {content.height_px:,} pixels",
         "Scale": f"{um:g} µm per pixel ({content.scale.source}): "
         f"{content.width_px * um / 1000:.2f} x {content.height_px * um / 1000:.2f} mm",
@@ -315,7 +280,7 @@ def _making(content: SmearContent) -> tuple[Block, ...]:
         "Called positive from": f"P({card.class_names[1]}) = {content.cells[0].prediction.threshold:.3g}",
     }
     if content.notes:
-        rows = {**rows, "Notes on the image": "; ".join(content.notes)}
+        rows["Notes on the image"] = "; ".join(content.notes)
     return (Facts(tuple(rows.items())), Code((content.command,)))
 
 
