@@ -10,12 +10,13 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
-from leuknet.batch.sources import Chunk, find_columns
+from leuknet.batch.sources import Chunk, Columns, find_columns
 from leuknet.batch.stores import open_stream, read_content, unreadable
 from leuknet.errors import LeukNetError
 from leuknet.images.reading import MAX_FILE_BYTES
@@ -109,20 +110,18 @@ def _rows(chunk: Chunk) -> Iterator[Image]:
         if columns is None:
             raise ValueError("no column `bytes` or `image` holds images")
         wanted = [columns.image] + ([] if columns.name is None else [columns.name])
-        number = chunk.first_row
-        for batch in table.iter_batches(
-            _ROWS, row_groups=[chunk.row_group], columns=wanted, use_threads=False
-        ):
-            for row in batch.to_pylist():
-                yield _read_row(row, file, number, image=columns.image, named_by=columns.name)
-                number += 1
+        batches = table.iter_batches(_ROWS, row_groups=[chunk.row_group], columns=wanted, use_threads=False)
+        rows = chain.from_iterable(batch.to_pylist() for batch in batches)
+        for number, row in enumerate(rows, start=chunk.first_row):
+            yield _read_row(row, file, number, columns)
 
 
-def _read_row(row: dict[str, Any], file: str, number: int, *, image: str, named_by: str | None) -> Image:
-    content, inner = row[image], None
+def _read_row(row: dict[str, Any], file: str, number: int, columns: Columns) -> Image:
+    content, inner = row[columns.image], None
     if isinstance(content, dict):
         content, inner = content["bytes"], content.get("path")
-    own = row[named_by] if named_by is not None and row[named_by] is not None else inner
+    own = None if columns.name is None else row[columns.name]
+    own = inner if own is None else own
     name = f"{file}/row-{number}" if own is None else f"{file}/{own}"
     if not isinstance(content, bytes):
         return _broken(name, "its row holds no bytes")

@@ -36,26 +36,22 @@ def find_files(source: str) -> Iterator[tuple[File, bool]]:
         yield from _find_in_store(source)
         return
     # lexists: a file may be called `cell[1].png`.
-    paths = [source] if os.path.lexists(source) or not glob.has_magic(source) else _expand(source)
+    path = Path(source)
+    globbed = _match(path.anchor, path.parts[1:] if path.anchor else path.parts)
+    paths = [source] if os.path.lexists(source) or not glob.has_magic(source) else globbed
     empty = True
-    for path in paths:
+    for name in paths:
         empty = False
-        if os.path.isdir(path):  # noqa: PTH112 - unlike Path.is_dir, never raises on a forbidden parent
-            yield from ((file, False) for file in _walk(path))
+        if os.path.isdir(name):  # noqa: PTH112 - unlike Path.is_dir, never raises on a forbidden parent
+            yield from ((file, False) for file in _walk(name))
         else:
-            yield _local(path), True
+            yield _local(name), True
     if empty:
         yield File(source, None), True
 
 
-def _expand(pattern: str) -> Iterator[str]:
-    """Yield what a glob names, one folder's names in memory at a time; `**` is any number of folders."""
-    path = Path(pattern)
-    base = path.anchor
-    yield from _match(base, path.parts[1:] if base else path.parts)
-
-
 def _match(base: str, parts: tuple[str, ...]) -> Iterator[str]:
+    """Yield what a glob names, one folder's names in memory at a time; `**` is any number of folders."""
     if not parts:
         yield base
         return
@@ -92,16 +88,16 @@ def _walk(folder: str) -> Iterator[File]:
     closed: list[str] = []
     for place, subfolders, names in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
         subfolders.sort()
-        subfolders[:] = [subfolder for subfolder in subfolders if not _is_job(place, subfolder)]
+        subfolders[:] = [
+            name
+            for name in subfolders
+            if not (name.endswith(JOB_SUFFIX) and Path(place, name, "job.json").exists())
+        ]
         for name in sorted(names):
             if _is_wanted(name):
                 yield _local(str(Path(place, name)))
         while closed:
             yield File(str(Path(closed.pop(0))), None)
-
-
-def _is_job(place: str, name: str) -> bool:
-    return name.endswith(JOB_SUFFIX) and Path(place, name, "job.json").exists()
 
 
 def _is_wanted(name: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from leuknet.batch.parts import PART_SCHEMA, TABLE_COLUMNS
+from leuknet.batch.parts import TABLE_COLUMNS
 from leuknet.inference.prediction_table import NUMBERS
 from leuknet.records.whole import whole_file
 
@@ -66,20 +66,19 @@ def merge_parts(parts: list[Path], out: Path, *, lines: int, piece: int = PIECE)
     ):
         copies = _find_copies(scan, Path(name), n_pieces)
         unfinished_copies = Path(name, copies_path.name)
-        with _open_table(unfinished, out.suffix) as table, _open_csv(unfinished_copies, _COPIES) as copied:
+        with _open_table(unfinished, out.suffix) as write, _open_csv(unfinished_copies, _COPIES) as copied:
             for wanted in _ranges(scan, n_pieces):
                 named = copies.filter(wanted).sort(*_COPIES).collect()
                 copied.writerows(named.iter_rows())
                 found = (
                     scan.filter(wanted)
                     .join(named.lazy(), on=["path", "sha256"], how="anti")
-                    .sort(
-                        "path", "sha256", "probability", "error"
-                    )  # copies of a line may differ in the last digit
+                    # Copies of a line may differ in the last digit.
+                    .sort("path", "sha256", "probability", "error")
                     .unique(["path", "sha256"], keep="first", maintain_order=True)
                     .collect()
                 )
-                table.write(found)
+                write(found)
                 broken = found.filter(pl.col("error").is_not_null())["path"]
                 failed_paths += broken.head(SHOWN - len(failed_paths)).to_list()
                 written, n_copies, failed = written + len(found), n_copies + len(named), failed + len(broken)
@@ -118,28 +117,6 @@ def _ranges(scan: pl.LazyFrame, n_pieces: int) -> Iterator[pl.Expr]:
         yield (pl.lit(True) if low is None else path >= low) & (pl.lit(True) if high is None else path < high)
 
 
-class _CsvTable:
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
-
-    def write(self, frame: pl.DataFrame) -> None:
-        self._writer.writerows(frame.select(TABLE_COLUMNS).iter_rows())
-
-
-class _ParquetTable:
-    # As `leuknet predict` writes it: numbers are Float64, all else is String.
-    schema = pa.schema(
-        [(column, pa.float64() if column in NUMBERS else pa.large_string()) for column in PART_SCHEMA.names]
-    )
-
-    def __init__(self, writer: pq.ParquetWriter) -> None:
-        self._writer = writer
-
-    def write(self, frame: pl.DataFrame) -> None:
-        table = frame.select(TABLE_COLUMNS).to_arrow().cast(self.schema)
-        self._writer.write_table(table, row_group_size=100_000)
-
-
 @contextmanager
 def _open_csv(path: Path, header: tuple[str, ...]) -> Iterator[Any]:
     with path.open("w", encoding="utf-8", newline="") as stream:
@@ -149,10 +126,17 @@ def _open_csv(path: Path, header: tuple[str, ...]) -> Iterator[Any]:
 
 
 @contextmanager
-def _open_table(path: Path, suffix: str) -> Iterator[_CsvTable | _ParquetTable]:
+def _open_table(path: Path, suffix: str) -> Iterator[Callable[[pl.DataFrame], None]]:
+    """Open a table, and yield what writes lines to it."""
     if suffix.lower() == ".csv":
-        with _open_csv(path, TABLE_COLUMNS) as writer:
-            yield _CsvTable(writer)
+        with _open_csv(path, TABLE_COLUMNS) as lines:
+            yield lambda frame: lines.writerows(frame.select(TABLE_COLUMNS).iter_rows())
     else:
-        with pq.ParquetWriter(path, _ParquetTable.schema, compression="zstd") as writer:
-            yield _ParquetTable(writer)
+        # As `leuknet predict` writes it: numbers are Float64, all else is String.
+        schema = pa.schema(
+            [(name, pa.float64() if name in NUMBERS else pa.large_string()) for name in TABLE_COLUMNS]
+        )
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            yield lambda frame: writer.write_table(
+                frame.select(TABLE_COLUMNS).to_arrow().cast(schema), row_group_size=100_000
+            )

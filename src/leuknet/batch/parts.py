@@ -19,7 +19,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from leuknet.batch.files import JOB_SUFFIX
 from leuknet.batch.sources import Chunk
-from leuknet.errors import LeukNetError, SettingError
+from leuknet.errors import SettingError
 from leuknet.inference.prediction_table import COLUMNS, NUMBERS, line_of
 from leuknet.records import read_record, write_record
 from leuknet.records.whole import whole_file
@@ -177,11 +177,10 @@ def as_line(
 ) -> tuple[str | float | None, ...]:
     r"""Return a prediction as the values of `TABLE_COLUMNS`; bytes that are no UTF-8 become `\udc..`."""
     line = (*line_of(prediction, class_names), sha256)
-    return tuple(_plain(value) if isinstance(value, str) else value for value in line)
-
-
-def _plain(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return tuple(
+        value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
+        for value in line
+    )
 
 
 def _check_job(path: Path, job: Job) -> None:
@@ -191,13 +190,8 @@ def _check_job(path: Path, job: Job) -> None:
             raise SettingError(f"cannot go on with {path}", why="it holds parts, but no job.json", fix=fix)
         write_record(job, file)
         return
-    error: type[LeukNetError] = SettingError
-    found = read_record(Job, file, error=error, fix=fix)
-    for setting in fields(Job):
-        then, now = getattr(found, setting.name), getattr(job, setting.name)
-        if then != now:
-            raise SettingError(
-                f"cannot go on with {path}",
-                why=f"its {setting.name.replace('_', ' ')} is {then}, this run's is {now}",
-                fix=fix,
-            )
+    found = read_record(Job, file, error=SettingError, fix=fix)
+    for name, now in vars(job).items():
+        if (then := getattr(found, name)) != now:
+            why = f"its {name.replace('_', ' ')} is {then}, this run's is {now}"
+            raise SettingError(f"cannot go on with {path}", why=why, fix=fix)

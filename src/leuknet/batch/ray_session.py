@@ -32,11 +32,8 @@ def open_ray(workers: int | None, address: str | None) -> Iterator[None]:
         yield
         return
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    quiet: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "configure_logging": True,
-    }
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    quiet["configure_logging"] = True
     temporary = None
     if address is None:
         place = tempfile.gettempdir()
@@ -55,13 +52,14 @@ def open_ray(workers: int | None, address: str | None) -> Iterator[None]:
         try:
             ray.init(address=address or "local", **quiet)
         except Exception as error:  # RuntimeError, ConnectionError, OSError, ValueError, errors of Ray
-            raise SettingError(
-                "cannot start Ray" if address is None else f"cannot reach the Ray cluster at {address}",
-                why=" ".join(str(error).split())[:500],
-                fix="check the memory, the disk for temporary files and the versions of Ray"
-                if address is None
-                else "check the address, and that the cluster has this version of Ray and Python",
-            ) from error
+            what, fix = (
+                "cannot start Ray",
+                "check the memory, the disk for temporary files and the versions of Ray",
+            )
+            if address is not None:
+                what = f"cannot reach the Ray cluster at {address}"
+                fix = "check the address, and that the cluster has this version of Ray and Python"
+            raise SettingError(what, why=" ".join(str(error).split())[:500], fix=fix) from error
         _quieten()
         yield
     finally:
@@ -95,5 +93,5 @@ def _quieten() -> None:
     context.print_on_execution_start = False
     # A shard may take an hour, in which Ray sees nothing happen: it would end the run after half of one.
     context.execution_no_progress_timeout_s = -1
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)

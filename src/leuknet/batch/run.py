@@ -114,8 +114,8 @@ def score_batch(
     """
     started = time.perf_counter()
     _check(sources, out, batch_size=batch_size, chunk_size=chunk_size, workers=workers)
-    if Path(model).exists():
-        model = str(Path(model).resolve())  # workers may stand in another folder
+    # Workers may stand in another folder.
+    model = str(Path(model).resolve()) if Path(model).exists() else model
     predictor = leuknet.load(model, threads=1)
     job = Job(predictor.model_id, predictor.card.class_names, batch_size, chunk_size)
     with open_job(out, job) as folder:
@@ -141,13 +141,9 @@ def score_batch(
     return BatchSummary(
         images=images,
         kept=kept,
-        written=merged.written,
-        failed=merged.failed,
-        failed_paths=merged.failed_paths,
-        copies=merged.copies,
-        copies_path=merged.copies_path,
+        **vars(merged),
         seconds=ended - started,
-        start_seconds=(ended if first is None else first) - started,
+        start_seconds=(first or ended) - started,
         card=predictor.card,
     )
 
@@ -265,8 +261,7 @@ def _score(
     if not places:
         return
     with open_ray(workers, address):
-        size = workers or int(ray.cluster_resources().get("CPU", 1))
-        size = min(size, len(places))
+        size = min(workers or int(ray.cluster_resources().get("CPU", 1)), len(places))
         chunks = ray.data.from_items(
             [{"at": at} for at in places], override_num_blocks=min(len(places), _BLOCKS)
         )

@@ -20,11 +20,6 @@ READERS = 2
 
 def score_chunk(predictor: FolderPredictor, chunk: Chunk, *, folder: JobFolder, batch_size: int) -> Counts:
     """Score a chunk and write its part; about three batches of images are in memory, however many it has."""
-    lines = _lines(predictor, chunk, batch_size)
-    return folder.write_part(chunk.id, lines)
-
-
-def _lines(predictor: FolderPredictor, chunk: Chunk, batch_size: int) -> Iterator[tuple[object, ...]]:
     waiting: deque[_Hashed] = deque()  # in the order of the predictions
 
     def sources() -> Iterator[ImageSource]:
@@ -32,10 +27,12 @@ def _lines(predictor: FolderPredictor, chunk: Chunk, batch_size: int) -> Iterato
             waiting.append(_Hashed(image))
             yield ImageSource(image.name, waiting[-1].load)
 
-    for prediction, _ in predict_with_features(
+    scored = predict_with_features(
         predictor, sources(), batch_size=batch_size, reference=predictor.reference, readers=READERS
-    ):
-        yield as_line(prediction, waiting.popleft().sha256, class_names=predictor.card.class_names)
+    )
+    names = predictor.card.class_names
+    lines = (as_line(found, waiting.popleft().sha256, class_names=names) for found, _ in scored)
+    return folder.write_part(chunk.id, lines)
 
 
 class _Hashed:

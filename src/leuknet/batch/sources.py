@@ -97,7 +97,8 @@ def list_chunks(sources: Iterable[str], *, size: int = CHUNK_SIZE) -> Iterator[C
                 yield from _row_groups(file, named=named)
             else:
                 waiting.append(file)
-                if len(waiting) >= _LONGEST * size or _is_last(file.name, size):
+                is_last = zlib.crc32(file.name.encode("utf-8", "surrogateescape")) % size == 0
+                if is_last or len(waiting) >= _LONGEST * size:
                     yield Chunk("files", tuple(waiting), len(waiting))
                     waiting = []
     if waiting:
@@ -109,7 +110,6 @@ class Columns(NamedTuple):
 
     image: str
     name: str | None
-    is_struct: bool
 
 
 def find_columns(schema: pa.Schema) -> Columns | None:
@@ -118,15 +118,10 @@ def find_columns(schema: pa.Schema) -> Columns | None:
     for column in ("bytes", "image"):
         if schema.names.count(column) == 1:
             kind = schema.field(column).type
-            if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-                return Columns(column, name, False)
-            if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-                return Columns(column, name, True)
+            is_struct = pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+            if is_struct or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+                return Columns(column, name)
     return None
-
-
-def _is_last(name: str, size: int) -> bool:
-    return zlib.crc32(name.encode("utf-8", "surrogateescape")) % size == 0
 
 
 def _row_groups(file: File, *, named: bool) -> Iterator[Chunk]:
@@ -140,9 +135,7 @@ def _row_groups(file: File, *, named: bool) -> Iterator[Chunk]:
                 sizes = [table.metadata.row_group(i).num_rows for i in range(table.num_row_groups)]
     except LeukNetError:
         raise
-    except (
-        Exception
-    ):  # a store's and Arrow's errors have no common base; the worker meets and reports them again
+    except Exception:  # of stores and Arrow, without a common base; the worker meets and reports them again
         yield Chunk("rows", (file,), None)
         return
     first = 0

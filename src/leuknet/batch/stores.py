@@ -53,12 +53,9 @@ def open_store(address: str) -> tuple[Any, str]:
             fix="name a path, or an address such as s3://bucket/folder",
         ) from error
     except ImportError as error:
-        package = _PACKAGES.get(
-            str(protocol), getattr(error, "name", None) or f"the driver for {protocol}://"
-        )
-        raise MissingExtraError(
-            f"cannot read {address!r}", why=str(error), fix=f"pip install {package}"
-        ) from error
+        named = getattr(error, "name", None) or f"the driver for {protocol}://"
+        fix = f"pip install {_PACKAGES.get(str(protocol), named)}"
+        raise MissingExtraError(f"cannot read {address!r}", why=str(error), fix=fix) from error
     # Not fsspec's url_to_fs: it would take `::` in a name for a chain of file systems.
     return kind(**kind._get_kwargs_from_urls(address)), kind._strip_protocol(address)
 

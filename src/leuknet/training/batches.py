@@ -1,9 +1,11 @@
 """Prepared images, in the batches that the training loop takes.
 
-Start at `read_inputs`, then `batches`.
+Start at `read_material`, then `batches`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,24 +15,54 @@ from torch.utils.data import DataLoader
 
 from leuknet.errors import DatasetError
 from leuknet.images.cache import MappedInputs, cached_inputs
+from leuknet.images.survey import Survey, cached_survey
 from leuknet.training.augment import Augmentation, make_augmentation
 from leuknet.training.losses import even_weights, number_people, person_weights, require_people
-from leuknet.types import CellImage, Dataset, Features, Recipe
+from leuknet.types import CellImage, Dataset, Features, Recipe, Split
 
 Item = tuple[Tensor, int, int]
 """What the network is given of one cell, its label, and the number of its person."""
 
 
-def read_inputs(
-    cells: tuple[CellImage, ...], dataset: Dataset, recipe: Recipe, *, progress: bool
-) -> MappedInputs:
-    """Return one side's images at the network's size; those that the cache lacks are decoded.
+@dataclass(frozen=True)
+class Material:
+    """What a network is trained on and judged by while it is trained.
+
+    Attributes
+    ----------
+    train, validation : (N, S, S, 3) uint8
+        The images of these sides at the network's size, in the order of the split.
+    surveyed
+        A survey that holds all cells of the split.
+    """
+
+    dataset: Dataset
+    split: Split
+    train: MappedInputs
+    validation: MappedInputs
+    surveyed: Survey
+
+
+def read_material(
+    split: Split, dataset: Dataset, recipe: Recipe, *, surveyed: Survey | None = None, progress: bool
+) -> Material:
+    """Read what a recipe's network needs of a split; images that the cache lacks are decoded.
 
     Raises
     ------
     DatasetError
         If an image cannot be read: a training leaves none out in silence.
     """
+    train, validation = (
+        _read_inputs(cells, dataset, recipe, progress=progress) for cells in (split.train, split.validation)
+    )
+    surveyed = surveyed or cached_survey(split.cells, dataset, progress=progress)
+    return Material(dataset, split, train, validation, surveyed)
+
+
+def _read_inputs(
+    cells: tuple[CellImage, ...], dataset: Dataset, recipe: Recipe, *, progress: bool
+) -> MappedInputs:
     form = recipe.input_form(dataset.canvas_px)
     loaded = cached_inputs(cells, form, pool=dataset.cells, root=dataset.root, progress=progress)
     if loaded.unreadable:

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from leuknet.errors import SettingError
-from leuknet.images.survey import cached_survey
 from leuknet.networks.ensemble import join
 from leuknet.networks.predictor import load_model
-from leuknet.training.batches import read_inputs
+from leuknet.training.batches import read_material
 from leuknet.training.finish import finish
 from leuknet.types import Dataset, InputForm, ModelCard
 
@@ -63,28 +62,19 @@ def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bo
         {"network": card.recipe.network, "network_options": dict(card.recipe.network_options)}
         for card in cards
     ]
+    often = Counter(card.recipe.name for card in cards)
     recipe = replace(
         cards[0].recipe,
-        name=f"ensemble of {', '.join(_counted([card.recipe.name for card in cards]))}",
+        name=f"ensemble of {', '.join(name if n == 1 else f'{n} x {name}' for name, n in often.items())}",
         source="; ".join(dict.fromkeys(card.recipe.source for card in cards)),
         claim="none",
         network="ensemble",
         network_options={"members": members},
         rate_factors={},
     )
-    train_inputs = read_inputs(split.train, dataset, recipe, progress=progress)
-    network = join(predictors)
-    finish(
-        network,
-        recipe,
-        dataset,
-        split,
-        train_inputs=train_inputs,
-        validation_inputs=read_inputs(split.validation, dataset, recipe, progress=progress),
-        statistics=((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-        surveyed=cached_survey(split.cells, dataset, progress=progress),
-        folder=out / "model",
-    )
+    material = read_material(split, dataset, recipe, progress=progress)
+    statistics = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    finish(join(predictors), recipe, material, statistics=statistics, folder=out / "model")
     return out / "model"
 
 
@@ -96,7 +86,14 @@ def _check_members(models: Sequence[Path], cards: Sequence[ModelCard]) -> None:
         raise SettingError(
             "one model is no ensemble", why=f"{len(cards)} named", fix="name two or more model folders"
         )
-    for name, values in _shared(cards).items():
+    # What must be equal in all members, by a name that a user knows.
+    shared: dict[str, list[Any]] = {
+        "split": [card.split_fingerprint[:12] for card in cards],
+        **{name: [getattr(card.input_form, name) for card in cards] for name in _FORM},
+        "rotations": [card.recipe.rotations for card in cards],
+        "class_names": [card.class_names for card in cards],
+    }
+    for name, values in shared.items():
         odd = [index for index, value in enumerate(values) if value != values[0]]
         if odd:
             raise SettingError(
@@ -104,17 +101,3 @@ def _check_members(models: Sequence[Path], cards: Sequence[ModelCard]) -> None:
                 why=f"{name} is {values[0]} in {models[0]} and {values[odd[0]]} in {models[odd[0]]}",
                 fix="train the members with the same --seed and cells, and --set draw=1, 2, ... for others",
             )
-
-
-def _shared(cards: Sequence[ModelCard]) -> dict[str, list[Any]]:
-    """What must be equal in all members, by a name that a user knows."""
-    return {
-        "split": [card.split_fingerprint[:12] for card in cards],
-        **{name: [getattr(card.input_form, name) for card in cards] for name in _FORM},
-        "rotations": [card.recipe.rotations for card in cards],
-        "class_names": [card.class_names for card in cards],
-    }
-
-
-def _counted(names: Sequence[str]) -> list[str]:
-    return [name if n == 1 else f"{n} x {name}" for name, n in Counter(names).items()]

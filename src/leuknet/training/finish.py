@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import functools
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from leuknet.evaluation.calibrate import calibrate
-from leuknet.images.cache import MappedInputs
-from leuknet.images.survey import Survey
-from leuknet.inference.familiar import fit_reference
+from leuknet.inference.familiar import Reference, fit_reference
 from leuknet.inference.model_folder import mean_over_turns
 from leuknet.networks.predictor import run_network, save_model
-from leuknet.types import CellImage, Dataset, ModelCard, Recipe, Split
+from leuknet.training.batches import Material
+from leuknet.types import CellImage, Features, ModelCard, Pixels, Recipe
 
 N_FAMILIAR = 2000
 """Training cells, at most, that show a model what is familiar; drawn by the recipe's seed."""
@@ -34,13 +34,9 @@ N_FAMILIAR = 2000
 def finish(
     network: nn.Module,
     recipe: Recipe,
-    dataset: Dataset,
-    split: Split,
+    material: Material,
     *,
-    train_inputs: MappedInputs,
-    validation_inputs: MappedInputs,
     statistics: tuple[tuple[float, float, float], tuple[float, float, float]],
-    surveyed: Survey,
     folder: Path,
 ) -> None:
     """Calibrate the network and write its model folder.
@@ -49,39 +45,28 @@ def finish(
     ----------
     network
         With its final weights.
-    recipe, dataset, split
+    recipe, material
         What trained it.
-    train_inputs, validation_inputs : (N, S, S, 3) uint8
-        The images of these sides, in the order of the split.
     statistics
         Mean and standard deviation of each channel of the training images.
-    surveyed
-        Of all cells of the split.
     folder
         The model folder to write.
     """
+    split, surveyed, dataset = material.split, material.surveyed, material.dataset
     run = functools.partial(run_network, network)
-    log_odds, held_out = mean_over_turns(run, validation_inputs[:], recipe.rotations)
+    log_odds, held_out = mean_over_turns(run, material.validation[:], recipe.rotations)
     threshold, calibration = calibrate(
         np.array([cell.label for cell in split.validation], dtype=np.int64),
         log_odds,
         rule=recipe.threshold,
         subjects=[cell.subject for cell in split.validation],
     )
-    chosen = np.random.default_rng((recipe.seed, N_FAMILIAR)).permutation(len(split.train))[:N_FAMILIAR]
-    reference = fit_reference(
-        mean_over_turns(run, train_inputs[chosen], recipe.rotations)[1],
-        surveyed.take([split.train[index] for index in chosen]).measures,
-        held_out_features=held_out,
-        held_out_measures=surveyed.take(split.validation).measures,
-    )
-    mean, std = statistics
     card = ModelCard(
         recipe=recipe,
         class_names=dataset.class_names,
         canvas_px=dataset.canvas_px,
-        channel_mean=mean,
-        channel_std=std,
+        channel_mean=statistics[0],
+        channel_std=statistics[1],
         threshold=threshold,
         dataset=dataset.name,
         simulated=dataset.simulated,
@@ -96,7 +81,25 @@ def finish(
         microns_per_pixel=_common_scale(split.train),
     )
     hashes = {cell.sha256: found for cell, found in zip(surveyed.cells, surveyed.hashes, strict=True)}
+    reference = _reference(run, recipe, material, held_out)
     save_model(network, card, split, folder, hashes=hashes, reference=reference)
+
+
+def _reference(
+    run: Callable[[Pixels], tuple[NDArray[np.float64], Features]],
+    recipe: Recipe,
+    material: Material,
+    held_out: Features,
+) -> Reference:
+    """Learn what is familiar from training cells, and from the features of the validation side."""
+    split, surveyed = material.split, material.surveyed
+    chosen = np.random.default_rng((recipe.seed, N_FAMILIAR)).permutation(len(split.train))[:N_FAMILIAR]
+    return fit_reference(
+        mean_over_turns(run, material.train[chosen], recipe.rotations)[1],
+        surveyed.take([split.train[index] for index in chosen]).measures,
+        held_out_features=held_out,
+        held_out_measures=surveyed.take(split.validation).measures,
+    )
 
 
 def _common_scale(cells: Sequence[CellImage]) -> float | None:

@@ -110,15 +110,15 @@ def run_loop(fit: Fit, *, resume: bool) -> list[HistoryRow]:
             for batch in loader:
                 row = _iterate(fit, batch, len(history) + 1, per_epoch=per_epoch, started=started)
                 history.append(row)
-                if row.iteration % per_epoch == 0 and best_epoch(history, per_epoch=per_epoch) == epoch:
-                    _note_best(fit)
+                is_end = recipe.keep == "best" and row.iteration % per_epoch == 0
+                if is_end and best_epoch(history, per_epoch=per_epoch) == epoch:
+                    current = fit.network if fit.averaged_weights is None else fit.averaged_weights.module
+                    fit.best["best"] = {key: value.clone() for key, value in current.state_dict().items()}
                 if files is not None:
                     files.add(row)
                 bar.update()
-                if row.validation_accuracy is not None:
-                    bar.set_postfix_str(
-                        f"loss={row.loss:.3f}, validation_accuracy={row.validation_accuracy:.3f}"
-                    )
+                if (accuracy := row.validation_accuracy) is not None:
+                    bar.set_postfix_str(f"loss={row.loss:.3f}, validation_accuracy={accuracy:.3f}")
                 if stop.is_set() or time.monotonic() - kept_at > CHECKPOINT_EVERY_S:
                     _keep(fit, history)
                     kept_at = time.monotonic()
@@ -240,11 +240,6 @@ def _validate(fit: Fit) -> tuple[float, float, float]:
     )
 
 
-def _note_best(fit: Fit) -> None:
-    if fit.recipe.keep == "best":
-        fit.best["best"] = {name: value.clone() for name, value in _current(fit).state_dict().items()}
-
-
 def _put_kept_weights(fit: Fit) -> None:
     """Give the network the weights that the recipe keeps."""
     if fit.recipe.keep == "best":
@@ -253,15 +248,10 @@ def _put_kept_weights(fit: Fit) -> None:
         fit.network.load_state_dict(fit.averaged_weights.module.state_dict())
 
 
-def _current(fit: Fit) -> nn.Module:
-    return fit.network if fit.averaged_weights is None else fit.averaged_weights.module
-
-
 def _keep(fit: Fit, history: list[HistoryRow]) -> None:
     if fit.accelerator.is_main_process:
-        others = fit.best | (
-            {} if fit.averaged_weights is None else {"mean": fit.averaged_weights.state_dict()}
-        )
+        mean = {} if fit.averaged_weights is None else {"mean": fit.averaged_weights.state_dict()}
+        others = fit.best | mean
         write_checkpoint(fit.out, fit.network, fit.optimizer, history=history, run=fit.run, others=others)
 
 

@@ -38,14 +38,11 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     for name, value in network.named_parameters():
         if not value.requires_grad:
             continue
-        factor = _factor(name, recipe)
+        fitting = [start for start in recipe.rate_factors if name.startswith(start)]
+        factor = recipe.rate_factors[max(fitting, key=len)] if fitting else 1.0
         groups.setdefault((factor, name.endswith("bias")), []).append(value)
     listed: list[dict[str, Any]] = [
-        {
-            "params": values,
-            "weight_decay": 0.0 if is_bias else recipe.weight_decay,
-            "factor": factor,
-        }
+        {"params": values, "weight_decay": 0.0 if is_bias else recipe.weight_decay, "factor": factor}
         for (factor, is_bias), values in groups.items()
     ]
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
@@ -67,8 +64,3 @@ def average_weights(network: nn.Module, decay: float) -> AveragedModel | None:
     if not decay:
         return None
     return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
-
-
-def _factor(name: str, recipe: Recipe) -> float:
-    fitting = [start for start in recipe.rate_factors if name.startswith(start)]
-    return recipe.rate_factors[max(fitting, key=len)] if fitting else 1.0

@@ -28,13 +28,13 @@ from torch import nn
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
 from leuknet.images.cache import MappedInputs
-from leuknet.images.survey import Survey, cached_survey
+from leuknet.images.survey import Survey
 from leuknet.images.transform import channel_statistics
 from leuknet.networks import build, describe
 from leuknet.networks.predictor import run_network
 from leuknet.networks.windowed import windowed
 from leuknet.training.augment import make_augmentation
-from leuknet.training.batches import LabelledInputs, chance_of, read_inputs, seed_of
+from leuknet.training.batches import LabelledInputs, Material, chance_of, read_material, seed_of
 from leuknet.training.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.training.finish import finish
 from leuknet.training.loop import Fit, run_loop
@@ -127,20 +127,16 @@ def train(
     _check_batches(split, recipe, n_processes=accelerator.num_processes, accumulate=accumulate)
     accelerator.wait_for_everyone()
     out.mkdir(parents=True, exist_ok=True)
-    train_inputs = read_inputs(split.train, dataset, recipe, progress=progress)
-    validation_inputs = read_inputs(split.validation, dataset, recipe, progress=progress)
-    surveyed = surveyed or cached_survey(split.cells, dataset, progress=progress)
+    material = read_material(split, dataset, recipe, surveyed=surveyed, progress=progress)
     torch.manual_seed(recipe.seed if not recipe.draw else seed_of(*chance_of(recipe)))
     network = build(recipe.network, recipe.image_size_px, recipe.network_options)
-    statistics = _input_statistics(network, recipe, train_inputs)
+    statistics = _input_statistics(network, recipe, material.train)
     fit = _prepare(
         network,
         recipe,
         accelerator,
-        _side(network, recipe, train_inputs, split.train),
-        _side(network, recipe, validation_inputs, split.validation),
+        material,
         out=out,
-        subjects=tuple(cell.subject for cell in split.validation),
         accumulate=accumulate,
         run={"recipe": json.dumps(asdict(recipe)), "split": split.fingerprint, "precision": precision},
         progress=progress,
@@ -150,33 +146,19 @@ def train(
         (out / "recipe.json").write_text(text, encoding="utf-8")
     history = run_loop(fit, resume=resume)
     if accelerator.is_main_process:
-        finish(
-            network,
-            recipe,
-            dataset,
-            split,
-            train_inputs=train_inputs,
-            validation_inputs=validation_inputs,
-            statistics=statistics,
-            surveyed=surveyed,
-            folder=out / "model",
-        )
+        finish(network, recipe, material, statistics=statistics, folder=out / "model")
         (out / CHECKPOINT).unlink(missing_ok=True)
     accelerator.end_training()
     return TrainedRun(out, split, tuple(history), history[-1].elapsed_s)
 
 
 def _prepare(
-    network: nn.Module,
-    recipe: Recipe,
-    accelerator: Accelerator,
-    train: LabelledInputs,
-    validation: LabelledInputs,
-    *,
-    subjects: tuple[str | None, ...],
-    **others: Any,
+    network: nn.Module, recipe: Recipe, accelerator: Accelerator, material: Material, **others: Any
 ) -> Fit:
     """Bring together what the loop works with."""
+    split = material.split
+    train = _side(network, recipe, material.train, split.train)
+    validation = _side(network, recipe, material.validation, split.validation)
     training_module, optimizer = accelerator.prepare(
         _module_for(network, recipe), make_optimizer(network, recipe)
     )
@@ -191,7 +173,7 @@ def _prepare(
         optimizer=optimizer,
         train=train,
         validation=validation,
-        validation_subjects=subjects,
+        validation_subjects=tuple(cell.subject for cell in split.validation),
         loss=make_loss(recipe.loss, train.labels, train.people),
         **others,
     )
@@ -214,9 +196,8 @@ def _side(
     network: nn.Module, recipe: Recipe, inputs: MappedInputs, cells: tuple[CellImage, ...]
 ) -> LabelledInputs:
     """Return images with labels; of a linear probe the features instead, which then cost one pass in all."""
-    if _learns_from_features(network, recipe):
-        return LabelledInputs(run_network(network, inputs)[1], cells)
-    return LabelledInputs(inputs, cells)
+    learns_from_features = _learns_from_features(network, recipe)
+    return LabelledInputs(run_network(network, inputs)[1] if learns_from_features else inputs, cells)
 
 
 def _input_statistics(

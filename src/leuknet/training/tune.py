@@ -29,12 +29,7 @@ from typing import Any
 import numpy as np
 import optuna
 from filelock import FileLock, Timeout
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
@@ -208,7 +203,10 @@ class _Search:
         for name, bounds in self.ranges.items():
             top, _, option = name.partition(".")
             value = values[top].get(option) if option else values[top]
-            fits = value in bounds.values if isinstance(bounds, Choice) else _within(value, bounds)
+            if isinstance(bounds, Choice):
+                fits = value in bounds.values
+            else:
+                fits = isinstance(value, (int, float)) and bounds.low <= value <= bounds.high
             if not fits:
                 return None
             own[name] = value
@@ -247,21 +245,11 @@ class _Search:
         shutil.rmtree(place, ignore_errors=True)  # a network takes 100 MB, its loss a line
 
     def _loss(self, recipe: Recipe, split: Split, out: Path) -> float:
-        run = trained_run(
-            self.dataset,
-            recipe,
-            out=out,
-            split=split,
-            precision=self.precision,
-            progress=True,
-        )
+        run = trained_run(self.dataset, recipe, out=out, split=split, precision=self.precision, progress=True)
         calibration = open_card(run.folder / "model").calibration
         if calibration is None or calibration.subject_loss is None:
-            raise SettingError(
-                f"cannot judge {run.folder}",
-                why="its model states no loss by subject",
-                fix="remove the folder",
-            )
+            why = "its model states no loss by subject"
+            raise SettingError(f"cannot judge {run.folder}", why=why, fix="remove the folder")
         return calibration.subject_loss
 
     def _write(self, study: optuna.Study) -> Tuned:
@@ -289,11 +277,9 @@ class _Search:
         return found
 
 
-def _within(value: Any, bounds: Range) -> bool:
-    return isinstance(value, (int, float)) and bounds.low <= value <= bounds.high
-
-
-def _distribution(bounds: Range | Choice) -> BaseDistribution:
+def _distribution(
+    bounds: Range | Choice,
+) -> CategoricalDistribution | IntDistribution | FloatDistribution:
     if isinstance(bounds, Choice):
         return CategoricalDistribution(bounds.values)
     if isinstance(bounds.low, int) and isinstance(bounds.high, int):

@@ -11,95 +11,45 @@ them; `found.py` holds the cells of a smear. Nothing here reads a file.
 
 from __future__ import annotations
 
-from leuknet.types.datasets import (
-    CLASS_NAMES,
-    CellImage,
-    DataCard,
-    Dataset,
-    Finding,
-    Label,
-    Labels,
-    Overlap,
-    PartSummary,
-    Pixels,
-    Severity,
-    SideOverlap,
-    Split,
-    SplitKind,
-    TestSide,
-)
-from leuknet.types.found import (
-    FLAG_MEANINGS,
-    CellBox,
-    CellFlag,
-    FieldScale,
-    FoundCell,
-    Mask,
-    ScaleSource,
-)
-from leuknet.types.input_form import InputForm
-from leuknet.types.judging import (
-    Evaluation,
-    Galleries,
-    Gallery,
-    Interval,
-    IntervalMethod,
-    Look,
-    Unit,
-)
-from leuknet.types.models import (
-    Calibration,
-    Features,
-    HistoryRow,
-    LayerRow,
-    ModelCard,
-    Prediction,
-    Predictor,
-    Probabilities,
-)
-from leuknet.types.recipe import LossName, Recipe, Sampling, ThresholdRule
-
-__all__ = [
-    "CLASS_NAMES",
-    "FLAG_MEANINGS",
-    "Calibration",
-    "CellBox",
-    "CellFlag",
-    "CellImage",
-    "DataCard",
-    "Dataset",
-    "Evaluation",
-    "Features",
-    "FieldScale",
-    "Finding",
-    "FoundCell",
-    "Galleries",
-    "Gallery",
-    "HistoryRow",
-    "InputForm",
-    "Interval",
-    "IntervalMethod",
-    "Label",
-    "Labels",
-    "LayerRow",
-    "Look",
-    "LossName",
-    "Mask",
-    "ModelCard",
-    "Overlap",
-    "PartSummary",
-    "Pixels",
-    "Prediction",
-    "Predictor",
-    "Probabilities",
-    "Recipe",
-    "Sampling",
-    "ScaleSource",
-    "Severity",
-    "SideOverlap",
-    "Split",
-    "SplitKind",
-    "TestSide",
-    "ThresholdRule",
-    "Unit",
-]
+from leuknet.types.datasets import CLASS_NAMES as CLASS_NAMES
+from leuknet.types.datasets import CellImage as CellImage
+from leuknet.types.datasets import DataCard as DataCard
+from leuknet.types.datasets import Dataset as Dataset
+from leuknet.types.datasets import Finding as Finding
+from leuknet.types.datasets import Label as Label
+from leuknet.types.datasets import Labels as Labels
+from leuknet.types.datasets import Overlap as Overlap
+from leuknet.types.datasets import PartSummary as PartSummary
+from leuknet.types.datasets import Pixels as Pixels
+from leuknet.types.datasets import Severity as Severity
+from leuknet.types.datasets import SideOverlap as SideOverlap
+from leuknet.types.datasets import Split as Split
+from leuknet.types.datasets import SplitKind as SplitKind
+from leuknet.types.datasets import TestSide as TestSide
+from leuknet.types.found import FLAG_MEANINGS as FLAG_MEANINGS
+from leuknet.types.found import CellBox as CellBox
+from leuknet.types.found import CellFlag as CellFlag
+from leuknet.types.found import FieldScale as FieldScale
+from leuknet.types.found import FoundCell as FoundCell
+from leuknet.types.found import Mask as Mask
+from leuknet.types.found import ScaleSource as ScaleSource
+from leuknet.types.input_form import InputForm as InputForm
+from leuknet.types.judging import Evaluation as Evaluation
+from leuknet.types.judging import Galleries as Galleries
+from leuknet.types.judging import Gallery as Gallery
+from leuknet.types.judging import Interval as Interval
+from leuknet.types.judging import IntervalMethod as IntervalMethod
+from leuknet.types.judging import Look as Look
+from leuknet.types.judging import Unit as Unit
+from leuknet.types.models import Calibration as Calibration
+from leuknet.types.models import Features as Features
+from leuknet.types.models import HistoryRow as HistoryRow
+from leuknet.types.models import LayerRow as LayerRow
+from leuknet.types.models import ModelCard as ModelCard
+from leuknet.types.models import Prediction as Prediction
+from leuknet.types.models import Predictor as Predictor
+from leuknet.types.models import Probabilities as Probabilities
+from leuknet.types.recipe import LossName as LossName
+from leuknet.types.recipe import Recipe as Recipe
+from leuknet.types.recipe import Sampling as Sampling
+from leuknet.types.recipe import ThresholdRule as ThresholdRule
