@@ -22,8 +22,9 @@ import PIL
 import pytest
 
 from leuknet.data import open_dataset
-from leuknet.images import cache, survey
-from leuknet.images.cache import Cached, cached_inputs, clear_cache, list_cache
+from leuknet.images import cache, inputs, survey
+from leuknet.images.cache import clear_cache, list_cache
+from leuknet.images.inputs import Cached, cached_inputs
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.images.transform import LoadedInputs, load_inputs
 from leuknet.types import CellImage, Dataset, InputForm, Pixels
@@ -67,7 +68,7 @@ def refuse_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("an image was decoded")
 
-    monkeypatch.setattr(cache, "load_inputs", refuse)
+    monkeypatch.setattr(inputs, "load_inputs", refuse)
     monkeypatch.setattr(survey, "survey", refuse)
 
 
@@ -89,7 +90,7 @@ def test_other_sizes_and_versions_are_other_files(dataset: Dataset, monkeypatch:
     assert read(dataset).inputs.shape[1:] == (32, 32, 3)
     assert (read(dataset, side=24).inputs[:] == decoded(dataset, side=24)).all()
     assert len(list_cache()) == 2
-    monkeypatch.setattr(cache, "TRANSFORM_VERSION", 99)
+    monkeypatch.setattr(inputs, "TRANSFORM_VERSION", 99)
     read(dataset)
     assert len(list_cache()) == 3
 
@@ -209,7 +210,7 @@ def test_an_image_that_vanishes_under_our_hands_is_reported(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = open_dataset(Path(shutil.copytree(dataset.root, tmp_path / "copy")))
-    monkeypatch.setattr(cache, "load_inputs", lambda *a, **k: _then_remove(opened.cells[0], *a, **k))
+    monkeypatch.setattr(inputs, "load_inputs", lambda *a, **k: _then_remove(opened.cells[0], *a, **k))
 
     found = read(opened)
 
@@ -252,11 +253,11 @@ def test_a_broken_image_is_reported_and_the_others_are_kept(dataset: Dataset, tm
 
 BUILD = (
     "import sys, time; from pathlib import Path; from leuknet.data import open_dataset;"
-    "from leuknet.images import cache; from leuknet.types import InputForm;"
+    "from leuknet.images import cache, inputs; from leuknet.types import InputForm;"
     "dataset = open_dataset(Path(sys.argv[1])); write = cache._File.write;"
     "cache._BLOCK = 4;"
     "cache._File.write = lambda *a: (write(*a), time.sleep(float(sys.argv[2])));"
-    "cache.cached_inputs(dataset.cells, InputForm(dataset.canvas_px, 32),"
+    "inputs.cached_inputs(dataset.cells, InputForm(dataset.canvas_px, 32),"
     " pool=dataset.cells, root=dataset.root)"
 )
 

@@ -5,6 +5,8 @@ Start at `summary_rows`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from leuknet.evaluation.metrics import METRICS
 from leuknet.types import Evaluation, Interval
 
@@ -43,6 +45,11 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     if evaluation.unreadable:
         rows.append(("unreadable", f"{len(evaluation.unreadable)} cells, in none of these numbers"))
     return rows
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows))
 
 
 def _looks_text(evaluation: Evaluation) -> str:

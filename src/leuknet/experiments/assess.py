@@ -71,13 +71,11 @@ def assess(
     trained = {name: manifest.sides[name].hashed for name in ("train", "validation")}
     train_cells = _find_cells(dataset, [cell.sha256 for cell in trained["train"]])
     if surveyed is None:
-        surveyed = cached_survey(
-            [*train_cells, *side.cells], dataset, textures=bool(train_cells), progress=progress
-        )
+        cells, textures = [*train_cells, *side.cells], bool(train_cells)
+        surveyed = cached_survey(cells, dataset, textures=textures, progress=progress)
     tested = surveyed.take(side.cells)
-    sides = {**trained, "test": _hashed(tested)}
     # Before the test side is looked at: cells without hashes are refused here.
-    overlap = find_overlap(sides)
+    overlap = find_overlap({**trained, "test": _hashed(tested)})
     evaluation = evaluate(predictor, dataset, side, reference=predictor.reference, progress=progress)
     if neighbours:
         by_id = {cell.id: cell for cell in dataset.cells}

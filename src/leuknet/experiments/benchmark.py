@@ -96,7 +96,9 @@ def benchmark(
         for division in make_rounds(dataset.cells, protocol, replace(recipe, seed=seed))
     ]
     todo = [task for task in tasks if not _is_done(task)]
-    surveyed = _survey_all(todo, dataset) if todo else None
+    # All images of the grid are looked at once, instead of once for each of its cells.
+    cells = {cell.id: cell for task in todo for cell in task.round.split.cells}
+    surveyed = cached_survey(list(cells.values()), dataset, textures=True, progress=True) if todo else None
     with tqdm(total=len(tasks), initial=len(tasks) - len(todo), desc="benchmark", unit="run") as bar:
         for task in todo:
             bar.set_postfix_str(f"{task.recipe.name}, seed {task.recipe.seed}, {task.round.split.round}")
@@ -140,12 +142,6 @@ def _is_done(task: _Task) -> bool:
             fix="name another folder with --out",
         )
     return True
-
-
-def _survey_all(tasks: Sequence[_Task], dataset: Dataset) -> Survey:
-    """Look once at all images of the grid, instead of once for each of its cells."""
-    cells = {cell.id: cell for task in tasks for cell in task.round.split.cells}
-    return cached_survey(list(cells.values()), dataset, textures=True, progress=True)
 
 
 def _compute(task: _Task, dataset: Dataset, *, surveyed: Survey | None, precision: Precision) -> None:

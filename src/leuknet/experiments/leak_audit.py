@@ -29,7 +29,7 @@ from leuknet.evaluation.baselines import BASELINES, score_baselines
 from leuknet.evaluation.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.optimism import KINDS, THRESHOLD, Scored, Worth, measure_worth
-from leuknet.evaluation.summary import score_text
+from leuknet.evaluation.summary import markdown_table, score_text
 from leuknet.figures.frame import save_figure
 from leuknet.figures.optimism_plot import draw_optimism
 from leuknet.images.survey import Survey, cached_survey
@@ -80,12 +80,7 @@ class Audit:
 
 
 def audit(
-    dataset: Dataset,
-    recipe: Recipe,
-    *,
-    seeds: Sequence[int],
-    out: Path,
-    learners: Mapping[str, Learner],
+    dataset: Dataset, recipe: Recipe, *, seeds: Sequence[int], out: Path, learners: Mapping[str, Learner]
 ) -> Audit:
     """Score each learner under both kinds of split, and write what the difference is.
 
@@ -236,12 +231,10 @@ def _unreadable(first: str, why: str, *, n: int) -> DataError:
 
 def _met_share(splits: Sequence[Split]) -> float:
     """Return the share of the image-level splits' test cells that are of people met in training."""
-    met: list[bool] = []
-    for split in splits:
-        if split.kind == "image-level":
-            trained = {cell.subject for cell in split.train}
-            met += [cell.subject in trained for cell in split.test]
-    return float(np.mean(met))
+    by_image = [split for split in splits if split.kind == "image-level"]
+    met = [{cell.subject for cell in split.train} for split in by_image]
+    pairs = zip(by_image, met, strict=True)
+    return float(np.mean([cell.subject in people for split, people in pairs for cell in split.test]))
 
 
 def _verdict(rows: Sequence[Worth], *, n_seeds: int) -> str:
@@ -281,15 +274,12 @@ def _write(result: Audit, out: Path) -> None:
 
 
 def _page(result: Audit) -> str:
-    """Return the audit as Markdown."""
     first = result.rows[0].optimism
     seeds = ", ".join(map(str, result.seeds))
     lines = [
         "# What an image-level split is worth" + (", on simulated cells" if result.simulated else ""),
         f"{result.verdict} Research software, not a medical device.",
-        "\n".join(
-            f"| {' | '.join(row)} |" for row in (COLUMNS, ("---",) * len(COLUMNS), *table_rows(result))
-        ),
+        markdown_table(COLUMNS, table_rows(result)),
         f"Recipe {result.recipe.name}; {result.cells:,} cells of {result.subjects} people of "
         f"{result.dataset}, divided by seeds {seeds}. Scores are means over seeds, accuracy at "
         f"{THRESHOLD:g}. Of the image-level test cells, {result.met_share:.1%} are of people who are in "

@@ -8,6 +8,7 @@ Start at `comparison_rows`.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from leuknet.evaluation.resampling import wilson
@@ -82,9 +83,8 @@ def _setting_rows(content: ReproductionContent) -> tuple[ComparisonRow, ...]:
     used = split.cells
     leukaemic = sum(cell.label == Label.LEUKAEMIC for cell in used)
     names = content.dataset.class_names
-    data = f"{content.dataset.name} {content.dataset.version}" + (
-        ", SIMULATED" if content.dataset.simulated else ""
-    )
+    data = f"{content.dataset.name} {content.dataset.version}"
+    data += ", SIMULATED" if content.dataset.simulated else ""
     parts = f"parts {', '.join(recipe.parts)}" if recipe.parts else "all labelled cells"
     return (
         ComparisonRow("Data", "C-NMC 2019", "the counts are those of fold_0", data, parts),
@@ -137,11 +137,5 @@ def duration_text(seconds: float) -> str:
 def side_counts(split: Split) -> tuple[tuple[str, int, int], ...]:
     """Return name, leukaemic cells and normal cells of each side of a split."""
     sides = (("training", split.train), ("validation", split.validation), ("test", split.test))
-    return tuple(
-        (
-            name,
-            sum(cell.label == Label.LEUKAEMIC for cell in cells),
-            sum(cell.label == Label.NORMAL for cell in cells),
-        )
-        for name, cells in sides
-    )
+    counts = {name: Counter(cell.label for cell in cells) for name, cells in sides}
+    return tuple((name, n[Label.LEUKAEMIC], n[Label.NORMAL]) for name, n in counts.items())

@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from leuknet.data import open_dataset
 from leuknet.data.c_nmc import SIMULATED, TOP
 from leuknet.data.published_counts import COUNTS
@@ -29,13 +31,7 @@ from leuknet.experiments.assess import assess
 from leuknet.experiments.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.experiments.paper_content import FigureFile, ReproductionContent
 from leuknet.experiments.paper_page import reproduction_page
-from leuknet.figures import (
-    draw_confusion,
-    draw_framework,
-    draw_history,
-    draw_network,
-    save_figure,
-)
+from leuknet.figures import draw_confusion, draw_framework, draw_history, draw_network, save_figure
 from leuknet.inference.model_folder import model_id_of
 from leuknet.networks import layer_table
 from leuknet.networks.predictor import load_model
@@ -81,7 +77,6 @@ def reproduce_paper(
     out.mkdir(parents=True, exist_ok=True)
     run = trained_run(dataset, chosen, out=out / "run", precision=precision, progress=True)
     evaluation = _judged(run, dataset)
-    figures = _draw_figures(dataset, run, evaluation, recipe=chosen, folder=out / "figures")
     last = run.history[-1].validation_accuracy
     assert last is not None  # noqa: S101  the last iteration is always validated
     n_validation = len(run.split.validation)
@@ -96,7 +91,7 @@ def reproduce_paper(
         validation_accuracy=wilson(round(last * n_validation), n_validation),
         training_s=run.train_s,
         machine=describe_machine(),
-        figures=figures,
+        figures=_draw_figures(dataset, run, evaluation, recipe=chosen, folder=out / "figures"),
         versions={name: version(name) for name in ("leuknet", "torch", "accelerate", "numpy", "pillow")}
         | {"python": platform.python_version()},
         commands=_commands(dataset, recipe, seed=seed, precision=precision),
@@ -173,15 +168,21 @@ def _draw_figures(
     dataset: Dataset, run: TrainedRun, evaluation: Evaluation, *, recipe: Recipe, folder: Path
 ) -> Mapping[str, FigureFile]:
     """Draw and save all figures; keys are those that the page expects."""
-    simulated = dataset.simulated
+    drawn = {**_figures_before(dataset, run, recipe), **_figures_after(dataset, run, evaluation, recipe)}
+    folder.mkdir(exist_ok=True)
+    return {
+        name: FigureFile(save_figure(figure, folder / name)[0], caption, alt)
+        for name, (figure, caption, alt) in drawn.items()
+    }
+
+
+def _figures_before(dataset: Dataset, run: TrainedRun, recipe: Recipe) -> dict[str, tuple[Figure, str, str]]:
+    """Return figures of data and network, each with caption and alternative text."""
     rows = layer_table(recipe.network, recipe.image_size_px, recipe.network_options)
-    classified, how_chosen = draw_classified_cells(evaluation, dataset)
-    negative, positive = evaluation.class_names
-    accuracy = evaluation.metrics["accuracy"]
-    (right_negative, _), (_, right_positive) = evaluation.confusion
-    drawn = {
+    negative, positive = dataset.class_names
+    return {
         "framework": (
-            draw_framework(dataset, run.split, recipe, n_layers=len(rows), simulated=simulated),
+            draw_framework(dataset, run.split, recipe, n_layers=len(rows), simulated=dataset.simulated),
             "The way from images to a score, with the counts of this run.",
             f"Boxes and arrows: images of {dataset.name}, balancing by random deletion, resizing, the split "
             f"into {len(run.split.train)}, {len(run.split.validation)} and {len(run.split.test)} cells, "
@@ -193,34 +194,41 @@ def _draw_figures(
             f"Two rows of stained cells on black: {positive} above, {negative} below.",
         ),
         "network": (
-            draw_network(rows, simulated=simulated),
+            draw_network(rows, simulated=dataset.simulated),
             f"The network: {len(rows)} layers, {sum(row.parameters for row in rows):,} parameters, "
             f"{sum(row.gflop for row in rows):.2f} GFLOP forward for one image.",
             "Blocks from left to right: " + ", ".join(f"{row.name} ({row.kind})" for row in rows) + ".",
         ),
+    }
+
+
+def _figures_after(
+    dataset: Dataset, run: TrainedRun, evaluation: Evaluation, recipe: Recipe
+) -> dict[str, tuple[Figure, str, str]]:
+    """Return figures of the training and its result, each with caption and alternative text."""
+    classified, how_chosen = draw_classified_cells(evaluation, dataset)
+    negative, positive = evaluation.class_names
+    accuracy = evaluation.metrics["accuracy"]
+    (right_negative, _), (_, right_positive) = evaluation.confusion
+    return {
         "classified": (
             classified,
             how_chosen,
             "Test cells, each with the class called, its probability, and a mark for right or wrong.",
         ),
         "confusion": (
-            draw_confusion(evaluation, simulated=simulated),
+            draw_confusion(evaluation, simulated=dataset.simulated),
             "True against called class on the test side.",
             f"Confusion chart of {evaluation.cells} test cells: {right_positive} {positive} and "
             f"{right_negative} {negative} called right; accuracy {accuracy.estimate:.1%} "
             f"({accuracy.low:.1%} to {accuracy.high:.1%}).",
         ),
         "history": (
-            draw_history(run.history, simulated=simulated),
+            draw_history(run.history, simulated=dataset.simulated),
             f"Accuracy and loss over {len(run.history)} iterations; validated every "
             f"{recipe.validate_every} iterations.",
             "Curves over iterations, accuracy above and loss below, for mini-batches and validation.",
         ),
-    }
-    folder.mkdir(exist_ok=True)
-    return {
-        name: FigureFile(save_figure(figure, folder / name)[0], caption, alt)
-        for name, (figure, caption, alt) in drawn.items()
     }
 
 

@@ -32,7 +32,7 @@ from leuknet.evaluation.standings import (
     make_row,
     name_of,
 )
-from leuknet.evaluation.summary import score_text, signed_text
+from leuknet.evaluation.summary import markdown_table, score_text, signed_text
 from leuknet.figures import save_figure
 from leuknet.figures.scores_plot import draw_scores
 from leuknet.records import write_whole
@@ -102,14 +102,11 @@ def summarise(folder: Path, *, nested: bool = False, against: str | None = None)
         behind[NESTED] = complete
     rows = [replace(make_row(members), name=name) for name, members in behind.items()]
     ordered = sorted(rows, key=lambda row: (row.is_baseline, -row.scores["auroc"].estimate))
-    found = Summary(
-        tuple(ordered),
-        tuple(incomplete),
-        Counter(evaluation.recipe for evaluation in chosen),
-        ()
-        if against is None
-        else find_differences({row.name: behind[row.name] for row in ordered}, against=against),
-    )
+    differences: tuple[Difference, ...] = ()
+    if against is not None:
+        differences = find_differences({row.name: behind[row.name] for row in ordered}, against=against)
+    often = Counter(evaluation.recipe for evaluation in chosen)
+    found = Summary(tuple(ordered), tuple(incomplete), often, differences)
     write_whole(folder / "table.md", _markdown(found).encode())
     write_whole(folder / "table.csv", _csv(found.rows).encode())
     first = found.rows[0]
@@ -157,9 +154,8 @@ def _complete_groups(
         if len(complete) < len(members):
             incomplete.append(f"{name}: {len(members) - len(complete)} runs of seeds that lack a round")
         if complete:
-            found.setdefault(
-                (name, frozenset(evaluation.split_fingerprint for evaluation in complete)), (place, complete)
-            )
+            cells = frozenset(evaluation.split_fingerprint for evaluation in complete)
+            found.setdefault((name, cells), (place, complete))
     often = Counter(name for name, _ in found)
     behind = {}
     for (name, _), (place, complete) in found.items():
@@ -171,24 +167,16 @@ def _complete_groups(
 def _markdown(summary: Summary) -> str:
     """Return the table as Markdown, with what its numbers rest on."""
     first = summary.rows[0]
-    heads = table_heads(SHOWN)
     lines = [
         f"# Protocol {first.protocol}: {first.split_kind} split" + (", simulated cells" * first.simulated),
         PROTOCOLS[first.protocol].purpose,
-        "\n".join(
-            f"| {' | '.join(cells)} |"
-            for cells in (heads, ("---",) * len(heads), *table_rows(summary.rows, SHOWN))
-        ),
+        markdown_table(table_heads(SHOWN), table_rows(summary.rows, SHOWN)),
         "Scores are means over seeds, each on the cells of all rounds together; in brackets "
         f"{_rests_on(first)}. Baselines should not work as well as they do: what they reach, a network "
         "may owe to size, colour and texture.",
         *(f"Not in the table: {text}." for text in summary.incomplete),
         *_difference_lines(summary.differences),
-        *(
-            [f"The nested row took {_times(summary.chosen)}, each time by validation alone."]
-            if summary.chosen
-            else []
-        ),
+        *_nested_lines(summary.chosen),
         "Research software, not a medical device.",
     ]
     return "\n\n".join(lines) + "\n"
@@ -213,15 +201,13 @@ def _difference_lines(differences: Sequence[Difference]) -> list[str]:
         return []
     shown = [name for name in SHOWN if all(name in difference.scores for difference in differences)]
     heads = (f"minus {differences[0].against}", *(METRICS[name].title for name in shown))
-    rows = [heads, ("---",) * len(heads), *difference_rows(differences, shown)]
-    return ["\n".join(f"| {' | '.join(cells)} |" for cells in rows)]
+    return [markdown_table(heads, difference_rows(differences, shown))]
 
 
-def _times(chosen: Mapping[str, int]) -> str:
-    return ", ".join(
-        f"{name} {'once' if n == 1 else f'{n} times'}"
-        for name, n in sorted(chosen.items(), key=lambda entry: -entry[1])
-    )
+def _nested_lines(chosen: Mapping[str, int]) -> list[str]:
+    often = sorted(chosen.items(), key=lambda entry: -entry[1])
+    took = ", ".join(f"{name} {'once' if n == 1 else f'{n} times'}" for name, n in often)
+    return [f"The nested row took {took}, each time by validation alone."] if chosen else []
 
 
 def _rests_on(row: Row) -> str:

@@ -17,8 +17,8 @@ and so does one fault in four thousand million. Several may build at once, since
 the same places, and there are no temporary files to clear up. Reading maps the file into memory: processes
 share its pages, and a data set may be larger than the memory.
 
-The cache holds pictures of patients: its folder is closed to other users. Start at `cached_inputs`; other
-facts, as those of `leuknet.images.survey`, come through `cached_rows`.
+The cache holds pictures of patients: its folder is closed to other users. Start at `cached_rows`;
+`leuknet.images.inputs` and `leuknet.images.survey` say what is kept.
 """
 
 from __future__ import annotations
@@ -26,26 +26,24 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import shutil
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL
 import platformdirs
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from leuknet.errors import UnreadableImageError
 from leuknet.images.reading import hash_file
-from leuknet.images.transform import N_READERS, TRANSFORM_VERSION, load_inputs
-from leuknet.types import CellImage, InputForm, Pixels
+from leuknet.images.transform import N_READERS
+from leuknet.types import CellImage
 
 VARIABLE = "LEUKNET_CACHE"
 """Names another folder for the cache, such as one on a faster disk."""
@@ -110,82 +108,6 @@ class RowKind:
     read: Callable[[Sequence[CellImage], bool], ReadRows]
 
 
-class MappedInputs:
-    """Network inputs in a file, as an array (N, S, S, 3) uint8 that is read where it is indexed."""
-
-    def __init__(self, rows: Pixels, places: NDArray[np.int64]) -> None:
-        self._rows, self._places = rows, places
-        self.shape = (len(places), *rows.shape[1:])
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, index: int | slice | NDArray[np.int64]) -> Pixels:
-        """One image (S, S, 3), or a copy of several (n, S, S, 3)."""
-        return np.asarray(self._rows[self._places[index]])
-
-    def __iter__(self) -> Iterator[Pixels]:
-        return (self[index] for index in range(len(self)))
-
-
-@dataclass(frozen=True)
-class Cached:
-    """Inputs of cells, and those that could not be read.
-
-    Attributes
-    ----------
-    inputs
-        (N, S, S, 3) uint8, one per entry of `cells`.
-    cells, unreadable
-        As for `Rows`.
-    """
-
-    inputs: MappedInputs
-    cells: tuple[CellImage, ...]
-    unreadable: Unreadable
-
-
-def cached_inputs(
-    cells: Sequence[CellImage],
-    form: InputForm,
-    *,
-    pool: Sequence[CellImage],
-    root: Path | None,
-    progress: bool = False,
-) -> Cached:
-    """Read and prepare the images of cells, from the cache where they are in it.
-
-    What `load_inputs` finds odd about an image is not kept; `leuknet data verify` tells it.
-
-    Parameters
-    ----------
-    cells
-        In any number.
-    form
-        What is to become of each image; another form is another file.
-    pool
-        All cells of the data set: its file has a place for each, so that all splits share it.
-    root, progress
-        As for `leuknet.images.transform.load_inputs`.
-
-    Warns
-    -----
-    UserWarning
-        As for `cached_rows`.
-    """
-
-    def read(some: Sequence[CellImage], progress: bool) -> ReadRows:
-        loaded = load_inputs(some, form, root=root, progress=progress)
-        return loaded.inputs.reshape(len(loaded.cells), row_bytes), loaded.cells, loaded.unreadable
-
-    row_bytes = math.prod(form.shape)
-    decides = ("inputs", *astuple(form), TRANSFORM_VERSION, PIL.__version__)  # every part of the form
-    kind = RowKind("reading images", decides, row_bytes, read)
-    found = cached_rows(cells, pool=pool, kind=kind, progress=progress)
-    images = found.rows.reshape(-1, *form.shape)
-    return Cached(MappedInputs(images, found.places), found.cells, found.unreadable)
-
-
 def cached_rows(
     cells: Sequence[CellImage], *, pool: Sequence[CellImage], kind: RowKind, progress: bool = False
 ) -> Rows:
@@ -193,10 +115,14 @@ def cached_rows(
 
     Parameters
     ----------
-    cells, pool, progress
-        As for `cached_inputs`.
+    cells
+        In any number.
+    pool
+        All cells of the data set: its file has a place for each, so that all splits share it.
     kind
         What to read, and how.
+    progress
+        Draw a bar on stderr.
 
     Warns
     -----

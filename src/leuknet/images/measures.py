@@ -86,12 +86,7 @@ def measure(pixels: Pixels) -> Measures:
     >>> measure(picture)[:4]
     (20.0, 0.8, 1.0, 200.0)
     """
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
-        raise ShapeError(
-            "cannot measure the image",
-            why=f"it is an array of {pixels.shape} {pixels.dtype}, not of (H, W, 3) uint8",
-            fix="give one 8-bit colour image",
-        )
+    check_image(pixels, "measure")
     bright = pixels[:, :, 0] > BLACK_LEVEL
     bright |= pixels[:, :, 1] > BLACK_LEVEL
     bright |= pixels[:, :, 2] > BLACK_LEVEL
@@ -113,6 +108,16 @@ def measure(pixels: Pixels) -> Measures:
         contrast=float(grey[cell].std(dtype=np.float64)),
         sharpness=_sharpness(grey, cell),
     )
+
+
+def check_image(pixels: Pixels, doing: str) -> None:
+    """Raise a `ShapeError` that says what cannot be done, unless `pixels` are one (H, W, 3) uint8 image."""
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
+        raise ShapeError(
+            f"cannot {doing} the image",
+            why=f"it is an array of {pixels.shape} {pixels.dtype}, not of (H, W, 3) uint8",
+            fix="give one 8-bit colour image",
+        )
 
 
 def _sharpness(grey: NDArray[np.float32], cell: NDArray[np.bool_]) -> float:

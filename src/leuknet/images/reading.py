@@ -26,7 +26,7 @@ file holds decides, never its name, and each kind of bad input has a stated outc
 Names are quoted in messages, so that a newline in one cannot break a line. A BMP or JPEG carries no checksum:
 changed bytes inside its pixel data, or a JPEG cut off and closed again with an end marker, cannot be noticed.
 
-Start at `read_pixels`.
+Start at `read_pixels`. Table and checks stay in one module, long as it is, so that they are read together.
 """
 
 from __future__ import annotations
@@ -138,7 +138,6 @@ def decode_pixels(content: bytes, path: Path, *, max_side_px: int = MAX_SIDE_PX)
             fix="set it to False; some other code in this process has changed it",
         )
     try:
-        _check_length(content)
         kind = _kind_of(content)
         pixels, notes = _decode(content, kind, max_side_px)
     except MemoryError:
@@ -201,14 +200,11 @@ def read_content(path: Path, root: Path | None) -> bytes:
     return content
 
 
-def _check_length(content: bytes) -> None:
+def _kind_of(content: bytes) -> str:
     if not content:
         raise _RefusedError("the file has zero bytes", _COPY_AGAIN)
     if len(content) > MAX_FILE_BYTES:
         raise _RefusedError(f"it has more than {MAX_FILE_BYTES} bytes", _CROP)
-
-
-def _kind_of(content: bytes) -> str:
     for kind, signatures in _SIGNATURES.items():
         if content.startswith(signatures):
             return kind

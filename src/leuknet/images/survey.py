@@ -10,7 +10,6 @@ Start at `survey`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,15 +17,14 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from leuknet.errors import UnreadableImageError
 from leuknet.images.cache import ReadRows, RowKind, Rows, cached_rows
 from leuknet.images.measures import Measures, measure
 from leuknet.images.near_duplicates import HASH_BITS, perceptual_hash
-from leuknet.images.reading import read_pixels
+from leuknet.images.reading import ReadImage
 from leuknet.images.texture import TEXTURE_VERSION, TEXTURES, describe_texture
-from leuknet.images.transform import N_READERS, TRANSFORM_VERSION, place_on_canvas, prepare
+from leuknet.images.transform import TRANSFORM_VERSION, place_on_canvas, prepare, read_each
 from leuknet.types import CellImage, Dataset, InputForm, Pixels
 
 THUMBNAIL_PX = 32
@@ -126,8 +124,7 @@ def survey(
 
 
 def _first_look(pixels: Pixels) -> tuple[str, Measures, Pixels]:
-    thumbnail = prepare(pixels, _THUMBNAIL)
-    return perceptual_hash(pixels), measure(pixels), thumbnail
+    return perceptual_hash(pixels), measure(pixels), prepare(pixels, _THUMBNAIL)
 
 
 def cached_survey(
@@ -206,20 +203,10 @@ def _look_at(
 ) -> tuple[list[tuple[CellImage, Seen]], tuple[tuple[CellImage, UnreadableImageError], ...]]:
     """Read each image once, in threads, and return what `look` says of it on its canvas."""
 
-    def read(cell: CellImage) -> Seen | UnreadableImageError:
-        try:
-            pixels = read_pixels(cell.path, root=root).pixels
-        except UnreadableImageError as error:
-            return error
-        return look(pixels if canvas_px is None else place_on_canvas(pixels, canvas_px))
+    def on_canvas(_: int, image: ReadImage) -> Seen:
+        return look(image.pixels if canvas_px is None else place_on_canvas(image.pixels, canvas_px))
 
-    pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-survey")
-    try:
-        each = tqdm(pool.map(read, cells), total=len(cells), desc=doing, unit="image", disable=not progress)
-        outcomes = list(zip(cells, each, strict=True))
-    finally:
-        # Ctrl-C must not wait for the images that nobody wants any more.
-        pool.shutdown(cancel_futures=True)
+    outcomes = read_each(cells, on_canvas, root=root, doing=doing, progress=progress)
     return (
         [(cell, seen) for cell, seen in outcomes if not isinstance(seen, UnreadableImageError)],
         tuple((cell, error) for cell, error in outcomes if isinstance(error, UnreadableImageError)),

@@ -13,20 +13,23 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from leuknet.errors import SettingError, ShapeError, UnreadableImageError
-from leuknet.images.reading import read_pixels
+from leuknet.images.measures import check_image
+from leuknet.images.reading import ReadImage, read_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from leuknet.types import CellImage, InputForm, Pixels
+
+Taken = TypeVar("Taken")
 
 TRANSFORM_VERSION = 1
 """To be raised with every change of `prepare` that changes a pixel: prepared images may have been kept."""
@@ -91,7 +94,7 @@ def prepare(pixels: Pixels, form: InputForm) -> Pixels:
 
 def place(pixels: Pixels, form: InputForm) -> Pixels:
     """Return what a network is shown of an image (H, W, 3), at true scale: before it is resized."""
-    _check_image(pixels)
+    check_image(pixels, "prepare")
     for side in form.true_scale_px:
         pixels = place_on_canvas(pixels, side)
     return pixels
@@ -122,7 +125,7 @@ def place_on_canvas(pixels: Pixels, canvas_px: int) -> Pixels:
     SettingError
         If `canvas_px` is below 1.
     """
-    _check_image(pixels)
+    check_image(pixels, "prepare")
     if canvas_px < 1:
         raise SettingError(
             "cannot place the image", why=f"canvas_px is {canvas_px}", fix="set canvas_px to 1 or more"
@@ -158,28 +161,48 @@ def load_inputs(
     """
     inputs = np.empty((len(cells), *form.shape), dtype=np.uint8)
 
-    def load(index: int) -> tuple[str, ...] | UnreadableImageError:
+    def keep(index: int, image: ReadImage) -> tuple[str, ...]:
+        inputs[index] = prepare(image.pixels, form)
+        return image.warnings
+
+    return _gather(inputs, read_each(cells, keep, root=root, doing="reading images", progress=progress))
+
+
+def read_each(
+    cells: Sequence[CellImage],
+    take: Callable[[int, ReadImage], Taken],
+    *,
+    root: Path | None,
+    doing: str,
+    progress: bool,
+) -> list[tuple[CellImage, Taken | UnreadableImageError]]:
+    """Read the image of each cell, in threads; return what `take` makes of it, or why it cannot be read.
+
+    Parameters
+    ----------
+    cells, root, progress
+        As for `load_inputs`.
+    take
+        Is given a cell's place and its image, and called in the thread that read it.
+    doing
+        What the bar says.
+    """
+
+    def read(index: int) -> Taken | UnreadableImageError:
         try:
-            read = read_pixels(cells[index].path, root=root)
+            image = read_pixels(cells[index].path, root=root)
         except UnreadableImageError as error:
             return error
-        inputs[index] = prepare(read.pixels, form)
-        return read.warnings
+        return take(index, image)
 
     pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="leuknet-read")
     try:
-        each = tqdm(
-            pool.map(load, range(len(cells))),
-            total=len(cells),
-            desc="reading images",
-            unit="image",
-            disable=not progress,
-        )
-        outcomes = list(zip(cells, each, strict=True))
+        found = pool.map(read, range(len(cells)))
+        each = tqdm(found, total=len(cells), desc=doing, unit="image", disable=not progress)
+        return list(zip(cells, each, strict=True))
     finally:
         # Ctrl-C must not wait for the images that nobody wants any more.
         pool.shutdown(cancel_futures=True)
-    return _gather(inputs, outcomes)
 
 
 def turned(inputs: Pixels, rotations: int) -> Iterator[Pixels]:
@@ -229,7 +252,7 @@ def channel_statistics(
     """
     counts = np.zeros(3 * 256, dtype=np.int64)
     for image in inputs:
-        _check_image(image)
+        check_image(image, "prepare")
         counts += np.array(Image.fromarray(image).histogram(), dtype=np.int64)
     if not counts.any():
         raise ShapeError(
@@ -239,12 +262,8 @@ def channel_statistics(
     levels = np.arange(256, dtype=np.float64)
     means = shares @ levels
     deviations = np.sqrt((shares * (levels - means[:, None]) ** 2).sum(axis=1))
-    return _triple(means), _triple(deviations)
-
-
-def _triple(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float, float]:
-    red, green, blue = values.tolist()
-    return red, green, blue
+    (red, green, blue), spreads = means.tolist(), deviations.tolist()
+    return (red, green, blue), (spreads[0], spreads[1], spreads[2])
 
 
 def _overlap(side: int, canvas: int) -> tuple[slice, slice]:
@@ -270,12 +289,3 @@ def _gather(
         cells.append(cell)
         warnings += [(cell, warning) for warning in outcome]
     return LoadedInputs(inputs[: len(cells)], tuple(cells), tuple(unreadable), tuple(warnings))
-
-
-def _check_image(pixels: Pixels) -> None:
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
-        raise ShapeError(
-            "cannot prepare the image",
-            why=f"it is an array of {pixels.shape} {pixels.dtype}, not of (H, W, 3) uint8",
-            fix="give one 8-bit colour image",
-        )

@@ -27,10 +27,9 @@ def list_layers(network: nn.Module, image_size_px: int) -> tuple[LayerRow, ...]:
     image_size_px
         Side of the square input.
     """
-    probe = torch.zeros(1, 3, image_size_px, image_size_px, device="meta")
+    values = torch.zeros(1, 3, image_size_px, image_size_px, device="meta")
     network.eval()
     rows: list[LayerRow] = []
-    values = probe
     for name, module in network.named_children():
         with FlopCounterMode(display=False) as counter:
             values = module(values)
@@ -43,10 +42,9 @@ def list_layers(network: nn.Module, image_size_px: int) -> tuple[LayerRow, ...]:
         rows.append(
             LayerRow(len(rows) + 1, name, kind, detail, tuple(values.shape[1:]), parameters, flop / 1e9)
         )
-    classes = tuple(values.shape[1:])
-    rows.append(LayerRow(len(rows) + 1, "softmax", "Softmax", "probabilities", classes, 0, 0.0))
-    rows.append(LayerRow(len(rows) + 1, "output", "Classification", "cross entropy", classes, 0, 0.0))
-    return tuple(rows)
+    n, classes = len(rows), tuple(values.shape[1:])
+    softmax = LayerRow(n + 1, "softmax", "Softmax", "probabilities", classes, 0, 0.0)
+    return *rows, softmax, LayerRow(n + 2, "output", "Classification", "cross entropy", classes, 0, 0.0)
 
 
 def _described(module: nn.Module, output: Tensor) -> tuple[str, str]:
@@ -56,11 +54,9 @@ def _described(module: nn.Module, output: Tensor) -> tuple[str, str]:
             channels, height, width = output.shape[1:]
             return "Image input", f"{height}x{width}x{channels}, zerocenter"
         case nn.Conv2d():
-            window = "x".join(str(side) for side in module.kernel_size)
-            return (
-                "Convolution",
-                f"{module.out_channels} {window}, stride {module.stride[0]}, {module.padding}",
-            )
+            window = "x".join(map(str, module.kernel_size))
+            detail = f"{module.out_channels} {window}, stride {module.stride[0]}, {module.padding}"
+            return "Convolution", detail
         case nn.ReLU():
             return "ReLU", ""
         case CrossChannelNormalization():

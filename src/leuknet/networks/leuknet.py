@@ -29,11 +29,7 @@ from leuknet.errors import SettingError
 
 
 def leuknet(
-    image_size_px: int = 224,
-    *,
-    filters: Sequence[int] = (64, 128, 256),
-    fc1: int = 128,
-    dropout: float = 0.5,
+    image_size_px: int = 224, *, filters: Sequence[int] = (64, 128, 256), fc1: int = 128, dropout: float = 0.5
 ) -> LeukNet:
     """Return the network with fresh weights: Glorot uniform, zero bias (MATLAB's defaults).
 
@@ -69,7 +65,7 @@ def leuknet(
             fix="use an input of at least 15 pixels, three positive numbers of filters and a positive fc1",
         )
     first, second, third = filters
-    network = LeukNet(
+    return LeukNet(
         OrderedDict(
             input=ZeroCenter(),
             conv1=nn.Conv2d(3, first, 3, padding="same"),
@@ -88,18 +84,21 @@ def leuknet(
             dropout=nn.Dropout(dropout),
             fc2=nn.Linear(fc1, 2),
         )
-    )
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            assert module.bias is not None  # noqa: S101  both kinds are made with one above
-            nn.init.zeros_(module.bias)
-    # Channels last is how the processor's convolution kernels want their maps.
-    return network.to(memory_format=torch.channels_last)
+    ).initialised()
 
 
 class LeukNet(nn.Sequential):
     """The layers one after the other, known by this name to what computes them in another way."""
+
+    def initialised(self) -> LeukNet:
+        """Draw fresh weights, as `leuknet` states them, and return the network."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                assert module.bias is not None  # noqa: S101  both kinds are made with one
+                nn.init.zeros_(module.bias)
+        # Channels last is how the processor's convolution kernels want their maps.
+        return self.to(memory_format=torch.channels_last)
 
 
 class ZeroCenter(nn.Module):

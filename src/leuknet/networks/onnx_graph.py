@@ -209,11 +209,8 @@ def _add_head(graph: _Graph, maps: str, temperature: float) -> None:
 
 def _to_model(graph: _Graph, side: int, *, n_features: int) -> onnx.ModelProto:
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", side, side, 3])
-    shapes: dict[str, list[str | int]] = {
-        "probability": ["N"],
-        "log_odds": ["N"],
-        "features": ["N", n_features],
-    }
+    shapes: dict[str, list[str | int]] = {"probability": ["N"], "log_odds": ["N"]}
+    shapes["features"] = ["N", n_features]
     outputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()
     ]

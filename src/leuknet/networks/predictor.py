@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from leuknet.data.split_file import write_split
 from leuknet.errors import ModelError
-from leuknet.images.cache import MappedInputs
+from leuknet.images.inputs import MappedInputs
 from leuknet.images.transform import prepare
 from leuknet.inference.familiar import Reference, read_reference, write_reference
 from leuknet.inference.model_folder import (
@@ -95,11 +95,8 @@ def load_model(folder: Path) -> TorchPredictor:
         weights = (folder / WEIGHTS).read_bytes()
         network.load_state_dict(load(weights))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelError(
-            f"cannot load the weights of {folder}",
-            why=f"{WEIGHTS}: {error}",
-            fix=COPY_AGAIN,
-        ) from error
+        why = f"{WEIGHTS}: {error}"
+        raise ModelError(f"cannot load the weights of {folder}", why=why, fix=COPY_AGAIN) from error
     reference = read_reference(folder / REFERENCE)
     predictor = TorchPredictor(network, card, name_weights(weights), reference, folder)
     prove(predictor, folder)

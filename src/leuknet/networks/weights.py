@@ -44,23 +44,17 @@ def fetch(repository: str, file: str, *, revision: str | None = None) -> Path:
     try:
         return Path(hf_hub_download(repository, file, revision=revision))
     except LocalEntryNotFoundError as error:  # before the other, of which it is a kind
-        raise ModelError(
-            f"cannot fetch {file} of {repository}",
-            why="the Hugging Face hub cannot be reached, and the file is not in the cache",
-            fix=f"run `hf download {repository} {file}` where there is a network, and bring HF_HOME here",
-        ) from error
+        cause: Exception = error
+        why = "the Hugging Face hub cannot be reached, and the file is not in the cache"
+        fix = f"run `hf download {repository} {file}` where there is a network, and bring HF_HOME here"
     except EntryNotFoundError as error:
-        raise ModelError(
-            f"cannot fetch {file} of {repository}",
-            why="the repository has no such file; LeukNet reads no pickles, such as .bin and .pth",
-            fix="name a repository with weights as safetensors",
-        ) from error
+        cause = error
+        why = "the repository has no such file; LeukNet reads no pickles, such as .bin and .pth"
+        fix = "name a repository with weights as safetensors"
     except (HfHubHTTPError, OSError, ValueError) as error:
-        raise ModelError(
-            f"cannot fetch {file} of {repository}",
-            why=" ".join(str(error).split()),
-            fix="check the name; for a gated repository ask its owners, then run `hf auth login`",
-        ) from error
+        cause, why = error, " ".join(str(error).split())
+        fix = "check the name; for a gated repository ask its owners, then run `hf auth login`"
+    raise ModelError(f"cannot fetch {file} of {repository}", why=why, fix=fix) from cause
 
 
 def read_safetensors(path: Path) -> State:
@@ -72,14 +66,13 @@ def read_safetensors(path: Path) -> State:
         If there is no such file, or it is not safetensors.
     """
     try:
-        state: State = load_file(path)
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(
             f"cannot read the weights {path}",
             why=f"{error}",
             fix="name a .safetensors file; a pickle you trust becomes one by safetensors.torch.save_file",
         ) from error
-    return state
 
 
 def put_weights(

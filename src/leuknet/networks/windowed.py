@@ -100,12 +100,8 @@ def _paste(maps: Tensor, window: Window, around: Tensor, onto: Window) -> Tensor
     """Return the part `onto` of a map that is `maps` within `window`, `around` elsewhere and 0 outside."""
     side = around.shape[-1]
     inside = Window(max(onto.top, 0), min(onto.bottom, side), max(onto.left, 0), min(onto.right, side))
-    padding = (
-        inside.left - onto.left,
-        onto.right - inside.right,
-        inside.top - onto.top,
-        onto.bottom - inside.bottom,
-    )
+    left, right = inside.left - onto.left, onto.right - inside.right
+    padding = (left, right, inside.top - onto.top, onto.bottom - inside.bottom)
     patch = functional.pad(around[(..., *inside.within(Window.whole(side)))], padding)
     patch = patch.expand(len(maps), -1, -1, -1).clone(memory_format=torch.channels_last)
     patch[(..., *window.within(onto))] = maps

@@ -13,14 +13,13 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from onnx import helper
+from onnx import ModelProto, helper
 from onnxruntime import InferenceSession
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from sklearn.metrics import roc_auc_score
@@ -40,12 +39,8 @@ Precision = Literal["fp32", "int8"]
 N_CALIBRATION = 64
 """Training cells that show the range of each map."""
 
-_WEIGHTED = [
-    "conv1",
-    "conv2",
-    "conv3",
-    "fc1",
-]  # fc2 decides, and has 256 weights; normalisation needs its range
+# fc2 decides, and has 256 weights; normalisation needs its range.
+_WEIGHTED = ["conv1", "conv2", "conv3", "fc1"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +137,27 @@ def export_model(
             fix="name the data that the model was trained on with --data ROOT",
         )
     model = load_model(folder)
+    graph = _graph_of(model)
+    with tempfile.TemporaryDirectory(prefix="leuknet-export-") as name:
+        exact = Path(name, "fp32.onnx")
+        exact.write_bytes(graph.SerializeToString(deterministic=True))
+        session = open_graph(exact)
+        difference = _check(session, folder, model)
+        if precision == "fp32" or dataset is None:
+            write_whole(out, exact.read_bytes())
+            return Exported(out, difference)
+        split = model.manifest.find_in(dataset)
+        small = Path(name, "int8.onnx")
+        _quantize(exact, small, _read(split.train, dataset, model, limit=N_CALIBRATION)[0])
+        sessions = {exact: session, small: open_graph(small)}
+        found = _compare(sessions, split.validation, dataset, model)
+        _refuse_loss(found, max_accuracy_loss)
+        write_whole(out, small.read_bytes())
+        return Exported(out, *found)
+
+
+def _graph_of(model: TorchPredictor) -> ModelProto:
+    """The whole model as one graph, with what a user must know in its metadata."""
     card = model.card
     if card.recipe.rotations > 1:
         raise ModelError(
@@ -153,22 +169,7 @@ def export_model(
     temperature = 1.0 if card.calibration is None else card.calibration.temperature
     graph = build_graph(_network(model), card.recipe.image_size_px, temperature=temperature)
     helper.set_model_props(graph, _metadata(model))
-    with tempfile.TemporaryDirectory(prefix="leuknet-export-") as name:
-        exact = Path(name, "fp32.onnx")
-        exact.write_bytes(graph.SerializeToString(deterministic=True))
-        session = open_graph(exact)
-        difference = _check(session, folder, model)
-        if precision == "fp32" or dataset is None:
-            write_whole(out, exact.read_bytes())
-            return Exported(out, difference)
-        split = model.manifest.find_in(dataset)
-        small = Path(name, "int8.onnx")
-        _quantize(exact, small, _read(split.train, dataset, model, limit=N_CALIBRATION))
-        sessions = {exact: session, small: open_graph(small)}
-        found = _compare(sessions, split.validation, dataset, model)
-        _refuse_loss(found, max_accuracy_loss)
-        write_whole(out, small.read_bytes())
-        return Exported(out, *found)
+    return graph
 
 
 def _network(model: TorchPredictor) -> LeukNet:
@@ -183,16 +184,15 @@ def _network(model: TorchPredictor) -> LeukNet:
 
 def _metadata(model: TorchPredictor) -> dict[str, str]:
     """What travels in the file; ONNX knows text only."""
-    card = model.card
-    form = card.input_form
+    card, form = model.card, model.card.input_form
     canvas = "" if form.canvas_px is None else f"on a black {form.canvas_px} px canvas at true scale, "
     cut = "" if form.crop_px is None else f"its middle {form.crop_px} px, "
-    size = form.image_size_px
+    resized = f"resized to {form.image_size_px} px, bilinear with antialiasing"
     return {
         "notice": "Research software, not a medical device."
         + (" Trained on SIMULATED cells: its scores mean nothing for real ones." if card.simulated else ""),
         "model_id": model.model_id,
-        "pixels": f"sRGB, 0 to 255; {canvas}{cut}resized to {size} px, bilinear with antialiasing",
+        "pixels": f"sRGB, 0 to 255; {canvas}{cut}{resized}",
         "probability": f"of {card.class_names[1]} (leukaemic), against {card.class_names[0]}",
         "threshold": repr(card.threshold),
         "trained_on": f"{card.dataset}, {card.split_kind} split {card.split_fingerprint}",
@@ -240,32 +240,25 @@ class _Images(CalibrationDataReader):  # type: ignore[misc]
     """Hands out one image after the other, as ONNX Runtime's quantisation asks for them."""
 
     def __init__(self, inputs: Pixels) -> None:
-        self._each: Iterator[Pixels] = iter(inputs)
+        self._each = ({"pixels": image[None]} for image in inputs)
 
     def get_next(self) -> dict[str, Pixels] | None:
-        image = next(self._each, None)
-        return None if image is None else {"pixels": image[None]}
+        return next(self._each, None)
 
 
-def _quantize(exact: Path, small: Path, read: tuple[Pixels, tuple[CellImage, ...]]) -> None:
-    with _without_advice():
+def _quantize(exact: Path, small: Path, inputs: Pixels) -> None:
+    # ONNX Runtime advises, on the root logger, to simplify the graph first; this one has nothing to gain.
+    logging.disable(logging.WARNING)
+    try:
         quantize_static(
             exact,
             small,
-            _Images(read[0]),
+            _Images(inputs),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=True,  # 7 bits: processors without VNNI would overflow in 16
             nodes_to_quantize=_WEIGHTED,
         )
-
-
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """ONNX Runtime advises, on the root logger, to simplify the graph first; this one has nothing to gain."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
     finally:
         logging.disable(logging.NOTSET)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from leuknet.data.split import SIDES
@@ -170,12 +171,7 @@ def pull(repository: str, *, out: Path | None = None, revision: str | None = Non
 
 
 def describe_model(
-    card: ModelCard,
-    evaluation: Evaluation | None,
-    *,
-    model_id: str,
-    licence: str,
-    repository: str,
+    card: ModelCard, evaluation: Evaluation | None, *, model_id: str, licence: str, repository: str
 ) -> str:
     """Return a model card in the hub's format: facts for programs at its head, words for people below."""
     data = hf.ModelCardData(
@@ -187,40 +183,40 @@ def describe_model(
         model_name=repository,
         eval_results=None if evaluation is None else _results(evaluation),
     )
-    recipe = card.recipe
-    warnings = ["Research software, not a medical device."]
+    warning = "Research software, not a medical device."
     if card.simulated:
-        warnings.append("**Trained on SIMULATED cells: its scores mean nothing for real ones.**")
+        warning += " **Trained on SIMULATED cells: its scores mean nothing for real ones.**"
     lines = [
         f"---\n{data.to_yaml()}\n---",
         f"# {repository}",
-        " ".join(warnings),
+        warning,
         f"Tells {card.class_names[1]} (leukaemic B-lymphoblasts) from {card.class_names[0]} (normal "
         "lymphocytes) in images of one segmented, stain-normalised cell on black, as C-NMC 2019 has them. A "
         "raw smear is outside of what it was trained on.",
         f'```python\nimport leuknet\n\nmodel = leuknet.load("{repository}")\nmodel.predict(pixels)  '
         "# (N, H, W, 3) uint8 to P(leukaemic)\n```",
         "## What it is",
-        "\n".join(
-            [
-                "| | |",
-                "|---|---|",
-                f"| model | `{model_id}`, LeukNet {card.leuknet_version}, {card.created_at} |",
-                f"| recipe | {recipe.name}, seed {recipe.seed} |",
-                f"| source | {recipe.source} |",
-                f"| network | `{recipe.network}`, {recipe.image_size_px} px |",
-                f"| trained on | {card.dataset}, {card.split_kind} split `{card.split_fingerprint[:12]}` |",
-                f"| threshold | {card.threshold:.3g} |",
-            ]
-        ),
+        _facts(_making(card, model_id)),
         "## How it did",
+        "No evaluation was pushed with it." if evaluation is None else _facts(summary_rows(evaluation)),
     ]
-    if evaluation is None:
-        lines.append("No evaluation was pushed with it.")
-    else:
-        rows = [f"| {name} | {text} |" for name, text in summary_rows(evaluation)]
-        lines.append("\n".join(["| | |", "|---|---|", *rows]))
     return "\n\n".join(lines) + "\n"
+
+
+def _making(card: ModelCard, model_id: str) -> list[tuple[str, str]]:
+    recipe = card.recipe
+    return [
+        ("model", f"`{model_id}`, LeukNet {card.leuknet_version}, {card.created_at}"),
+        ("recipe", f"{recipe.name}, seed {recipe.seed}"),
+        ("source", recipe.source),
+        ("network", f"`{recipe.network}`, {recipe.image_size_px} px"),
+        ("trained on", f"{card.dataset}, {card.split_kind} split `{card.split_fingerprint[:12]}`"),
+        ("threshold", f"{card.threshold:.3g}"),
+    ]
+
+
+def _facts(rows: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows)])
 
 
 def _results(evaluation: Evaluation) -> list[hf.EvalResult]:

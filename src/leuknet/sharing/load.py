@@ -9,13 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from leuknet.errors import ModelError
-from leuknet.inference.model_folder import (
-    FolderPredictor,
-    has_graph,
-    is_repository,
-    open_card,
-    takes_graph,
-)
+from leuknet.inference.model_folder import FolderPredictor, has_graph, is_repository, open_card, takes_graph
 
 
 def load(
@@ -45,22 +39,23 @@ def load(
         from leuknet.sharing.hub import pull
 
         folder = pull(folder)
-    if engine == "onnx" and not has_graph(Path(folder)):
+    folder = Path(folder)
+    if engine == "onnx" and not has_graph(folder):
         raise ModelError(
             f"cannot compute {folder} with ONNX Runtime",
             why="the folder has no graph",
             fix=f"`leuknet export {folder}` adds one"
-            if takes_graph(open_card(Path(folder)))
+            if takes_graph(open_card(folder))
             else "leave the engine to LeukNet: PyTorch computes networks other than the paper's",
         )
-    if engine == "onnx" or (engine is None and has_graph(Path(folder))):
+    if engine == "onnx" or (engine is None and has_graph(folder)):
         from leuknet.inference.onnx_predictor import load_onnx_model
 
-        return load_onnx_model(Path(folder), threads=threads)
+        return load_onnx_model(folder, threads=threads)
     from leuknet.networks.predictor import load_model
 
     if threads is not None:
         import torch
 
         torch.set_num_threads(threads)
-    return load_model(Path(folder))
+    return load_model(folder)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from leuknet.errors import DatasetError
-from leuknet.images.cache import MappedInputs, cached_inputs
+from leuknet.images.inputs import MappedInputs, cached_inputs
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.training.augment import Augmentation, make_augmentation
 from leuknet.training.losses import even_weights, number_people, person_weights, require_people

@@ -27,7 +27,7 @@ from torch import nn
 
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
-from leuknet.images.cache import MappedInputs
+from leuknet.images.inputs import MappedInputs
 from leuknet.images.survey import Survey
 from leuknet.images.transform import channel_statistics
 from leuknet.networks import build, describe
