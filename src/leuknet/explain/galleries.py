@@ -10,12 +10,14 @@ Start at `draw_galleries` or `draw_sheet`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from leuknet.explain.methods import Method, methods_for
+from leuknet.explain.occlusion import Maps
 from leuknet.figures.frame import save_figure
 from leuknet.figures.gallery_plot import (
     Choice,
@@ -82,12 +84,8 @@ def draw_galleries(
         class_names=evaluation.class_names,
     )
     choices = (choose_certain_wrong(evaluation), choose_uncertain(evaluation), typical)
-    return Galleries(
-        tuple(
-            _draw_choice(predictor, choice, evaluation, cells=cells, root=dataset.root, folder=folder)
-            for choice in choices
-        )
-    )
+    draw = partial(_draw_choice, predictor, evaluation, cells, dataset.root, folder)
+    return Galleries(tuple(map(draw, choices)))
 
 
 def draw_sheet(
@@ -117,10 +115,9 @@ def draw_sheet(
     """
     card = predictor.card
     images = [_read_placed(Path(prediction.path), card) for prediction in predictions]
-    inputs = _resized(images, card)
     return draw_gallery(
         images,
-        {name: method.explain(predictor, inputs) for name, method in methods.items()},
+        _maps(predictor, methods, images),
         labels=None,
         probabilities=np.array([prediction.probability for prediction in predictions], dtype=np.float64),
         threshold=card.threshold,
@@ -147,32 +144,35 @@ def legend(methods: Mapping[str, Method], *, class_names: tuple[str, str]) -> st
     )
 
 
+def _maps(
+    predictor: FolderPredictor, methods: Mapping[str, Method], images: Sequence[Pixels]
+) -> dict[str, Maps]:
+    """Return the maps of images on their canvas by the names of the methods; nothing for no image."""
+    if not images:
+        return {}
+    inputs = _resized(images, predictor.card)
+    return {name: method.explain(predictor, inputs) for name, method in methods.items()}
+
+
 def _draw_choice(
     predictor: FolderPredictor,
-    choice: Choice,
     evaluation: Evaluation,
-    *,
     cells: Sequence[CellImage],
     root: Path,
     folder: Path,
+    choice: Choice,
 ) -> Gallery:
     places = list(choice.places)
     shown = [cells[place] for place in places]
     labels = np.array(evaluation.labels, dtype=np.int64)[places]
     probabilities = np.array(evaluation.probabilities)[places]
     images = [_read_placed(cell.path, predictor.card, root=root) for cell in shown]
-    inputs = _resized(images, predictor.card) if images else None
     methods, left_out = methods_for(predictor)
     note = f" {left_out}." if left_out else ""
-    maps = (
-        {}
-        if inputs is None
-        else {name: method.explain(predictor, inputs) for name, method in methods.items()}
-    )
     names = evaluation.class_names
     figure = draw_gallery(
         images,
-        maps,
+        _maps(predictor, methods, images),
         labels=labels,
         probabilities=probabilities,
         threshold=evaluation.threshold,

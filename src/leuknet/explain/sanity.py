@@ -141,11 +141,17 @@ def randomisation_check(
     maps, cells, inputs = maps[kept], cells[kept], inputs[kept]
     changed = copy(predictor)
     changed.network = deepcopy(predictor.network)
-    layers, correlation, similarity = _layers(changed.network), list[float](), list[float]()
+    layers: dict[str, list[nn.Parameter]] = {}  # the weights of each part, from the answer down
+    for name, parameter in reversed(list(changed.network.named_parameters())):
+        layers.setdefault(name.partition(".")[0], []).append(parameter)
+    correlation, similarity = list[float](), list[float]()
     generator = torch.Generator().manual_seed(seed)
     for parameters in layers.values():
         for parameter in parameters:
-            _randomise(parameter, generator)
+            values = parameter.detach()
+            # Drawn on the processor: a seed gives the same weights on every device.
+            drawn = torch.randn(values.shape, generator=generator)
+            values.copy_(drawn * values.float().square().mean().sqrt().cpu())
         after = explain(changed, inputs)
         pairs = list(zip(maps, after, cells, strict=True))
         correlation.append(float(np.mean([_correlation(*pair) for pair in pairs])))
@@ -217,21 +223,6 @@ def deletion_curve(
 def _cells(inputs: Pixels) -> Booleans:
     """Return which pixels are not black: (N, S, S)."""
     return np.asarray(inputs.max(axis=-1) > BLACK_LEVEL)
-
-
-def _layers(network: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """Return the weights of each part that the network is made of, from its answer down."""
-    layers: dict[str, list[nn.Parameter]] = {}
-    for name, parameter in reversed(list(network.named_parameters())):
-        layers.setdefault(name.partition(".")[0], []).append(parameter)
-    return layers
-
-
-def _randomise(parameter: nn.Parameter, generator: torch.Generator) -> None:
-    values = parameter.detach()
-    # Drawn on the processor: a seed gives the same weights on every device.
-    drawn = torch.randn(values.shape, generator=generator)
-    values.copy_(drawn * values.float().square().mean().sqrt().cpu())
 
 
 def _varies(values: NDArray[np.float32]) -> bool:

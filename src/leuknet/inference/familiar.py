@@ -19,8 +19,9 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,13 +195,17 @@ def fit_reference(
     strays = unlimited.distances(held_out_features, held_out_measures)
     limits = np.quantile(strays, 1 - FLAGGED_SHARE, axis=0, method="higher")
     # A limit within one standard deviation of training is an accident of few held-out cells.
-    return Reference(
-        unlimited.feature_mean,
-        unlimited.whitening,
-        unlimited.measure_mean,
-        unlimited.measure_spread,
-        limits=np.maximum(limits, 1.0),
-    )
+    return replace(unlimited, limits=np.maximum(limits, 1.0))
+
+
+def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
+    """Read arrays of a .npz, never a pickle; a ValueError if any or the file is missing or damaged."""
+    try:
+        # Opened here: NumPy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return [stored[name] for name in names]
+    except (OSError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(str(error)) from error
 
 
 def write_reference(reference: Reference, path: Path) -> None:
@@ -219,16 +224,14 @@ def read_reference(path: Path) -> Reference:
     ModelError
         If the file is missing or damaged, or its measures are not those of this LeukNet.
     """
+    names = [part.name for part in fields(Reference)]
     try:
-        # Opened here: NumPy leaves a damaged file open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            names = tuple(stored["measures"].tolist())
-            reference = Reference(**{part.name: stored[part.name] for part in fields(Reference)})
-        _check_stored(reference, names)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(
-            f"cannot read {path}", why=str(error), fix="copy the whole model folder again"
-        ) from error
+        measures, *arrays = read_arrays(path, "measures", *names)
+        reference = Reference(*arrays)
+        _check_stored(reference, tuple(measures.tolist()))
+    except (ValueError, TypeError) as error:
+        fix = "copy the whole model folder again"
+        raise ModelError(f"cannot read {path}", why=str(error), fix=fix) from error
     return reference
 
 

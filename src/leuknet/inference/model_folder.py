@@ -19,11 +19,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +31,7 @@ from leuknet.data.split_file import Manifest, read_manifest
 from leuknet.errors import ModelError, ShapeError
 from leuknet.images.reading import hash_file
 from leuknet.images.transform import prepare, turned
-from leuknet.inference.familiar import Reference
+from leuknet.inference.familiar import Reference, read_arrays
 from leuknet.records import read_record, write_record
 from leuknet.types import Features, ModelCard, Pixels, Probabilities
 
@@ -177,13 +175,10 @@ def read_golden(folder: Path, image_size_px: int) -> tuple[Pixels, Probabilities
     """
     path = folder / GOLDEN
     try:
-        # Opened here: NumPy leaves a damaged file open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            inputs, probabilities = stored["inputs"], stored["probabilities"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        raise ModelError(
-            f"cannot check model folder {folder}", why=f"{path.name}: {error}", fix=COPY_AGAIN
-        ) from error
+        inputs, probabilities = read_arrays(path, "inputs", "probabilities")
+    except ValueError as error:
+        why = f"{path.name}: {error}"
+        raise ModelError(f"cannot check model folder {folder}", why=why, fix=COPY_AGAIN) from error
     expected = (len(probabilities), image_size_px, image_size_px, 3)
     if inputs.shape != expected or inputs.dtype != np.uint8 or not len(inputs):
         raise ModelError(

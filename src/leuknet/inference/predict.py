@@ -29,7 +29,7 @@ from leuknet.images.measures import Measures, measure
 from leuknet.images.reading import ReadImage, read_pixels
 from leuknet.images.transform import N_READERS, place_on_canvas, prepare
 from leuknet.inference.familiar import ALL_BLACK, Reference
-from leuknet.types import Features, ModelCard, Pixels, Prediction, Predictor, Probabilities
+from leuknet.types import Features, ModelCard, Pixels, Prediction, Predictor
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 """Files with these suffixes, in any case, are found in folders; a file named by itself may have any."""
@@ -143,24 +143,21 @@ def predict_with_features(
     return (pair for batch in batches for pair in _score_batch(predictor, batch, reference))
 
 
-def _embed_inputs(predictor: Predictor, inputs: Pixels) -> tuple[Probabilities, Features]:
-    probabilities, features = predictor.embed(inputs)
-    if probabilities.shape != (len(inputs),) or not ((probabilities >= 0) & (probabilities <= 1)).all():
-        raise ModelError(
-            f"model {predictor.model_id} does not give probabilities",
-            why=f"for {len(inputs)} images it gave {probabilities.shape} values, such as {probabilities[:3]}",
-            fix="train the model again; if that does not help, report it as a bug",
-        )
-    return probabilities, features
-
-
 def _score_batch(
     predictor: Predictor, batch: list[_Input], reference: Reference | None
 ) -> Iterator[tuple[Prediction, Features | None]]:
     readable = [(given.pixels, given.measures) for given in batch if given.pixels is not None]
     scores: Iterator[tuple[float, tuple[str, ...], Features]] = iter(())
     if readable:
-        probabilities, features = _embed_inputs(predictor, np.stack([pixels for pixels, _ in readable]))
+        probabilities, features = predictor.embed(np.stack([pixels for pixels, _ in readable]))
+        is_share = (probabilities >= 0) & (probabilities <= 1)
+        if probabilities.shape != (len(readable),) or not is_share.all():
+            raise ModelError(
+                f"model {predictor.model_id} does not give probabilities",
+                why=f"for {len(readable)} images it gave {probabilities.shape} values, such as "
+                f"{probabilities[:3]}",
+                fix="train the model again; if that does not help, report it as a bug",
+            )
         reasons: tuple[tuple[str, ...], ...] = ((),) * len(readable)
         if reference is not None:
             reasons = reference.check(features, np.array([measures for _, measures in readable]))

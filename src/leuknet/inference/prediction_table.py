@@ -14,17 +14,7 @@ from leuknet.errors import SettingError, StoppedError
 from leuknet.records.whole import whole_file
 from leuknet.types import Prediction
 
-COLUMNS = (
-    "path",
-    "probability",
-    "label",
-    "outcome",
-    "threshold",
-    "model_id",
-    "subject",
-    "warnings",
-    "error",
-)
+COLUMNS = ("path", "probability", "label", "outcome", "threshold", "model_id", "subject", "warnings", "error")
 UNCERTAIN = "uncertain"
 """The outcome of a cell that the model should not decide; else the outcome is the label."""
 
@@ -72,9 +62,14 @@ def write_predictions(
     summary = _write_csv(predictions, partial, class_names)
     if path.suffix.lower() == ".csv":
         partial.replace(path)
-    else:
-        _convert_to_parquet(partial, path)
-        partial.unlink()
+        return summary
+    import polars as pl  # here, so that those who write CSV need not wait for it to load
+
+    schema = {name: pl.Float64() if name in NUMBERS else pl.String() for name in COLUMNS}
+    with whole_file(path) as part:
+        # glob=False: a name may hold [ or *.
+        pl.scan_csv(partial, schema=schema, glob=False).sink_parquet(part)
+    partial.unlink()
     return summary
 
 
@@ -92,15 +87,9 @@ def line_of(prediction: Prediction, class_names: tuple[str, str]) -> tuple[str |
     """Return the values of `COLUMNS` for a prediction; None where nothing is known."""
     label = None if prediction.label is None else class_names[prediction.label]
     outcome = UNCERTAIN if prediction.is_uncertain else label
-    score = (
-        prediction.path,
-        prediction.probability,
-        label,
-        outcome,
-        prediction.threshold,
-        prediction.model_id,
-    )
-    return (*score, prediction.subject, "; ".join(prediction.warnings) or None, prediction.error)
+    score = (prediction.path, prediction.probability, label, outcome, prediction.threshold)
+    warnings = "; ".join(prediction.warnings) or None
+    return (*score, prediction.model_id, prediction.subject, warnings, prediction.error)
 
 
 def _write_csv(
@@ -128,12 +117,3 @@ def _write_csv(
         error.add_note(f"the {written} lines written before are in {path}")
         raise
     return PredictionSummary(written, failed, tuple(failed_paths))
-
-
-def _convert_to_parquet(source: Path, target: Path) -> None:
-    import polars as pl  # here, so that those who write CSV need not wait for it to load
-
-    schema = {name: pl.Float64() if name in NUMBERS else pl.String() for name in COLUMNS}
-    with whole_file(target) as part:
-        # glob=False: a name may hold [ or *.
-        pl.scan_csv(source, schema=schema, glob=False).sink_parquet(part)
