@@ -263,13 +263,7 @@ def _fill(
 ) -> dict[str, UnreadableImageError]:
     """Read cells into their rows, and return those that cannot be read, by id."""
     unreadable: dict[str, UnreadableImageError] = {}
-    bar = tqdm(
-        total=n_all,
-        initial=n_all - len(lacking),
-        desc=kind.doing,
-        unit="image",
-        disable=not progress,
-    )
+    bar = tqdm(total=n_all, initial=n_all - len(lacking), desc=kind.doing, unit="image", disable=not progress)
     try:
         with bar, ThreadPoolExecutor(N_READERS) as threads:
             for start in range(0, len(lacking), _BLOCK):

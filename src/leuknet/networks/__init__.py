@@ -23,9 +23,7 @@ try:
     from torch import nn
 except ModuleNotFoundError as error:
     raise MissingExtraError(
-        "cannot build or run a network",
-        why="PyTorch is not installed",
-        fix="pip install 'leuknet[train]'",
+        "cannot build or run a network", why="PyTorch is not installed", fix="pip install 'leuknet[train]'"
     ) from error
 
 from leuknet.networks.layers import list_layers
@@ -134,9 +132,7 @@ def _find(name: str) -> Callable[..., nn.Module]:
     known = [*MODELS, *(f"{source}:<name>" for source in SOURCES)]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
     raise SettingError(
-        f"no network is called {name!r}",
-        why=f"the networks are {', '.join(known)}",
-        fix=f"use {near[0]!r}",
+        f"no network is called {name!r}", why=f"the networks are {', '.join(known)}", fix=f"use {near[0]!r}"
     )
 
 

@@ -59,13 +59,7 @@ class Published(nn.Module):
     """
 
     def __init__(
-        self,
-        body: nn.Module,
-        n_features: int,
-        *,
-        statistics: Statistics | None,
-        frozen: bool,
-        dropout: float,
+        self, body: nn.Module, n_features: int, *, statistics: Statistics | None, frozen: bool, dropout: float
     ) -> None:
         super().__init__()
         self.input = ZeroCenter()
@@ -218,12 +212,7 @@ def _read_config(name: str, revision: str | None) -> dict[str, Any]:
 
 
 def torchvision_network(
-    image_size_px: int,
-    name: str,
-    *,
-    weights: str | None = None,
-    frozen: bool = False,
-    dropout: float = 0.0,
+    image_size_px: int, name: str, *, weights: str | None = None, frozen: bool = False, dropout: float = 0.0
 ) -> Published:
     """Return a classifier of torchvision; torchvision's own weights are pickles, so they are not fetched.
 

@@ -277,9 +277,7 @@ class _Search:
         return found
 
 
-def _distribution(
-    bounds: Range | Choice,
-) -> CategoricalDistribution | IntDistribution | FloatDistribution:
+def _distribution(bounds: Range | Choice) -> CategoricalDistribution | IntDistribution | FloatDistribution:
     if isinstance(bounds, Choice):
         return CategoricalDistribution(bounds.values)
     if isinstance(bounds.low, int) and isinstance(bounds.high, int):
