@@ -66,13 +66,14 @@ def read_safetensors(path: Path) -> State:
         If there is no such file, or it is not safetensors.
     """
     try:
-        return load_file(path)
+        state: State = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(
             f"cannot read the weights {path}",
             why=f"{error}",
             fix="name a .safetensors file; a pickle you trust becomes one by safetensors.torch.save_file",
         ) from error
+    return state
 
 
 def put_weights(
