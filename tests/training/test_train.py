@@ -213,6 +213,7 @@ def test_resuming_with_other_settings_is_an_error(dataset: Dataset, recipe: Reci
         make_optimizer(network, recipe),
         history=[HistoryRow(1, 1, 1e-3, 0.7, 0.5, None, None, 1.0)],
         run={"recipe": "another", "split": "another", "precision": "no"},
+        others={},
     )
 
     with pytest.raises(ModelError, match="its recipe was another"):

@@ -13,6 +13,7 @@ Start at `assess`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from leuknet.data.overlap import HashedCell, find_overlap
@@ -99,17 +100,9 @@ def assess(
 
 def describe_data(dataset: Dataset) -> DataCard:
     """Return what a data set says of itself and what its reader noticed."""
-    return DataCard(
-        name=dataset.name,
-        version=dataset.version,
-        licence=dataset.licence,
-        url=dataset.url,
-        simulated=dataset.simulated,
-        class_names=dataset.class_names,
-        canvas_px=dataset.canvas_px,
-        parts=summarise_parts(dataset.cells),
-        findings=dataset.findings,
-    )
+    parts = summarise_parts(dataset.cells)
+    said = {part.name: getattr(dataset, part.name) for part in fields(DataCard) if part.name != "parts"}
+    return DataCard(parts=parts, **said)
 
 
 def _find_cells(dataset: Dataset, contents: Sequence[str]) -> list[CellImage]:

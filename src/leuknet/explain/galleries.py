@@ -121,7 +121,7 @@ def draw_sheet(
         labels=None,
         probabilities=np.array([prediction.probability for prediction in predictions], dtype=np.float64),
         threshold=card.threshold,
-        undecided=None if card.calibration is None else card.calibration.undecided,
+        undecided=card.undecided,
         class_names=card.class_names,
         title=title,
         caption=legend(methods, class_names=card.class_names) + (_OF_SIMULATION if card.simulated else ""),

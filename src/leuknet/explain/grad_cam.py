@@ -83,12 +83,10 @@ def log_odds(predictor: TorchPredictor) -> Callable[[Tensor], Tensor]:
 
     Where the recipe takes the mean over turns of the image, it is that of the image as it lies.
     """
-    calibration = predictor.card.calibration
-    temperature = 1.0 if calibration is None else calibration.temperature
 
     def compute(batch: Tensor) -> Tensor:
         logits: Tensor = predictor.network(batch)
-        return (logits[:, 1] - logits[:, 0]) / temperature
+        return (logits[:, 1] - logits[:, 0]) / predictor.card.temperature
 
     return compute
 

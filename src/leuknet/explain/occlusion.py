@@ -94,7 +94,6 @@ def _falls(
     predictor: FolderPredictor, image: Pixels, squares: list[tuple[slice, slice]]
 ) -> NDArray[np.float64]:
     """Return the sum of what the squares over each pixel take away: (S, S)."""
-    temperature = 1.0 if predictor.card.calibration is None else predictor.card.calibration.temperature
     (whole,), _ = predictor.run(image[None])
     total = np.zeros(image.shape[:2])
     changing = [square for square in squares if image[square].any()]
@@ -104,7 +103,7 @@ def _falls(
         for copy, square in zip(occluded, batch, strict=True):
             copy[square] = 0
         for square, log_odds in zip(batch, predictor.run(occluded)[0], strict=True):
-            total[square] += (whole - log_odds) / temperature
+            total[square] += (whole - log_odds) / predictor.card.temperature
     return total
 
 

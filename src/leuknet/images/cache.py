@@ -247,7 +247,9 @@ def _read_through(file: _File, cells: Sequence[CellImage], kind: RowKind, *, pro
                 f"{file.path} was cut off or damaged: the images concerned are read anew", stacklevel=4
             )
         if lacking:
-            _check_room(file.path.parent, len(lacking) * kind.row_bytes)
+            folder = file.path.parent
+            if shutil.disk_usage(folder).free - len(lacking) * kind.row_bytes < LEFT_FREE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
             unreadable = _fill(file, lacking, kind, n_all=len(cells), progress=progress)
             clear_cache(keep_bytes=MAX_BYTES, but=file.path)
     finally:
@@ -281,11 +283,6 @@ def _fill(
         file.path.unlink(missing_ok=True)  # gives its space back to those that need it more
         raise
     return unreadable
-
-
-def _check_room(folder: Path, n_bytes: int) -> None:
-    if shutil.disk_usage(folder).free - n_bytes < LEFT_FREE_BYTES:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _find_change(cell: CellImage) -> UnreadableImageError | None:

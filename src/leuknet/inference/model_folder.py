@@ -133,9 +133,8 @@ class FolderPredictor(ABC):
                 why=f"the network takes {height}x{width} pixels, not {inputs.shape[1]}x{inputs.shape[2]}",
                 fix="call .predict(pixels), which resizes",
             )
-        temperature = 1.0 if self.card.calibration is None else self.card.calibration.temperature
         log_odds, features = mean_over_turns(self.run, inputs, self.card.recipe.rotations)
-        return np.asarray(expit(log_odds / temperature)), features
+        return np.asarray(expit(log_odds / self.card.temperature)), features
 
 
 def mean_over_turns(

@@ -162,7 +162,6 @@ def _score_batch(
         if reference is not None:
             reasons = reference.check(features, np.array([measures for _, measures in readable]))
         scores = zip(probabilities.tolist(), reasons, features, strict=True)
-    calibration = predictor.card.calibration
     for given in batch:
         probability, unfamiliar, row = (None, (), None) if given.pixels is None else next(scores)
         prediction = Prediction(
@@ -173,7 +172,7 @@ def _score_batch(
             subject=subject_of(PurePath(given.name).name),
             warnings=tuple(dict.fromkeys((*given.warnings, *unfamiliar))),
             error=given.error,
-            undecided=None if calibration is None else calibration.undecided,
+            undecided=predictor.card.undecided,
         )
         yield prediction, row
 

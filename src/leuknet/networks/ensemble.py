@@ -70,8 +70,7 @@ def join(predictors: Sequence[TorchPredictor]) -> Ensemble:
     together = Ensemble([predictor.network.cpu() for predictor in predictors])
     weights, bias = [], torch.zeros(2)
     for predictor, head in zip(predictors, heads, strict=True):
-        calibration = predictor.card.calibration
-        share = len(predictors) * (1.0 if calibration is None else calibration.temperature)
+        share = len(predictors) * predictor.card.temperature
         weights.append(head.weight.cpu() / share)
         bias += head.bias.cpu() / share
     together.head.weight.copy_(torch.cat(weights, dim=1))

@@ -46,8 +46,7 @@ def write_graph(network: LeukNet, card: ModelCard, folder: Path) -> None:
 
     The same weights give the same bytes.
     """
-    temperature = 1.0 if card.calibration is None else card.calibration.temperature
-    model = build_graph(network, card.recipe.image_size_px, temperature=temperature)
+    model = build_graph(network, card.recipe.image_size_px, temperature=card.temperature)
     stored = (folder / WEIGHTS).read_bytes()
     n_header = int.from_bytes(stored[:8], "little")
     places = json.loads(stored[8 : 8 + n_header])

@@ -166,8 +166,7 @@ def _graph_of(model: TorchPredictor) -> ModelProto:
             "nothing",
             fix="use `leuknet predict`, or train with --set rotations=1",
         )
-    temperature = 1.0 if card.calibration is None else card.calibration.temperature
-    graph = build_graph(_network(model), card.recipe.image_size_px, temperature=temperature)
+    graph = build_graph(_network(model), card.recipe.image_size_px, temperature=card.temperature)
     helper.set_model_props(graph, _metadata(model))
     return graph
 

@@ -5,8 +5,9 @@ Start at `examine_smear`; `leuknet.smears.extract` is its counterpart where no m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -26,7 +27,15 @@ from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import IMAGE_SUFFIXES
 from leuknet.report.pdf import check_printer, write_page
 from leuknet.report.render import encoded
-from leuknet.smears.smear import Outcome, Shift, SmearCell, count_outcomes, measure_shift, score_smear
+from leuknet.smears.smear import (
+    Outcome,
+    SeenCell,
+    Shift,
+    SmearCell,
+    count_outcomes,
+    measure_shift,
+    score_smear,
+)
 from leuknet.smears.smear_files import write_cells, write_outlines
 from leuknet.smears.smear_page import SmearContent, draw_smear_gallery, draw_smear_overlay, smear_html
 from leuknet.types import FieldScale, FoundCell, Interval, ModelCard
@@ -138,36 +147,25 @@ def examine_smear(
     """
     if pdf:
         check_printer()
+    card, reference = predictor.card, predictor.reference
     with open_field(image) as field:
         scale = scale_of(field, stated=how.scale, red_cell_px=how.red_cell_px)
         found, reviewed = _find(field, scale, how, outlines=outlines, progress=progress)
-
-        def score(found: Iterable[FoundCell], stain: Stain | None) -> list[SmearCell]:
-            seen = score_smear(
-                found,
-                predictor,
-                path=str(image),
-                scale=scale,
-                model_um=model_um,
-                stain=stain,
-                subject=subject,
-            )
-            bar = tqdm(seen, desc="scoring cells", unit="cell", disable=not progress)
-            cells = (replace(scored.cell, reviewed=reviewed.get(scored.cell.id)) for scored in bar)
-            return sorted(cells, key=lambda cell: (cell.row_px, cell.column_px))
-
+        score = partial(
+            score_smear, predictor=predictor, path=str(image), scale=scale, model_um=model_um, subject=subject
+        )
         unnormalised = None
         if stain is not None:
             found = list(found)  # they are scored twice
-            plain = score(found, None)
-            unnormalised = measure_shift(plain, predictor.reference) if plain else None
-        cells = score(found, stain)
+            plain = _sorted(score(found), reviewed, progress=progress)
+            unnormalised = measure_shift(plain, reference) if plain else None
+        cells = _sorted(score(found, stain=stain), reviewed, progress=progress)
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / table, folder / "outlines.geojson"]
-        write_cells(cells, files[0], card=predictor.card)
-        write_outlines(cells, files[1], card=predictor.card)
+        write_cells(cells, files[0], card=card)
+        write_outlines(cells, files[1], card=card)
         if not cells:
-            return Examination(scale, predictor.card, (), {}, None, tuple(files))
+            return Examination(scale, card, (), {}, None, tuple(files))
         content = SmearContent(
             name=image.name,
             height_px=field.height_px,
@@ -176,27 +174,36 @@ def examine_smear(
             overview=field.overview(OVERVIEW_PX),
             cells=cells,
             crop_of=lambda cell: surroundings(field, cell.box),
-            shift=measure_shift(cells, predictor.reference),
+            shift=measure_shift(cells, reference),
             unnormalised=unnormalised,
             stain_method=None if stain is None else stain.method,
             finder=how.finder if outlines is None else f"a person, in {outlines.name}",
-            card=predictor.card,
+            card=card,
             model_id=predictor.model_id,
-            model_um=predictor.card.microns_per_pixel if model_um is None else model_um,
+            model_um=card.microns_per_pixel if model_um is None else model_um,
             simulated=is_simulated(image),
             command=command,
             notes=field.warnings,
         )
-        files += write_page(encoded(smear_html(content)), folder / "report", pdf=pdf)
-        for name, figure in (
-            ("overlay.png", draw_smear_overlay(content)),
-            ("gallery.png", draw_smear_gallery(content, at_most=GALLERY_FILE_CELLS)),
-        ):
-            save_png(figure, folder / name)
-            files.append(folder / name)
-    return Examination(
-        scale, predictor.card, tuple(cells), count_outcomes(cells), content.shift, tuple(files)
-    )
+        files += _write_page(content, folder, pdf=pdf)
+    return Examination(scale, card, tuple(cells), count_outcomes(cells), content.shift, tuple(files))
+
+
+def _sorted(
+    seen: Iterable[SeenCell], reviewed: Mapping[str, str | None], *, progress: bool
+) -> list[SmearCell]:
+    """Return cells from top to bottom, each with the class that a person gave it."""
+    bar = tqdm(seen, desc="scoring cells", unit="cell", disable=not progress)
+    cells = (replace(scored.cell, reviewed=reviewed.get(scored.cell.id)) for scored in bar)
+    return sorted(cells, key=lambda cell: (cell.row_px, cell.column_px))
+
+
+def _write_page(content: SmearContent, folder: Path, *, pdf: bool) -> list[Path]:
+    pages = write_page(encoded(smear_html(content)), folder / "report", pdf=pdf)
+    overlay, gallery = folder / "overlay.png", folder / "gallery.png"
+    save_png(draw_smear_overlay(content), overlay)
+    save_png(draw_smear_gallery(content, at_most=GALLERY_FILE_CELLS), gallery)
+    return [*pages, overlay, gallery]
 
 
 def find_fields(inputs: Iterable[Path]) -> list[Path]:

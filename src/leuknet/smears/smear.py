@@ -57,6 +57,7 @@ NOT_VALIDATED = (
     "validated on raw smears: outcomes are hypotheses for an expert to check."
 )
 
+_AS_FOUND = ("id", "box", "row_px", "column_px", "area_um2", "nucleus_um2", "sharpness", "flags")
 _CLIPPED = "larger than the model's canvas: its rim is cut off"
 
 
@@ -213,16 +214,9 @@ def _seen(
     if features is None:  # a crop that lies in memory can be read
         raise RuntimeError(f"no score of a crop: {prediction.error}")
     scored = SmearCell(
-        id=cell.id,
-        box=cell.box,
-        row_px=cell.row_px,
-        column_px=cell.column_px,
+        **{name: getattr(cell, name) for name in _AS_FOUND},
         outline=outline_of(cell.mask, cell.box),
         nucleus=outline_of(cell.nucleus, cell.box),
-        area_um2=cell.area_um2,
-        nucleus_um2=cell.nucleus_um2,
-        sharpness=cell.sharpness,
-        flags=cell.flags,
         prediction=prediction if subject is None else replace(prediction, subject=subject),
         measures=measure(crop),
     )

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -38,7 +37,7 @@ def write_checkpoint(
     *,
     history: list[HistoryRow],
     run: dict[str, str],
-    others: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
+    others: Mapping[str, Mapping[str, Tensor]],
 ) -> None:
     """Write the state after the last iteration of `history`.
 

@@ -128,6 +128,16 @@ class ModelCard:
         """What the model is shown of an image."""
         return self.recipe.input_form(self.canvas_px)
 
+    @property
+    def temperature(self) -> float:
+        """What the network's log odds are divided by: that of the calibration, or 1."""
+        return 1.0 if self.calibration is None else self.calibration.temperature
+
+    @property
+    def undecided(self) -> tuple[float, float] | None:
+        """That of the calibration, None without one."""
+        return None if self.calibration is None else self.calibration.undecided
+
 
 class Predictor(Protocol):
     """What scores pixels, whatever computes it."""
