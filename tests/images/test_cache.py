@@ -24,7 +24,7 @@ import pytest
 from leuknet.data import open_dataset
 from leuknet.images import cache, inputs, survey
 from leuknet.images.cache import clear_cache, list_cache
-from leuknet.images.inputs import Cached, cached_inputs
+from leuknet.images.inputs import MappedInputs, cached_inputs
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.images.transform import LoadedInputs, load_inputs
 from leuknet.types import CellImage, Dataset, InputForm, Pixels
@@ -48,7 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def read(dataset: Dataset, cells: Sequence[CellImage] | None = None, *, side: int = 32) -> Cached:
+def read(dataset: Dataset, cells: Sequence[CellImage] | None = None, *, side: int = 32) -> MappedInputs:
     form = InputForm(dataset.canvas_px, side)
     return cached_inputs(
         dataset.cells if cells is None else cells, form, pool=dataset.cells, root=dataset.root
@@ -79,16 +79,16 @@ def test_the_second_reading_decodes_nothing_and_gives_the_same_pixels(
     refuse_decoding(monkeypatch)
     second = read(dataset, dataset.cells[::-2])
 
-    assert (first.inputs[:] == decoded(dataset)).all()
-    assert (second.inputs[:] == decoded(dataset, dataset.cells[::-2])).all()
+    assert (first[:] == decoded(dataset)).all()
+    assert (second[:] == decoded(dataset, dataset.cells[::-2])).all()
     assert second.cells == dataset.cells[::-2]
-    assert (second.inputs[3] == first.inputs[:][::-2][3]).all()
-    assert len(list(second.inputs)) == len(second.inputs) == second.inputs.shape[0]
+    assert (second[3] == first[:][::-2][3]).all()
+    assert len(list(second)) == len(second) == second.shape[0]
 
 
 def test_other_sizes_and_versions_are_other_files(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read(dataset).inputs.shape[1:] == (32, 32, 3)
-    assert (read(dataset, side=24).inputs[:] == decoded(dataset, side=24)).all()
+    assert read(dataset).shape[1:] == (32, 32, 3)
+    assert (read(dataset, side=24)[:] == decoded(dataset, side=24)).all()
     assert len(list_cache()) == 2
     monkeypatch.setattr(inputs, "TRANSFORM_VERSION", 99)
     read(dataset)
@@ -100,7 +100,7 @@ def test_each_canvas_has_its_own_pixels(dataset: Dataset) -> None:
     for canvas_px in (450, 300, None):
         asked = replace(dataset, canvas_px=canvas_px)
         for _ in range(2):
-            assert (read(asked).inputs[:] == decoded(asked)).all()
+            assert (read(asked)[:] == decoded(asked)).all()
     assert (decoded(replace(dataset, canvas_px=300)) != decoded(dataset)).any()
 
 
@@ -115,7 +115,7 @@ def test_a_file_of_another_form_is_never_taken(dataset: Dataset, folder: Path) -
     assert list(others) == [part.name for part in fields(InputForm)], "each part of the form has its turn"
 
     for form in (plain, *others.values()):
-        found = cached_inputs(dataset.cells, form, pool=dataset.cells, root=dataset.root).inputs[:]
+        found = cached_inputs(dataset.cells, form, pool=dataset.cells, root=dataset.root)[:]
         assert (found == load_inputs(dataset.cells, form, root=dataset.root).inputs).all()
 
     assert len(list(folder.iterdir())) == 4
@@ -134,8 +134,8 @@ def test_a_file_keeps_its_name(monkeypatch: pytest.MonkeyPatch, folder: Path, da
 
 
 def test_no_cells_are_no_error(dataset: Dataset) -> None:
-    assert len(read(replace(dataset, cells=())).inputs) == 0
-    assert len(read(dataset, ()).inputs) == 0
+    assert len(read(replace(dataset, cells=()))) == 0
+    assert len(read(dataset, ())) == 0
     assert look(dataset, ()).measures.shape == (0, 8)
 
 
@@ -190,7 +190,7 @@ def test_a_changed_image_is_read_anew(dataset: Dataset, tmp_path: Path) -> None:
 
     after = open_dataset(root)
 
-    assert (read(after).inputs[0] == decoded(after)[1]).all()
+    assert (read(after)[0] == decoded(after)[1]).all()
 
 
 def test_an_image_that_changes_under_our_hands_is_not_kept(dataset: Dataset, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_copy_is_served_where_its_twin_has_changed(dataset: Dataset, tmp_path:
     found = read(opened, opened.cells[:2])
 
     assert found.cells == (opened.cells[1],)
-    assert (found.inputs[0] == decoded(dataset)[0]).all()
+    assert (found[0] == decoded(dataset)[0]).all()
 
 
 def test_a_broken_image_is_reported_and_the_others_are_kept(dataset: Dataset, tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_broken_image_is_reported_and_the_others_are_kept(dataset: Dataset, tm
         assert [cell.path for cell, _ in found.unreadable] == [
             cell.path for cell in opened.cells if cell.path == broken
         ]
-        assert (found.inputs[:] == decoded(opened)).all()
+        assert (found[:] == decoded(opened)).all()
 
 
 BUILD = (
@@ -274,7 +274,7 @@ def test_builders_that_are_killed_leave_a_cache_that_can_be_trusted(dataset: Dat
         builder.wait()
     assert 15 <= _filled(folder) < len(dataset.cells)
 
-    assert (read(dataset).inputs[:] == decoded(dataset)).all()
+    assert (read(dataset)[:] == decoded(dataset)).all()
     assert _filled(folder) == len(dataset.cells)
 
 
@@ -293,7 +293,7 @@ def test_two_builders_at_once_make_one_good_file(dataset: Dataset) -> None:
     assert [builder.wait() for builder in builders] == [0, 0]
 
     assert len(list_cache()) == 1
-    assert (read(dataset).inputs[:] == decoded(dataset)).all()
+    assert (read(dataset)[:] == decoded(dataset)).all()
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "nonsense", "index without rows"])
@@ -313,8 +313,8 @@ def test_a_damaged_file_is_mended_with_a_warning_and_never_served(dataset: Datas
 
     with pytest.warns(UserWarning, match="cut off or damaged"):
         found = read(dataset)
-    assert (found.inputs[:] == decoded(dataset)).all()
-    assert (read(dataset).inputs[:] == decoded(dataset)).all()  # mended: no second warning
+    assert (found[:] == decoded(dataset)).all()
+    assert (read(dataset)[:] == decoded(dataset)).all()  # mended: no second warning
 
 
 def test_a_good_file_under_a_wrong_name_is_never_served(dataset: Dataset) -> None:
@@ -328,7 +328,7 @@ def test_a_good_file_under_a_wrong_name_is_never_served(dataset: Dataset) -> Non
 
     with pytest.warns(UserWarning, match="cut off or damaged"):
         found = read(sides[1])
-    assert (found.inputs[:] == decoded(sides[1])).all()
+    assert (found[:] == decoded(sides[1])).all()
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_a_full_or_read_only_disk_is_a_warning_and_all_images_are_there(
         patch.setattr(os, call, refuse)
         with pytest.warns(UserWarning, match=f"{os.strerror(number)}.*LEUKNET_CACHE"):
             found = read(dataset)
-    assert (found.inputs[:] == decoded(dataset)).all()
+    assert (found[:] == decoded(dataset)).all()
     assert found.cells == dataset.cells
 
 
@@ -374,7 +374,7 @@ def test_nothing_is_kept_that_leaves_no_room_for_checkpoints(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.warns(UserWarning, match="No space left"):
         found = read(dataset)
-    assert (found.inputs[:] == decoded(dataset)).all()
+    assert (found[:] == decoded(dataset)).all()
     assert sum(taken for _, taken in list_cache()) < size
 
     usage = usage._replace(free=usage.free + 1)
@@ -387,7 +387,7 @@ def test_a_folder_that_cannot_be_made_is_a_warning(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file" / "cache"))
     with pytest.warns(UserWarning, match="prepared images are not kept"):
-        assert len(read(dataset).inputs) == len(dataset.cells)
+        assert len(read(dataset)) == len(dataset.cells)
 
 
 def test_the_files_used_longest_ago_make_room(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,8 +400,8 @@ def test_the_files_used_longest_ago_make_room(dataset: Dataset, monkeypatch: pyt
 
     assert not first.exists()
     assert second.exists()
-    assert (old.inputs[:] == decoded(dataset, side=30)).all()  # who has it open can go on
-    assert len(middle.inputs) == len(dataset.cells)
+    assert (old[:] == decoded(dataset, side=30)).all()  # who has it open can go on
+    assert len(middle) == len(dataset.cells)
 
 
 def test_a_file_that_is_read_counts_as_used(dataset: Dataset) -> None:
@@ -417,7 +417,7 @@ def test_the_file_in_hand_stays_however_large(dataset: Dataset, monkeypatch: pyt
     monkeypatch.setattr(cache, "MAX_BYTES", 0)
     read(dataset)
     refuse_decoding(monkeypatch)
-    assert len(read(dataset).inputs) == len(dataset.cells)
+    assert len(read(dataset)) == len(dataset.cells)
 
 
 def test_the_command_shows_and_clears(dataset: Dataset, folder: Path) -> None:

@@ -112,6 +112,7 @@ def score_batch(
     StoppedError
         After Ctrl-C; says what is kept.
     """
+    # Not split further: each step takes what several of the steps before it made.
     started = time.perf_counter()
     _check(sources, out, batch_size=batch_size, chunk_size=chunk_size, workers=workers)
     # Workers may stand in another folder.

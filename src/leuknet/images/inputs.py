@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from leuknet.images.cache import ReadRows, RowKind, Unreadable, cached_rows
+from leuknet.images.cache import ReadRows, RowKind, Rows, cached_rows
 from leuknet.images.transform import TRANSFORM_VERSION, load_inputs
 from leuknet.types import CellImage, InputForm, Pixels
 
 
 class MappedInputs:
-    """Network inputs in a file, as an array (N, S, S, 3) uint8 that is read where it is indexed."""
+    """Network inputs in a file, as an array (N, S, S, 3) uint8 that is read where it is indexed.
 
-    def __init__(self, rows: Pixels, places: NDArray[np.int64]) -> None:
-        self._rows, self._places = rows, places
-        self.shape = (len(places), *rows.shape[1:])
+    Attributes
+    ----------
+    shape
+        (N, S, S, 3): one input for each entry of `cells`.
+    cells, unreadable
+        As for `leuknet.images.cache.Rows`.
+    """
+
+    def __init__(self, found: Rows, form: InputForm) -> None:
+        self._rows, self._places = found.rows.reshape(-1, *form.shape), found.places
+        self.shape = (len(found.places), *form.shape)
+        self.cells, self.unreadable = found.cells, found.unreadable
 
     def __len__(self) -> int:
         return len(self._places)
@@ -34,23 +43,6 @@ class MappedInputs:
         return (self[index] for index in range(len(self)))
 
 
-@dataclass(frozen=True)
-class Cached:
-    """Inputs of cells, and those that could not be read.
-
-    Attributes
-    ----------
-    inputs
-        (N, S, S, 3) uint8, one per entry of `cells`.
-    cells, unreadable
-        As for `leuknet.images.cache.Rows`.
-    """
-
-    inputs: MappedInputs
-    cells: tuple[CellImage, ...]
-    unreadable: Unreadable
-
-
 def cached_inputs(
     cells: Sequence[CellImage],
     form: InputForm,
@@ -58,7 +50,7 @@ def cached_inputs(
     pool: Sequence[CellImage],
     root: Path | None,
     progress: bool = False,
-) -> Cached:
+) -> MappedInputs:
     """Read and prepare the images of cells, from the cache where they are in it.
 
     What `load_inputs` finds odd about an image is not kept; `leuknet data verify` tells it.
@@ -85,6 +77,4 @@ def cached_inputs(
     row_bytes = math.prod(form.shape)
     decides = ("inputs", *astuple(form), TRANSFORM_VERSION, PIL.__version__)  # every part of the form
     kind = RowKind("reading images", decides, row_bytes, read)
-    found = cached_rows(cells, pool=pool, kind=kind, progress=progress)
-    images = found.rows.reshape(-1, *form.shape)
-    return Cached(MappedInputs(images, found.places), found.cells, found.unreadable)
+    return MappedInputs(cached_rows(cells, pool=pool, kind=kind, progress=progress), form)

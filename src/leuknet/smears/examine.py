@@ -145,6 +145,7 @@ def examine_smear(
     UnreadableImageError, SettingError, ModelError, DataError, MissingExtraError
         As the parts do; nothing is written then.
     """
+    # Not split further: each step takes what several of the steps before it made.
     if pdf:
         check_printer()
     card, reference = predictor.card, predictor.reference

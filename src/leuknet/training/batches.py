@@ -72,7 +72,7 @@ def _read_inputs(
             why=f"the first is {cell.id!r}: {error.why}",
             fix="run `leuknet data verify` on the folder, then mend or remove what it lists",
         )
-    return loaded.inputs
+    return loaded
 
 
 class LabelledInputs(torch.utils.data.Dataset[Item]):

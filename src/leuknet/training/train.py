@@ -115,6 +115,7 @@ def train(
     StoppedError
         After Ctrl-C, once the running iteration is kept.
     """
+    # Not split further: each step takes what several of the steps before it made.
     out = Path(out)
     accelerator = Accelerator(
         mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True)
