@@ -31,7 +31,7 @@ import textwrap
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -104,8 +104,8 @@ class Trial:
         original = f"{mutant.rpartition('__mutmut_')[0]}__mutmut_orig"
         lines = self.mutated.code.splitlines()
         spans = [self.mutated.line_span_by_function_name[key] for key in (original, mutant)]
-        texts = (lines[span.start : span.end] for span in spans)  # without the line that has the name
-        return "\n".join([name, *list(difflib.unified_diff(*texts, lineterm="", n=1))[2:]])
+        before, after = (lines[span.start : span.end] for span in spans)  # without the line that has the name
+        return "\n".join([name, *list(difflib.unified_diff(before, after, lineterm="", n=1))[2:]])
 
     def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
         """Let the module be imported with its mutants, as a finder of `sys.meta_path`."""
@@ -125,7 +125,7 @@ class Trial:
             own = sorted(reached[mangled_name_from_mutant_name(name)])
             items = [session.items[number] for _, number in own]
             limit_s = _LONGEST_S + 10 * sum(took_s for took_s, _ in own)
-            passed = _in_fork(lambda items=items, name=name: self._run(items, name), limit_s)
+            passed = _in_fork(partial(self._run, items, name), limit_s)
             self.ends[name] = "lived" if passed else "caught"
             self._kept.write_text(json.dumps({"key": self._key, "ends": self.ends}, indent=1), "utf-8")
         return True
@@ -140,7 +140,7 @@ class Trial:
                 state()._stats.clear()
                 started = time.process_time()
                 if not self._run([item], "stats"):
-                    sys.__stderr__.write(f"{item.nodeid} fails without a fault\n")
+                    print(f"{item.nodeid} fails without a fault", file=sys.__stderr__)
                     return False
                 for function in state()._stats:
                     reached[function].append((time.process_time() - started, number))
@@ -233,7 +233,7 @@ def try_module(module: str, tests: Sequence[str], *, repository: Path, folder: P
     os.chdir(repository)
     sys.path.insert(0, str(repository / "src"))
     trial = Trial(Path(f"src/leuknet/{module}.py"), f"leuknet.{module.replace('/', '.')}", folder)
-    sys.meta_path.insert(0, trial)  # type: ignore[arg-type]  # only this method of a finder is asked for
+    sys.meta_path.insert(0, trial)  # only this method of a finder is asked for
     quiet = [
         "-o",
         "addopts=",

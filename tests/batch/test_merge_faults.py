@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leuknet.batch import merge
 from leuknet.batch.merge import Merged, merge_parts
 from leuknet.batch.parts import TABLE_COLUMNS
 from leuknet.inference.prediction_table import NUMBERS
@@ -140,10 +139,10 @@ def test_a_merge_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     other = write_parts(tmp_path / "parts", [[("c", HASHES[1], 0.25)]])
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(merge._CsvTable, "write", fail)
+    monkeypatch.setattr(pl.DataFrame, "iter_rows", fail)
     with pytest.raises(OSError, match="the disk is full"):
         merge_parts(other, tmp_path / "t.csv", lines=1)
 
