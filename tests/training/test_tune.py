@@ -125,7 +125,7 @@ def test_a_search_that_was_killed_does_the_same_try_again(
         [sys.executable, "-c", script, str(simulated_fold), json.dumps(asdict(slow)), str(out)],
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not list(out.glob("runs/*/0/history.csv")):
         assert process.poll() is None, "the search ended before it could be killed"
         assert time.monotonic() < deadline
