@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import leuknet
 import results
 from leuknet.cli import app
 from leuknet.data import DATASETS
@@ -56,6 +58,20 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_examples_in_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    failed, tried = doctest.testfile(str(DOCS / "python.md"), module_relative=False)
+
+    assert (failed, tried > 25) == (0, True)
+
+
+def test_every_public_name_has_an_example() -> None:
+    page = (DOCS / "python.md").read_text(encoding="utf-8")
+
+    assert [name for name in leuknet.__all__ if f"leuknet.{name}" not in page] == ["__version__"]
 
 
 def test_every_data_set_has_a_heading() -> None:

@@ -101,7 +101,7 @@ EXTRAS = {
     "accelerate": "train",
     "captum": "train",
     "filelock": "train",
-    "huggingface_hub": "train",
+    "huggingface_hub": "hub",
     "onnx": "train",
     "optuna": "train",
     "tensorboard": "train",

@@ -666,6 +666,8 @@ def test_classes_of_a_users_folder_go_through_training_to_judging_and_scoring(tm
         *(*TINY, "--set", "parts=[]", "--set", "batch_size=4"),
     )
     assert ended.status == 0, ended.err
+    words = f"leuknet evaluate {model} --data {root} --classes other,lymphocyte\n"
+    assert ended.out.endswith(words)  # what is recommended opens the same data
     # Without --classes the model's own names are taken.
     assert run_cli("evaluate", model, *data, "--out", tmp_path / "results").status == 0
     evaluation = read_evaluation(tmp_path / "results" / "evaluation.json")

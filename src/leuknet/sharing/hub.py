@@ -33,7 +33,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(
         "cannot reach the Hugging Face hub",
         why="huggingface_hub is not installed",
-        fix="pip install huggingface-hub",
+        fix="pip install 'leuknet[hub]'",
     ) from error
 
 _UNFINISHED = ".cache"
