@@ -71,8 +71,12 @@ def command(*words: str | Path) -> str:
     return shlex.join(["leuknet", *map(str, words)])
 
 
+class OptionGroup:
+    """Options that several commands share; `expanded` turns each field of a subclass into an option."""
+
+
 @dataclass(frozen=True)
-class DatasetOptions:
+class DatasetOptions(OptionGroup):
     """How the data set in a folder is to be read: four options of each command that opens one."""
 
     dataset: Annotated[
@@ -137,7 +141,7 @@ class DatasetOptions:
 
 
 @dataclass(frozen=True)
-class RoundOptions:
+class RoundOptions(OptionGroup):
     """Which round of which protocol divides the cells."""
 
     protocol: Annotated[
@@ -176,10 +180,10 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
     Typer then sees the fields in the signature, in the place of the parameter that the group annotates; the
     command gets the group.
     """
-    groups: dict[str, type[DatasetOptions | RoundOptions]] = {}
+    groups: dict[str, type[Any]] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        if parameter.annotation in (DatasetOptions, RoundOptions):
+        if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, OptionGroup):
             groups[parameter.name] = parameter.annotation
             parameters += inspect.signature(parameter.annotation, eval_str=True).parameters.values()
         else:
@@ -226,3 +230,25 @@ RoomUrl = Annotated[
         "file in the folder LEUKNET_DATA or the user's data folder].",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class RoomOptions(OptionGroup):
+    """Where a reading room keeps its files and its database."""
+
+    data: RoomFolder = None
+    url: RoomUrl = None
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        from leuknet.store.database import data_folder
+
+        return self.data or data_folder()
+
+    @property
+    def address(self) -> str:
+        """The database's address, with its password."""
+        from leuknet.store.database import resolve_url
+
+        return resolve_url(self.url, folder=self.data).render_as_string(hide_password=False)

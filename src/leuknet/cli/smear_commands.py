@@ -4,47 +4,73 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leuknet.cli import options
 from leuknet.cli.printing import RESEARCH_ONLY, print_table, warn_of_simulation
 from leuknet.errors import LeukNetError
 
 if TYPE_CHECKING:
     from leuknet.fields.normalise import Stain
-    from leuknet.smears.examine import Examination
+    from leuknet.smears.examine import Examination, HowToFind
     from leuknet.types import FoundCell
 
-Scale = Annotated[
-    float | None,
-    typer.Option("--scale", metavar="UM", help="µm per pixel of the image, if its file does not state it."),
-]
-RedCell = Annotated[
-    float | None,
-    typer.Option(
-        "--red-cell", metavar="PX", help="Diameter of a usual red cell in pixels: it measures 7.5 µm."
-    ),
-]
-FinderName = Annotated[
-    str, typer.Option("--finder", metavar="NAME", help="stain; or cellpose or stardist if installed.")
-]
-Tile = Annotated[
-    int, typer.Option("--tile", metavar="PX", min=64, help="Side of a tile: less takes less memory.")
-]
-Normalise = Annotated[
-    str | None,
-    typer.Option(
-        "--normalise", metavar="METHOD", help="Change the stain: macenko or reinhard; see --target."
-    ),
-]
-Target = Annotated[
-    list[Path] | None,
-    typer.Option("--target", metavar="IMAGE", help="A cell on black whose stain is wanted; repeatable."),
-]
+
+@dataclass(frozen=True)
+class FindingOptions(options.OptionGroup):
+    """How leukocytes are found, and which stain they are given."""
+
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            "--scale", metavar="UM", help="µm per pixel of the image, if its file does not state it."
+        ),
+    ] = None
+    red_cell: Annotated[
+        float | None,
+        typer.Option(
+            "--red-cell", metavar="PX", help="Diameter of a usual red cell in pixels: it measures 7.5 µm."
+        ),
+    ] = None
+    finder: Annotated[
+        str, typer.Option("--finder", metavar="NAME", help="stain; or cellpose or stardist if installed.")
+    ] = "stain"
+    tile: Annotated[
+        int, typer.Option("--tile", metavar="PX", min=64, help="Side of a tile: less takes less memory.")
+    ] = 4096
+    normalise: Annotated[
+        str | None,
+        typer.Option(
+            "--normalise", metavar="METHOD", help="Change the stain: macenko or reinhard; see --target."
+        ),
+    ] = None
+    target: Annotated[
+        list[Path] | None,
+        typer.Option("--target", metavar="IMAGE", help="A cell on black whose stain is wanted; repeatable."),
+    ] = None
+
+    @property
+    def how(self) -> HowToFind:
+        """How cells are found."""
+        from leuknet.smears.examine import HowToFind
+
+        return HowToFind(self.scale, self.red_cell, self.finder, self.tile)
+
+    @property
+    def stain(self) -> Stain | None:
+        """The stain that is wanted, learnt from its images; None to change nothing."""
+        from leuknet.smears.examine import read_target
+
+        if self.normalise is None and not self.target:
+            return None
+        return read_target(self.normalise or "none", self.target or [])
 
 
+@options.expanded
 def cells(
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGE...", help="Fields or slides of one scale; or folders.")
@@ -52,8 +78,8 @@ def cells(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes.")] = Path(
         "cells"
     ),
-    scale: Scale = None,
-    red_cell: RedCell = None,
+    *,
+    finding: FindingOptions,
     crop_scale: Annotated[
         float | None,
         typer.Option("--crop-scale", metavar="UM", help="µm per pixel of the crops [as the image]."),
@@ -61,10 +87,6 @@ def cells(
     canvas: Annotated[
         int, typer.Option("--canvas", metavar="PX", min=16, help="Side of the black square of a crop.")
     ] = 450,
-    finder: FinderName = "stain",
-    tile: Tile = 4096,
-    normalise: Normalise = None,
-    target: Target = None,
     crops: Annotated[bool, typer.Option("--crops/--no-crops", help="Write each cell as a PNG.")] = True,
 ) -> None:
     """Find the leukocytes of smears and cut them out: table, crops on black, overlay, outlines for QuPath.
@@ -75,12 +97,11 @@ def cells(
     Example: leuknet cells field.jpg --scale 0.07 --out found
     """
     from leuknet.report.blocks import counted
-    from leuknet.smears.examine import HowToFind, find_fields
+    from leuknet.smears.examine import find_fields
     from leuknet.smears.extract import extract_cells
     from leuknet.smears.smear_files import write_found
 
-    stain = _target_stain(normalise, target)
-    how = HowToFind(scale, red_cell, finder, tile)
+    how, stain = finding.how, finding.stain
     found: list[tuple[str, FoundCell]] = []
     failed = 0
     paths = find_fields(images)
@@ -112,6 +133,7 @@ def cells(
         raise typer.Exit(2)
 
 
+@options.expanded
 def smear(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A field or slide.")],
     model: Annotated[
@@ -120,8 +142,8 @@ def smear(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Where everything goes [IMAGE-smear].")
     ] = None,
-    scale: Scale = None,
-    red_cell: RedCell = None,
+    *,
+    finding: FindingOptions,
     model_scale: Annotated[
         float | None,
         typer.Option("--model-scale", metavar="UM", help="µm per pixel of the model, if its card lacks it."),
@@ -135,10 +157,6 @@ def smear(
             "--outlines", metavar="GEOJSON", help="Score the cells outlined in QuPath, not those found here."
         ),
     ] = None,
-    finder: FinderName = "stain",
-    tile: Tile = 4096,
-    normalise: Normalise = None,
-    target: Target = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write cells.parquet, not cells.csv.")] = False,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Print the page as PDF, too.")] = True,
 ) -> None:
@@ -150,16 +168,16 @@ def smear(
     Example: leuknet smear field.png --model runs/paper/model --scale 0.065
     """
     import leuknet
-    from leuknet.smears.examine import HowToFind, examine_smear
+    from leuknet.smears.examine import examine_smear
 
-    stain = _target_stain(normalise, target)
+    stain = finding.stain
     predictor = leuknet.load(model)
     folder = out or image.with_name(f"{image.stem}-smear")
     seen = examine_smear(
         image,
         predictor,
         folder,
-        how=HowToFind(scale, red_cell, finder, tile),
+        how=finding.how,
         model_um=model_scale,
         subject=subject,
         outlines=outlines,
@@ -194,14 +212,6 @@ def _show(seen: Examination) -> None:
     typer.echo(NOT_VALIDATED)
     for reason, number in seen.shift.reasons:
         typer.echo(f"  {number} of {len(seen.cells)} cells: {reason}")
-
-
-def _target_stain(method: str | None, images: list[Path] | None) -> Stain | None:
-    from leuknet.smears.examine import read_target
-
-    if method is None and not images:
-        return None
-    return read_target(method or "none", images or [])
 
 
 def _folders(paths: list[Path], out: Path) -> list[Path]:

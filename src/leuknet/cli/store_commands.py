@@ -18,10 +18,11 @@ _LISTED = 20
 
 
 @app.command()
+@options.expanded
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New, or of earlier backups.")],
-    data: options.RoomFolder = None,
-    url: options.RoomUrl = None,
+    *,
+    room: options.RoomOptions,
     files_only: Annotated[
         bool, typer.Option("--files-only", help="Images and reports, not the database: for PostgreSQL.")
     ] = False,
@@ -38,13 +39,11 @@ def backup(
     require_libraries()
     from leuknet.room.room_backup import back_up_room
     from leuknet.room.room_files import RoomFiles
-    from leuknet.store.database import data_folder, resolve_url
 
-    room = data or data_folder()
-    with open_store(resolve_url(url, folder=data).render_as_string(hide_password=False)) as store:
+    with open_store(room.address) as store:
         done = back_up_room(
             store,
-            RoomFiles(room),
+            RoomFiles(room.folder),
             folder,
             now=datetime.now(UTC),
             files_only=files_only,
@@ -61,10 +60,11 @@ def backup(
 
 
 @app.command()
+@options.expanded
 def restore(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `leuknet store backup` wrote.")],
-    data: options.RoomFolder = None,
-    url: options.RoomUrl = None,
+    *,
+    room: options.RoomOptions,
     database: Annotated[
         Path | None,
         typer.Option(
@@ -84,11 +84,10 @@ def restore(
     require_libraries()
     from leuknet.room.room_backup import restore_room
     from leuknet.room.room_files import RoomFiles
-    from leuknet.store.database import data_folder, resolve_url
 
-    room = data or data_folder()
-    address = resolve_url(url, folder=data).render_as_string(hide_password=False)
-    done = restore_room(folder, RoomFiles(room), address, database=database, progress=sys.stderr.isatty())
+    done = restore_room(
+        folder, RoomFiles(room.folder), room.address, database=database, progress=sys.stderr.isatty()
+    )
     typer.echo(f"restored: {done.database}, {done.log.lines:,} lines of log, {done.copied:,} files")
     typer.echo(f"head: {done.log.head_seq}:{done.log.head_hash}")
     if done.log.broken_at is not None:

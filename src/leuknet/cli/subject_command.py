@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -65,6 +64,7 @@ def subject(
     """
     from leuknet.evaluation.evaluate import read_evaluation
     from leuknet.evaluation.share import subject_shares
+    from leuknet.evaluation.share_table import write_shares
     from leuknet.evaluation.spread import fit_spread
     from leuknet.inference.prediction_table import check_table
     from leuknet.inference.scored_table import read_scored
@@ -89,7 +89,7 @@ def subject(
         typer.echo(f"{kept} in: --leave-out-flagged leaves such cells out")
     _tell_of_spread(shares.spread)
     if out is not None:
-        _write(shares, out)
+        write_shares(shares, out)
         typer.echo(f"written: {out}")
     if figure is not None:
         from leuknet.figures.frame import save_figure
@@ -161,54 +161,3 @@ def _tell_of_spread(spread: Spread | None) -> None:
             f"tau rests on {tau.subjects} people: it may be far too small, and the intervals too narrow",
             err=True,
         )
-
-
-def _write(shares: SubjectShares, path: Path) -> None:
-    import polars as pl
-
-    from leuknet.records import write_record, write_whole
-
-    if path.suffix.lower() == ".json":
-        write_record(shares, path)
-        return
-    frame = pl.DataFrame([_as_line(row, shares) for row in shares.rows], infer_schema_length=None)
-    stream = io.BytesIO()
-    if path.suffix.lower() == ".csv":
-        frame.write_csv(stream)
-    else:
-        frame.write_parquet(stream)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, stream.getvalue())
-
-
-def _as_line(row: SubjectShare, shares: SubjectShares) -> dict[str, Any]:
-    """Return one line of the table: each share with its interval, and all that it rests on."""
-    line: dict[str, Any] = {
-        "subject": row.subject,
-        "cells": row.cells,
-        "left_out_errors": row.errors,
-        "left_out_flagged": row.flagged if shares.leaves_out_flagged else 0,
-        "flagged": row.flagged,
-        "uncertain": row.uncertain,
-    }
-    for name, interval in (("called", row.called), ("share", row.share)):
-        line |= {
-            name: interval and interval.estimate,
-            f"{name}_low": interval and interval.low,
-            f"{name}_high": interval and interval.high,
-            f"{name}_level": interval and interval.level,
-            f"{name}_method": interval and interval.method,
-        }
-    tau = None if shares.spread is None else shares.spread.tau
-    return line | {
-        "outcome": row.outcome,
-        "cut_off": shares.cut_off,
-        "tau": tau and tau.estimate,
-        "tau_low": tau and tau.low,
-        "tau_high": tau and tau.high,
-        "tau_cells": tau and tau.cells,
-        "tau_subjects": tau and tau.subjects,
-        "simulated": shares.spread and shares.spread.simulated,
-        "threshold": shares.threshold,
-        "model_id": shares.model_id,
-    }

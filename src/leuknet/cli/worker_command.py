@@ -17,16 +17,17 @@ _NICENESS = 10
 """Pages come before scores where both want the processor."""
 
 
+@options.expanded
 def worker(
     model: Annotated[
         Path, typer.Option("--model", metavar="FOLDER", envvar="LEUKNET_MODEL", help="Model folder.")
     ],
-    data: options.RoomFolder = None,
+    *,
+    room: options.RoomOptions,
     images: options.TableImages = None,
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", min=1, help="Cores to compute on [all].")
     ] = None,
-    url: options.RoomUrl = None,
     parent: Annotated[
         int | None,
         typer.Option("--parent", metavar="PID", help="Stop once this process, which started it, is gone."),
@@ -44,11 +45,10 @@ def worker(
     require_libraries()
     from leuknet.room.webhook import webhook_of_environment
     from leuknet.room.worker import WorkerSettings, run_worker
-    from leuknet.store.database import data_folder, resolve_url
 
     settings = WorkerSettings(
-        database_url=resolve_url(url, folder=data).render_as_string(hide_password=False),
-        folder=data or data_folder(),
+        database_url=room.address,
+        folder=room.folder,
         model=model,
         threads=threads,
         image_root=images,
