@@ -56,7 +56,9 @@ def train(
     precision: options.PrecisionOption = options.Precision.no,
     accumulate: Annotated[
         int,
-        typer.Option("--accumulate", min=1, help="Split each batch into so many micro-batches, to save memory."),
+        typer.Option(
+            "--accumulate", min=1, help="Split each batch into this many micro-batches to save memory."
+        ),
     ] = 1,
     dataset: options.DatasetOptions,
 ) -> None:
