@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,7 +50,13 @@ def complaints() -> list[str]:
 
 @pytest.fixture(scope="module")
 def admin(chromium: Browser, room: RunningRoom, complaints: list[str]) -> Iterator[Page]:
-    """The first account, made by the link that the server printed."""
+    with _first_admin(chromium, room, complaints) as page:
+        yield page
+
+
+@contextmanager
+def _first_admin(chromium: Browser, room: RunningRoom, complaints: list[str]) -> Iterator[Page]:
+    """Make the first account by the link that the server printed."""
     page = chromium.new_page(base_url=room.address, viewport={"width": 1280, "height": 844})
 
     def note(message: ConsoleMessage) -> None:
@@ -67,9 +74,17 @@ def admin(chromium: Browser, room: RunningRoom, complaints: list[str]) -> Iterat
     page.close()
 
 
-def test_an_empty_room_says_what_to_do_and_offers_a_demonstration(admin: Page, complaints: list[str]) -> None:
-    admin.goto("/cases")
+@pytest.fixture
+def admin_of_an_empty_room(chromium: Browser, complaints: list[str], tmp_path: Path) -> Iterator[Page]:
+    """In a room of its own, whatever other tests put into theirs before."""
+    with running_room(tmp_path / "room") as room, _first_admin(chromium, room, complaints) as page:
+        yield page
 
+
+def test_an_empty_room_says_what_to_do_and_offers_a_demonstration(
+    admin_of_an_empty_room: Page, complaints: list[str]
+) -> None:
+    admin = admin_of_an_empty_room
     expect(admin.get_by_role("heading", name="No cases yet")).to_be_visible()
     assert_for_everyone(admin)
     admin.get_by_role("button", name=re.compile("demonstration")).click()
