@@ -43,20 +43,14 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRoom]:
 
 
 @pytest.fixture(scope="module")
-def complaints() -> list[str]:
-    """What the browser complained of, on all pages."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def admin(chromium: Browser, room: RunningRoom, complaints: list[str]) -> Iterator[Page]:
-    with _first_admin(chromium, room, complaints) as page:
+def admin(chromium: Browser, room: RunningRoom) -> Iterator[Page]:
+    with _first_admin(chromium, room, complaints=[]) as page:
         yield page
 
 
 @contextmanager
 def _first_admin(chromium: Browser, room: RunningRoom, complaints: list[str]) -> Iterator[Page]:
-    """Make the first account by the link that the server printed."""
+    """Make the first account by the link that the server printed; note what the browser complains of."""
     page = chromium.new_page(base_url=room.address, viewport={"width": 1280, "height": 844})
 
     def note(message: ConsoleMessage) -> None:
@@ -74,21 +68,14 @@ def _first_admin(chromium: Browser, room: RunningRoom, complaints: list[str]) ->
     page.close()
 
 
-@pytest.fixture
-def admin_of_an_empty_room(chromium: Browser, complaints: list[str], tmp_path: Path) -> Iterator[Page]:
-    """In a room of its own, whatever other tests put into theirs before."""
-    with running_room(tmp_path / "room") as room, _first_admin(chromium, room, complaints) as page:
-        yield page
-
-
-def test_an_empty_room_says_what_to_do_and_offers_a_demonstration(
-    admin_of_an_empty_room: Page, complaints: list[str]
-) -> None:
-    admin = admin_of_an_empty_room
-    expect(admin.get_by_role("heading", name="No cases yet")).to_be_visible()
-    assert_for_everyone(admin)
-    admin.get_by_role("button", name=re.compile("demonstration")).click()
-    expect(admin.get_by_role("link", name=re.compile("SIMULATED"))).to_have_count(2)
+def test_an_empty_room_says_what_to_do_and_offers_a_demonstration(chromium: Browser, tmp_path: Path) -> None:
+    complaints: list[str] = []
+    # In a room of its own, whatever other tests put into theirs before.
+    with running_room(tmp_path / "room") as room, _first_admin(chromium, room, complaints) as admin:
+        expect(admin.get_by_role("heading", name="No cases yet")).to_be_visible()
+        assert_for_everyone(admin)
+        admin.get_by_role("button", name=re.compile("demonstration")).click()
+        expect(admin.get_by_role("link", name=re.compile("SIMULATED"))).to_have_count(2)
     assert complaints == []
 
 
