@@ -21,7 +21,7 @@ def base_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, REPOSITORY])
     (wheel,) = folder.glob("*.whl")
     python = folder / "venv" / "bin" / "python"
-    tested = ["--constraint", REPOSITORY / "constraints.txt"]
+    tested: list[str | Path] = ["--constraint", REPOSITORY / "constraints.txt"]
     _run([*pip, "--python", python, "install", "--no-compile", *tested, wheel])
     return python
 
