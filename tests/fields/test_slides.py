@@ -252,7 +252,7 @@ def test_an_overview_without_a_pyramid_is_the_exact_mean_across_the_seams_of_its
     pixels = made_up(1024, 2048)
     write_ome(tmp_path / "a.ome.tif", pixels)
     # Blocks of 2 x 2 tiles: 8 of them, whose seams must not show.
-    monkeypatch.setattr("leuknet.fields.slides._BLOCK_SIDE_PX", 512)
+    monkeypatch.setattr("leuknet.fields.field._BLOCK_SIDE_PX", 512)
 
     with open_field(tmp_path / "a.ome.tif") as field:
         overview = field.overview(512)
@@ -268,8 +268,8 @@ def test_blocks_that_end_within_a_pixel_of_the_overview_leave_no_seam(
 ) -> None:
     pixels = made_up(1024, 2048)
     write_ome(tmp_path / "a.ome.tif", pixels)
-    monkeypatch.setattr("leuknet.fields.slides._BLOCK_SIDE_PX", 256)
-    monkeypatch.setattr("leuknet.fields.slides._LEAST_OVERVIEW_PX", 1)
+    monkeypatch.setattr("leuknet.fields.field._BLOCK_SIDE_PX", 256)
+    monkeypatch.setattr("leuknet.fields.field._LEAST_OVERVIEW_PX", 1)
 
     with open_field(tmp_path / "a.ome.tif") as field:
         overview = field.overview(side)

@@ -21,8 +21,9 @@ from PIL import Image
 
 from leuknet.errors import NotFoundError, SettingError, ShapeError, UnreadableImageError
 from leuknet.fields import reduced
+from leuknet.fields.field import Field
 from leuknet.fields.reduced import read_reduced, with_small_levels
-from leuknet.fields.slides import Field, open_field
+from leuknet.fields.slides import open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.room import open_fields
 from leuknet.room.deep_zoom import TILE_PX, deep_zoom, prepare_tiles, read_tile, tile_jpeg, trim_tiles

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, logit, logsumexp, roots_hermite
 
-from leuknet.errors import DataError, LeakError
+from leuknet.errors import DataError, LeakError, LeukNetError
 from leuknet.evaluation.resampling import LEVEL
 from leuknet.types import Evaluation, Interval, IntervalMethod, SplitKind
 
@@ -74,31 +74,16 @@ def fit_spread(evaluation: Evaluation) -> Spread:
         If a cell names no subject, there is one subject only, no tau up to `MOST_TAU` is the likeliest, or
         probabilities are not the model's own.
     """
-    cannot = f"cannot tell from this evaluation how far {evaluation.model_id} is off from person to person"
-    fix = "evaluate the model on people that it was not trained on, who have cells of both classes"
-    if evaluation.split_kind == "image-level":
-        why = "its split is image-level: the model was trained on cells of the same people"
-        raise LeakError(cannot, why=why, fix=fix)
     names, person = np.unique([str(name) for name in evaluation.subject_ids], return_inverse=True)
     labels = np.array(evaluation.labels)
     mixed = sum(np.unique(labels[person == number]).size > 1 for number in range(len(names)))
-    reasons = {
-        f"{evaluation.subject_ids.count(None)} of {evaluation.cells} cells name no subject": (
-            None in evaluation.subject_ids
-        ),
-        f"each probability is a mean with {evaluation.neighbours} other cells": evaluation.neighbours > 0,
-        "all cells are one person's": len(names) < 2,
-        f"each of its {len(names)} people has cells of one class only: labels go by person": not mixed,
-    }
-    for why, applies in reasons.items():
-        if applies:
-            raise DataError(cannot, why=why, fix=fix)
+    _check(evaluation, people=len(names), mixed=mixed)
     log_odds = logit(np.clip(evaluation.probabilities, NEAREST, 1 - NEAREST))
     signs = 2.0 * labels - 1
     interval = _maximise(lambda tau: _log_likelihood(tau, signs, log_odds, person))
     if interval is None:
         why = f"no tau up to {MOST_TAU:g} is the likeliest; {mixed} of {len(names)} people have both classes"
-        raise DataError(cannot, why=why, fix=fix)
+        raise _cannot_tell(DataError, evaluation, why)
     estimate, low, high = interval
     return Spread(
         tau=Interval(
@@ -116,6 +101,31 @@ def fit_spread(evaluation: Evaluation) -> Spread:
         dataset=evaluation.dataset,
         split_kind=evaluation.split_kind,
         simulated=evaluation.simulated,
+    )
+
+
+def _check(evaluation: Evaluation, *, people: int, mixed: int) -> None:
+    """Raise if the evaluation says nothing of new people; `mixed` of them have cells of both classes."""
+    if evaluation.split_kind == "image-level":
+        why = "its split is image-level: the model was trained on cells of the same people"
+        raise _cannot_tell(LeakError, evaluation, why)
+    unnamed = evaluation.subject_ids.count(None)
+    reasons = {
+        f"{unnamed} of {evaluation.cells} cells name no subject": unnamed > 0,
+        f"each probability is a mean with {evaluation.neighbours} other cells": evaluation.neighbours > 0,
+        "all cells are one person's": people < 2,
+        f"each of its {people} people has cells of one class only: labels go by person": not mixed,
+    }
+    for why, applies in reasons.items():
+        if applies:
+            raise _cannot_tell(DataError, evaluation, why)
+
+
+def _cannot_tell(kind: type[LeukNetError], evaluation: Evaluation, why: str) -> LeukNetError:
+    return kind(
+        f"cannot tell from this evaluation how far {evaluation.model_id} is off from person to person",
+        why=why,
+        fix="evaluate the model on people that it was not trained on, who have cells of both classes",
     )
 
 

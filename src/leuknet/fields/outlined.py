@@ -15,11 +15,11 @@ from PIL import Image
 from leuknet.errors import DataError
 from leuknet.fields.colour import BLOCK, FieldColours, reduction, view_field
 from leuknet.fields.describe import box_at, describe
+from leuknet.fields.field import Field
 from leuknet.fields.find import MOST_UM
 from leuknet.fields.geojson import OutlinedCell
 from leuknet.fields.outline import box_around, mask_of
 from leuknet.fields.shapes import box_of
-from leuknet.fields.slides import Field
 from leuknet.types import CellBox, FieldScale, FoundCell, Mask
 
 _MARGIN_UM = 16.0  # within which the glass around a cell is measured

@@ -23,8 +23,8 @@ import numpy as np
 from PIL import Image
 
 from leuknet.errors import SettingError, ShapeError
+from leuknet.fields.field import Field
 from leuknet.fields.slide_layout import Level
-from leuknet.fields.slides import Field
 from leuknet.records.whole import whole_file
 from leuknet.types import Pixels
 

@@ -11,7 +11,7 @@ Start at `scale_of`.
 from __future__ import annotations
 
 from leuknet.errors import SettingError
-from leuknet.fields.slides import Field
+from leuknet.fields.field import Field
 from leuknet.types import FieldScale
 
 RED_CELL_UM = 7.5

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from leuknet.fields.slides import Field
+from leuknet.fields.field import Field
 from leuknet.types import CellBox, Pixels
 
 AROUND = 1.4

@@ -20,9 +20,9 @@ from tqdm import tqdm
 from leuknet.errors import SettingError
 from leuknet.fields.colour import BLOCK, FieldColours, measure_colours, reduction, view_field
 from leuknet.fields.describe import describe
+from leuknet.fields.field import Field
 from leuknet.fields.find import REACH_UM
 from leuknet.fields.finders import Finder, get_finder
-from leuknet.fields.slides import Field
 from leuknet.types import FieldScale, FoundCell, Pixels
 
 TILE_PX = 4096

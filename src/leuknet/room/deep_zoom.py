@@ -23,8 +23,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from PIL import Image
 
 from leuknet.errors import NotFoundError
+from leuknet.fields.field import Field
 from leuknet.fields.reduced import LEVEL_SUFFIX, read_reduced, with_small_levels
-from leuknet.fields.slides import Field
 from leuknet.records import write_whole
 from leuknet.room.open_fields import open_image
 from leuknet.room.room_files import RoomFiles

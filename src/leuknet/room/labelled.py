@@ -36,8 +36,8 @@ from leuknet.data.folder import CLASS_NAMES, MANIFEST
 from leuknet.data.published_counts import CANVAS_PX
 from leuknet.errors import DataError, SettingError, UnreadableImageError
 from leuknet.fields.cut import set_on_black
+from leuknet.fields.field import Field
 from leuknet.fields.outline import mask_of
-from leuknet.fields.slides import Field
 from leuknet.images.transform import place_on_canvas
 from leuknet.records import write_whole
 from leuknet.room.csv_text import defused

@@ -16,7 +16,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from leuknet.errors import StoreError, UnreadableImageError
-from leuknet.fields.slides import Field, open_field
+from leuknet.fields.field import Field
+from leuknet.fields.slides import open_field
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import CaseImage
 

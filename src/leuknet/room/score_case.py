@@ -26,8 +26,9 @@ from leuknet.errors import (
     SettingError,
     UnreadableImageError,
 )
+from leuknet.fields.field import Field
 from leuknet.fields.scale import scale_of
-from leuknet.fields.slides import Field, open_field
+from leuknet.fields.slides import open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import find_cells
 from leuknet.images.reading import ReadImage, read_pixels

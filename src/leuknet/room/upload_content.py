@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from leuknet.errors import DataError, MissingExtraError
-from leuknet.fields.slides import Field, open_field
+from leuknet.fields.field import Field
+from leuknet.fields.slides import open_field
 from leuknet.images.measures import measure
 from leuknet.images.reading import MAX_SIDE_PX, hash_file
 from leuknet.records.whole import sync, whole_file, write_whole

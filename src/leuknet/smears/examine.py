@@ -14,11 +14,12 @@ from tqdm import tqdm
 
 from leuknet.data.c_nmc import SIMULATED
 from leuknet.errors import SettingError
+from leuknet.fields.field import Field
 from leuknet.fields.geojson import read_geojson
 from leuknet.fields.normalise import STAIN_METHODS, Stain, learn_stain
 from leuknet.fields.outlined import cells_from_outlines
 from leuknet.fields.scale import scale_of
-from leuknet.fields.slides import Field, open_field
+from leuknet.fields.slides import open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import TILE_PX, colours_of, find_cells
 from leuknet.figures.frame import save_png

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import leuknet
 from leuknet.fields import tiles
+from leuknet.fields.field import Field
 from leuknet.fields.normalise import Stain
 from leuknet.fields.scale import scale_of
-from leuknet.fields.slides import Field, hold_field, open_field
+from leuknet.fields.slides import hold_field, open_field
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.smears.smear import SmearCell, score_smear
 from leuknet.types import FieldScale, FoundCell, Pixels
