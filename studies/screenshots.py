@@ -36,15 +36,16 @@ from leuknet.store.study_nouns import NewStudy, NewStudyRead, Study
 from leuknet.store.study_reads import next_item, save_read
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
+DEMO_MODEL = Path(__file__).resolve().parents[1] / "build" / "demo" / "run" / "model"
 PASSWORD = "twelve letters and more"  # noqa: S105 - of made-up accounts
 LAPTOP: ViewportSize = {"width": 1440, "height": 900}
 
 
-def main() -> None:
-    """Take all pictures."""
+def main(model: Path = DEMO_MODEL) -> None:
+    """Take all pictures, of a room that scores with this model."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder) / "room") as link,
+        serving(Path(folder) / "room", model) as link,
         sync_playwright() as playwright,
         open_store(f"sqlite:///{folder}/room/reading-room.db") as store,
     ):
@@ -162,12 +163,13 @@ def decide_all(store: Store, case: Case, reader: User) -> None:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Run the demonstration, and give its one-time link."""
+def serving(folder: Path, model: Path) -> Iterator[str]:
+    """Run the demonstration, and give its one-time link; a RuntimeError says why the server ended."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "leuknet", "serve", "--demo", "--data", str(folder), "--port", str(port)]
+    command += ["--model", str(model.resolve())]
     folder.mkdir()
     log = folder / "server.log"
     with (
@@ -176,6 +178,8 @@ def serving(folder: Path) -> Iterator[str]:
     ):
         try:
             while not (found := re.search(r"http://\S+/first-account/\S+", log.read_text())):
+                if server.poll() is not None:
+                    raise RuntimeError(log.read_text())
                 time.sleep(0.2)
             time.sleep(3)
             yield found.group()

@@ -123,10 +123,12 @@ def test_frames_are_measured(tmp_path: Path) -> None:
 
 @needs_chromium
 @runs("studies/screenshots")
-def test_pictures_of_the_reading_room_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_of_the_reading_room_are_taken(
+    mini_reproduction: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(screenshots, "IMAGES", tmp_path)
 
-    screenshots.main()
+    screenshots.main(mini_reproduction / "run" / "model")
 
     assert len(list(tmp_path.glob("room-*.png"))) == 5
 
