@@ -23,7 +23,7 @@ from leuknet.data.unseen import cells_of_parts
 from leuknet.evaluation.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.standings import find_differences
-from leuknet.evaluation.summary import score_text
+from leuknet.evaluation.summary import markdown_table, score_text
 from leuknet.experiments.benchmark import as_file_name
 from leuknet.experiments.scoreboard import (
     SHOWN,
@@ -362,4 +362,4 @@ def _wbc_row(name: str, path: Path) -> dict[str, Any]:
 
 def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Write a table in Markdown."""
-    return [f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows)]
+    return markdown_table(heads, rows).splitlines()
