@@ -272,16 +272,18 @@ def test_a_folder_is_listed_as_predict_does_and_other_tables_are_passed_over(sou
     assert len(found) == N_CELLS + 2 + len(ODD_NAMES)
 
 
-def test_a_file_that_is_added_changes_its_own_chunk_and_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("neighbour", range(0, 200, 11))
+def test_a_file_that_is_added_changes_its_own_chunk_and_no_other(neighbour: int, tmp_path: Path) -> None:
     touch(tmp_path, [f"{number:03}.png" for number in range(200)])
     before = {chunk.id for chunk in list_chunks([str(tmp_path)], size=8)}
-    touch(tmp_path, ["100-and-a-half.png"])
+    touch(tmp_path, [f"{neighbour:03}-and-a-half.png"])
 
     after = {chunk.id for chunk in list_chunks([str(tmp_path)], size=8)}
 
     assert len(before) > 10
-    assert len(before - after) == 1, "other chunks changed too"
-    assert len(after - before) <= 2  # where the new name is the last of a chunk, it cuts the old one in two
+    # Where the new name is the last of a chunk, it cuts the old one in two; or it is a chunk alone.
+    assert len(before - after) <= 1, "other chunks changed too"
+    assert 1 <= len(after - before) <= 2
 
 
 def test_a_file_that_changes_is_new_work(tmp_path: Path) -> None:
@@ -707,11 +709,9 @@ def test_a_rerun_scores_nothing_and_gives_the_same_bytes(
     out = undisturbed[0]
     parts, content = parts_of(out), out.read_bytes()
     out.unlink()
-    started = time.monotonic()
 
     ended = batch(sources, out)
 
-    assert time.monotonic() - started < 5  # Ray alone takes about as long to start
     assert ended.returncode == 2
     assert "; 0 scored in" in ended.stdout
     assert parts_of(out) == parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -43,12 +44,18 @@ def run(cells: Path, out: Path, *, seeds: str) -> Ended:
 
 
 @pytest.fixture(scope="module")
-def finished(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _finished(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("results")
     ended = run(cells, out, seeds="0")
     assert ended.status == 0, ended.err
     assert "SIMULATED CELLS" in ended.out
     return out
+
+
+@pytest.fixture
+def finished(_finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished grid, for a test to change."""
+    return shutil.copytree(_finished, tmp_path / "results")
 
 
 def files_of(out: Path) -> dict[str, bytes]:
@@ -122,20 +129,19 @@ def test_a_cell_whose_file_is_lost_is_judged_again_without_training(
 
 
 def test_table_and_plot_come_back_from_the_files_alone(finished: Path, tmp_path: Path) -> None:
-    (tmp_path / "official").mkdir()
-    (finished / "official" / "evaluations").rename(tmp_path / "official" / "evaluations")
-    try:
-        ended = run_cli("benchmark", "--protocol", "official", "--out", tmp_path)
-    finally:
-        (tmp_path / "official" / "evaluations").rename(finished / "official" / "evaluations")
+    out = tmp_path / "elsewhere"
+    (out / "official").mkdir(parents=True)
+    (finished / "official" / "evaluations").rename(out / "official" / "evaluations")
+
+    ended = run_cli("benchmark", "--protocol", "official", "--out", out)
 
     assert ended.status == 0, ended.err
     for name in ("table.md", "table.csv", "scores.png"):
-        assert (tmp_path / "official" / name).exists()
+        assert (out / "official" / name).exists()
 
 
 def test_files_of_other_cells_are_not_taken_for_these(finished: Path, tmp_path: Path) -> None:
-    others = simulate(tmp_path, seed=1, scale=0.001, parts=PARTS).parent
+    others = simulate(tmp_path / "others", seed=1, scale=0.001, parts=PARTS).parent
     before = files_of(finished)
 
     ended = run(others, finished, seeds="0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -77,8 +78,12 @@ def test_the_recipes_own_settings_are_the_first_try_and_the_best_is_kept(found: 
         assert (out / name).stat().st_size
 
 
-def test_more_tries_go_on_with_the_same_search(found: tuple[Path, Tuned], dataset: Dataset) -> None:
-    out, result = found
+def test_more_tries_go_on_with_the_same_search(
+    found: tuple[Path, Tuned], dataset: Dataset, tmp_path: Path
+) -> None:
+    result = found[1]
+    out = tmp_path / "search"
+    shutil.copytree(found[0], out)
     before = lines(out)
 
     more = search(dataset, out, 5)

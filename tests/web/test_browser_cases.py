@@ -21,7 +21,7 @@ from leuknet.store import open_store
 from leuknet.store.accounts import list_users
 from leuknet.store.cases import cases_of, images_of
 from leuknet.store.cell_nouns import NewReview, ReaderReview
-from leuknet.store.reviews import current_review, current_reviews, save_review
+from leuknet.store.reviews import current_review, current_reviews, save_review, undo_review
 from tests.browsers import assert_for_everyone, needs_chromium, running_chromium
 from tests.rooms import PASSWORD, RunningRoom, free_port, make_accounts, running_room
 
@@ -97,17 +97,23 @@ def first(chromium: Browser, room: RunningRoom, images: Path) -> Iterator[Visit]
     expect(page.locator("#progress-words")).to_contain_text("All 7 images are scored", timeout=SOON_MS)
     page.locator("#new-cells").click()
     expect(page.locator(".fields a")).to_contain_text("field.png")  # without loading the page anew
+    assert visit.complaints == []
     yield visit
     visit.context.close()
 
 
 @pytest.fixture
-def page(first: Visit) -> Page:
-    """The case, loaded anew."""
-    case = re.search(r".*/cases/[0-9a-f-]{36}", first.page.url)
-    assert case is not None
-    first.page.goto(case.group())
+def page(first: Visit, room: RunningRoom) -> Page:
+    """The case, loaded anew, with no cell decided: what an earlier test decided is taken back."""
+    with open_store(f"sqlite:///{room.folder / 'reading-room.db'}") as store:
+        lea = list_users(store)[0]
+        (case,) = cases_of(store, lea)
+        for review in current_reviews(store, case.id, reader_id=lea.id):
+            while review.verdict != "withdrawn":
+                review = undo_review(store, review.cell_id, reader_id=lea.id, expected_review_id=review.id)
+    first.page.goto(f"/cases/{case.id}")
     first.page.wait_for_selector(".tile")
+    first.complaints.clear()
     return first.page
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -51,6 +53,14 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRoom]:
     with running_room(tmp_path_factory.mktemp("studies") / "room") as room:
+        make_accounts(room.folder, PEOPLE)
+        yield room
+
+
+@pytest.fixture
+def empty_hall(tmp_path: Path) -> Iterator[RunningRoom]:
+    """A reading room in which there is no study."""
+    with running_room(tmp_path / "room") as room:
         make_accounts(room.folder, PEOPLE)
         yield room
 
@@ -123,6 +133,12 @@ class Come(Protocol):
 
 @pytest.fixture
 def visit(chromium: Browser, hall: RunningRoom) -> Iterator[Come]:
+    with visitors(chromium, hall) as come:
+        yield come
+
+
+@contextmanager
+def visitors(chromium: Browser, hall: RunningRoom) -> Iterator[Come]:
     made: list[Visitor] = []
 
     def come(name: str, *, scripts: bool = True) -> Visitor:
@@ -130,8 +146,8 @@ def visit(chromium: Browser, hall: RunningRoom) -> Iterator[Come]:
         return made[-1]
 
     yield come
-    for one in made:
-        one.context.close()
+    for visitor in made:
+        visitor.context.close()
 
 
 def new_study(
@@ -141,10 +157,15 @@ def new_study(
     return add_open_study(store, people["Lena"], [people[name] for name in readers], [case])
 
 
-def test_two_readers_a_lead_who_decides_and_kappa(
-    visit: Come, store: Store, hall: RunningRoom, people: dict[str, User]
-) -> None:
-    add_scored_case(store, hall.folder, people["Lena"], n_cells=4)
+def test_two_readers_a_lead_who_decides_and_kappa(chromium: Browser, empty_hall: RunningRoom) -> None:
+    with open_store(f"sqlite:///{empty_hall.folder / 'reading-room.db'}") as store:
+        lena = next(user for user in list_users(store) if user.name == "Lena")
+        add_scored_case(store, empty_hall.folder, lena, n_cells=4)
+    with visitors(chromium, empty_hall) as visit:
+        read_and_decide(visit)
+
+
+def read_and_decide(visit: Come) -> None:
     lead = visit("Lena")
     lead.page.goto("/studies")
     expect(lead.page.get_by_text("No reading studies yet")).to_be_visible()
