@@ -11,6 +11,7 @@ import pytest
 
 from leuknet.errors import ModelError
 from leuknet.records import SCHEMA_VERSION, read_record, write_record
+from leuknet.types.added import added
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Outer:
     inner: Inner | None
     pairs: tuple[tuple[str, int], ...]
     optional: str = "a default is no excuse"
+    late: int = added(7)
 
 
 RECORD = Outer("a", Inner(0.5), (("x", 1), ("y", 2)))
@@ -54,6 +56,15 @@ def test_every_field_must_be_there_even_if_it_has_a_default(path: Path, name: st
     rewrite(path, **{name: "left out"})
 
     with pytest.raises(ModelError, match=f"{name} is missing"):
+        read(path)
+
+
+def test_a_field_that_was_added_later_may_lack_and_is_else_as_strict_as_others(path: Path) -> None:
+    rewrite(path, late="left out")
+    assert read(path) == RECORD
+
+    rewrite(path, late="8")
+    with pytest.raises(ModelError, match="late is '8', not int"):
         read(path)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -19,11 +19,13 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 
 from leuknet.errors import LeukNetError
 from leuknet.records.whole import write_whole
+from leuknet.types.added import ADDED
 
 __all__ = ["SCHEMA_VERSION", "parse_record", "read_record", "write_record", "write_whole"]
 
 SCHEMA_VERSION = 4
-"""Of the JSON files written here, and the only one that is read; it rises when fields come, go or change."""
+"""Of the JSON files written here, and the only one that is read; it rises when fields go or change. Fields
+that come are marked by `leuknet.types.added`, so that files written before still open."""
 
 Record = TypeVar("Record")
 
@@ -74,7 +76,8 @@ def _decode(kind: Any, value: Any, name: str) -> Any:
         return None if value is None else _decode(args[0], value, name)
     if is_dataclass(kind) and isinstance(value, dict):
         kinds, make = get_type_hints(kind), cast(Callable[..., Any], kind)
-        for odd in sorted(kinds.keys() ^ value.keys()):
+        later = {part.name for part in fields(kind) if ADDED in part.metadata}
+        for odd in sorted((kinds.keys() ^ value.keys()) - (later - value.keys())):
             raise TypeError(f"field {name}{odd} is {'missing' if odd in kinds else 'unknown'}")
         return make(**{key: _decode(kinds[key], value[key], f"{name}{key}.") for key in value})
     if origin is Mapping and isinstance(value, dict):
