@@ -227,7 +227,7 @@ def recipe_lines(found: dict[str, Any]) -> list[str]:
         lines += [
             f"### Separation {separation}: {word}",
             "",
-            *table_lines(table_heads(SHOWN), table["rows"]),
+            markdown_table(table_heads(SHOWN), table["rows"]),
             "",
             "The nested row took "
             + ", ".join(f"{name} {'once' if n == 1 else f'{n} times'}" for name, n in table["chosen"].items())
@@ -238,7 +238,7 @@ def recipe_lines(found: dict[str, Any]) -> list[str]:
     lines += [
         f"With {found['seeds']} seeds, separation {against['separation']}, minus `{against['name']}`, paired over people and seeds:",
         "",
-        *table_lines(
+        markdown_table(
             ("model", *(METRICS[name].title for name in ABLATION_SHOWN)),
             against["differences"],
         ),
@@ -260,11 +260,11 @@ def more_cells_lines(found: dict[str, Any]) -> list[str]:
         "people: 28 of them are tested, however many cells each gives, and a floor that serves some of them badly has a wide",
         "interval. Whether a model is better than a floor on these very people is what the paired differences below say.",
         "",
-        *table_lines(table_heads(SHOWN), found["rows"]),
+        markdown_table(table_heads(SHOWN), found["rows"]),
         "",
         f"Paired over people and seeds, minus {found['against']}:",
         "",
-        *table_lines(
+        markdown_table(
             ("model", *(METRICS[name].title for name in ("auroc", "weighted_f1", "subject_accuracy"))),
             found["differences"],
         ),
@@ -292,7 +292,7 @@ def ablation_lines(found: dict[str, Any]) -> list[str]:
             "",
             f"Whole, means over {one['seeds']} seeds: {whole}; {one['cells']} cells of {one['subjects']} people.",
             "",
-            *table_lines(("left out", *titles), one["rows"]),
+            markdown_table(("left out", *titles), one["rows"]),
             "",
             f"By AUROC, helped: {', '.join(helped) or 'none'}. Did harm: {', '.join(hurt) or 'none'}. "
             f"Cannot be told apart: {', '.join(unknown) or 'none'}.",
@@ -308,7 +308,7 @@ def wbc_lines(found: dict[str, Any]) -> list[str]:
         f"The same {found['cells']} test cells as above, lymphocyte against the rest, for every recipe and floor; split by",
         "image, since the set names no people: optimistic. One seed. Images are resized whole.",
         "",
-        *table_lines(heads, [[row["name"], *row["scores"]] for row in found["rows"]]),
+        markdown_table(heads, [[row["name"], *row["scores"]] for row in found["rows"]]),
         "",
     ]
 
@@ -358,8 +358,3 @@ def _wbc_row(name: str, path: Path) -> dict[str, Any]:
         "name": name,
         "scores": [score_text(one, metrics[one]) for one in ("auroc", "accuracy", "weighted_f1")],
     }
-
-
-def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Write a table in Markdown."""
-    return markdown_table(heads, rows).splitlines()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from leuknet.evaluation.summary import markdown_table
 from leuknet.figures.frame import save_figure
 from performance_figures import compared, draw_growth, draw_memory, draw_ratios, shown
 from performance_goals import goal_rows, in_words, number
@@ -109,7 +110,7 @@ def render(results: Mapping[str, Any], equivalence: Mapping[str, Any] | None) ->
         *INTRODUCTION,
         "## What was asked, and what was measured",
         "",
-        *table_lines(("asked", "measured", ""), goal_rows(found)),
+        markdown_table(("asked", "measured", ""), goal_rows(found)),
         "",
         *(
             ["![Times LeukNet's time](images/performance-ratios.svg)", ""]
@@ -143,7 +144,7 @@ def contest_lines(figure: Mapping[str, Any]) -> list[str]:
         ]
     elif "images" in figure:
         lines += [f"{figure['images']} images in a round.", ""]
-    lines += [*table_lines(heads, rows), ""]
+    lines += [markdown_table(heads, rows), ""]
     if "peak_gflops" in figure:
         rates = {kind: in_words(values) for kind, values in figure["peak_gflops"].items()}
         lines += [
@@ -191,7 +192,7 @@ def _memory_lines(found: Mapping[str, Any]) -> list[str]:
         "",
         "![Peak memory](images/performance-memory.svg)",
         "",
-        *table_lines(("", "MB"), rows),
+        markdown_table(("", "MB"), rows),
         "",
     ]
 
@@ -217,7 +218,7 @@ def _growth_lines(found: Mapping[str, Any]) -> list[str]:
         "",
         "![Time and memory over the number of images](images/performance-growth.svg)",
         "",
-        *table_lines(("images", "s", "ms/image", "peak memory, MB"), rows),
+        markdown_table(("images", "s", "ms/image", "peak memory, MB"), rows),
         "",
     ]
 
@@ -232,7 +233,7 @@ def _start_up_lines(found: Mapping[str, Any]) -> list[str]:
         "",
         "Whole processes, from their start to their end.",
         "",
-        *table_lines(("", figure["unit"]), rows),
+        markdown_table(("", figure["unit"]), rows),
         "",
     ]
 
@@ -283,12 +284,6 @@ def _fewer(results: Mapping[str, Any]) -> str:
         if figure.get("rounds", results["sizes"]["rounds"]) < results["sizes"]["rounds"]
     ]
     return f" ({'; '.join(fewer)})" if fewer else ""
-
-
-def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a table's lines; a bar inside a cell would end it."""
-    cleaned = [[cell.replace("|", "/") for cell in row] for row in rows]
-    return [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *cleaned)]
 
 
 if __name__ == "__main__":

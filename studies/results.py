@@ -31,14 +31,13 @@ from evidence import (
     measure_wbc_recipes,
     more_cells_lines,
     recipe_lines,
-    table_lines,
     wbc_lines,
 )
 from familiarity import familiarity_lines, measure_familiarity
 from finding import finding_lines, measure_finding
 from leuknet.errors import DataError
 from leuknet.evaluation.evaluate import read_evaluation
-from leuknet.evaluation.summary import summary_rows
+from leuknet.evaluation.summary import markdown_table, summary_rows
 from leuknet.experiments.leak_audit import Audit, table_rows
 from leuknet.experiments.reproduce import describe_machine
 from leuknet.explain.galleries import read_inputs
@@ -381,7 +380,7 @@ def _audit_lines(found: dict[str, Any]) -> list[str]:
         "the best that any model can do on people it has not seen, and a control, since it remembers nobody. Colour bears no",
         "class by construction: whatever it scores by image is memory of the slide.",
         "",
-        *table_lines(heads, found["rows"]),
+        markdown_table(heads, found["rows"]),
         "",
         *_command_lines(found),
     ]
@@ -422,7 +421,7 @@ def _explanation_lines(found: dict[str, Any]) -> list[str]:
         "not the network (limit: an agreement of 0.5); blackening what a map marks must change the answer sooner than by chance.",
         "`leuknet explain MODEL IMAGES --check` measures the same.",
         "",
-        *table_lines(heads, rows),
+        markdown_table(heads, rows),
         "",
     ]
 

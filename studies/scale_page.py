@@ -9,9 +9,11 @@ Start at `render`.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from leuknet.evaluation.summary import markdown_table
 
 BILLION = 1_000_000_000
 SHARD_IMAGES = 10_000
@@ -203,11 +205,11 @@ def _measured(found: Mapping[str, Any]) -> str:
         "shared with other work, which took what the column says; Ray's workers give way to it (they run with nice 15). What a",
         "core computes for an image (start-up included) depends on this far less than images/s do.",
         "",
-        *_table(heads, shared),
+        markdown_table(heads, shared),
         "",
         "Without Ray, in one process (`predict_files`), files decoded in two threads beside the model's:",
         "",
-        *_table(
+        markdown_table(
             (
                 "images",
                 "threads of the model",
@@ -313,7 +315,9 @@ def _plan(found: Mapping[str, Any]) -> str:
         f"**Work.** Assumed: every core of the cluster does what one of the two cores did here ({found['machine']}), and",
         f"the store delivers. A node is one with {NODE_CORES} cores; P is the price of a core hour.",
         "",
-        *_table(("", "images/s of a core", "core hours", f"node hours ({NODE_CORES} cores)", "cost"), rows),
+        markdown_table(
+            ("", "images/s of a core", "core hours", f"node hours ({NODE_CORES} cores)", "cost"), rows
+        ),
         "",
         f"The paper's network: {found['paper_images_per_s_two_cores']:.0f} images/s on two cores, from files, as [performance.md](performance.md) has it. In general",
         "",
@@ -353,14 +357,6 @@ def _wrapped(block: str) -> str:
     if block.startswith(("|", "#", "-", "    ", "1.")):
         return block
     return textwrap.fill(block.replace("\n", " "), 120, break_long_words=False, break_on_hyphens=False)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [_row(heads), _row(["---"] * len(heads)), *map(_row, rows)]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _seconds(value: float) -> str:

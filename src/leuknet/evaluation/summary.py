@@ -48,8 +48,9 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table as Markdown."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows))
+    """Return a table as Markdown; a bar inside a cell, which would end it, is escaped."""
+    escaped = ([cell.replace("|", r"\|") for cell in row] for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *escaped))
 
 
 def _looks_text(evaluation: Evaluation) -> str:
