@@ -12,6 +12,7 @@ from sklearn.metrics import (
     balanced_accuracy_score,
     brier_score_loss,
     f1_score,
+    matthews_corrcoef,
     recall_score,
     roc_auc_score,
 )
@@ -43,6 +44,8 @@ def draw_scores(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         ("specificity", 1 / 2),
         # F1 of ALL 2*2/(3+3), of HEM 2*1/(2+2); weights 3 and 2.
         ("weighted_f1", (3 * 2 / 3 + 2 * 1 / 2) / 5),
+        # TP 2, TN 1, FP 1, FN 1: (2 - 1) / sqrt(3 * 3 * 2 * 2).
+        ("mcc", 1 / 6),
         # Pairs won: 0.9 beats 2, 0.5 beats 1 and ties 1, 0.2 beats 1: 4.5 of 6.
         ("auroc", 4.5 / 6),
         # Precision at 0.9 is 1 of 1, at 0.5 it is 2 of 3, at 0.2 it is 3 of 4; one ALL cell at each.
@@ -76,6 +79,7 @@ def test_metrics_agree_with_scikit_learn_where_scores_are_tied(times: np.ndarray
         "sensitivity": recall_score(labels, called, sample_weight=times),
         "specificity": recall_score(labels, called, pos_label=0, sample_weight=times),
         "weighted_f1": f1_score(labels, called, average="weighted", sample_weight=times),
+        "mcc": matthews_corrcoef(labels, called, sample_weight=times),
         "auroc": roc_auc_score(labels, probabilities, sample_weight=times),
         "auprc": average_precision_score(labels, probabilities, sample_weight=times),
         "brier": brier_score_loss(labels, probabilities, sample_weight=times),
@@ -136,8 +140,18 @@ def test_a_metric_without_its_class_is_undefined_and_not_zero() -> None:
         for label in (0, 1)
     }
 
-    assert undefined[1] == ["balanced_accuracy", "specificity", "auroc"]
-    assert undefined[0] == ["balanced_accuracy", "sensitivity", "auroc", "auprc"]
+    assert undefined[1] == ["balanced_accuracy", "specificity", "mcc", "auroc"]
+    assert undefined[0] == ["balanced_accuracy", "sensitivity", "mcc", "auroc", "auprc"]
+
+
+def test_calls_that_are_all_alike_have_no_correlation_with_the_labels_and_wrong_ones_minus_one() -> None:
+    assert formulas.mcc(LABELS, PROBABILITIES, 0.0) == matthews_corrcoef(LABELS, np.ones(5)) == 0
+    assert formulas.mcc(LABELS, 1.0 - LABELS, 0.5) == pytest.approx(-1)
+    # Two people, one of each class: a resample of one of them leaves MCC with any value.
+    found = bootstrap(
+        np.array([0, 1]), np.array([0.1, 0.9]), threshold=0.5, clusters=np.array(["a", "b"]), metrics=["mcc"]
+    )
+    assert (found["mcc"].low, found["mcc"].high) == (-1.0, 1.0)
 
 
 def test_each_cell_may_have_a_threshold_of_its_own() -> None:
@@ -370,7 +384,7 @@ def test_bootstrap_repeats_with_its_seed_whatever_the_block_size(monkeypatch: py
 
 
 def test_bootstrap_of_one_class_says_what_is_undefined() -> None:
-    with pytest.raises(ShapeError, match="balanced_accuracy, specificity, auroc: undefined"):
+    with pytest.raises(ShapeError, match="balanced_accuracy, specificity, mcc, auroc: undefined"):
         bootstrap(np.array([1, 1]), np.array([0.9, 0.1]), threshold=0.5)
 
 

@@ -52,7 +52,7 @@ class Comparison:
     first, second
         Names of the models: recipe and seed, or the baseline.
     difference
-        Second minus first, in the metric's own unit, from -1 to 1.
+        Second minus first, in the metric's own unit, from -1 to 1 (MCC: from -2 to 2).
     p_value
         Two-sided: how often a difference at least so large comes about when the two models' answers are
         swapped at random.
@@ -211,7 +211,8 @@ def _difference(pair: _Pair, metric: str, *, resamples: int, seed: int) -> Inter
     require(not np.isnan(estimate), f"{metric}: undefined for one class", fix="use cells of both classes")
     values = resample(difference, draw_weights(pair.units, resamples=resamples, seed=seed))
     used = METRICS[metric].rests_on_cells(pair.labels)
-    found = bootstrap_interval(estimate, bounded(values, (-1.0, 1.0)), pair.units, used=used)
+    widest = 1 - METRICS[metric].least
+    found = bootstrap_interval(estimate, bounded(values, (-widest, widest)), pair.units, used=used)
     # Also where cells are resampled, it is told of how many people they are.
     return replace(found, subjects=None if pair.subjects is None else np.unique(pair.subjects[used]).size)
 

@@ -107,6 +107,24 @@ def weighted_f1(
     return _ratio((f1 * support).sum(axis=0), support.sum(axis=0))
 
 
+def mcc(
+    labels: Labels, probabilities: Probabilities, threshold: Threshold, weights: Weights | None = None
+) -> Values:
+    """Return Matthews' correlation coefficient of label and call, in [-1, 1]; 0 is what a coin gets.
+
+    (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN)), as scikit-learn's `matthews_corrcoef`
+    (Matthews 1975, Biochim. Biophys. Acta 405(2), 442-451). 0 where all cells are called alike, the limit of
+    calls that say nothing (Chicco & Jurman 2020, BMC Genomics 21, 6); NaN unless both classes are there.
+    """
+    counts = _confusion(labels, probabilities, threshold, weights)
+    true, called = counts.sum(axis=1), counts.sum(axis=0)
+    scale = np.sqrt(true[0] * called[0]) * np.sqrt(true[1] * called[1])
+    covariance = counts[1, 1] * counts[0, 0] - counts[0, 1] * counts[1, 0]
+    correlation = np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0)
+    defined: Values = np.where(true.min(axis=0) > 0, correlation, np.nan)[()]
+    return defined
+
+
 def auroc(
     labels: Labels, probabilities: Probabilities, threshold: Threshold, weights: Weights | None = None
 ) -> Values:

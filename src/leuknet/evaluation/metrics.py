@@ -54,6 +54,8 @@ class Metric:
     is_biased
         Whether resampling moves the value to one side, as each resample of a mean gap adds chance gaps. Its
         resampled values are then `centred`.
+    least
+        The least value that it can have; the largest is 1.
     """
 
     title: str
@@ -63,10 +65,11 @@ class Metric:
     rests_on: tuple[int, ...] = (0, 1)
     unit: Literal["cell", "subject"] = "cell"
     is_biased: bool = False
+    least: float = 0.0
 
     def bounded(self, values: Array, estimate: float) -> Resampled:
-        """Return resampled values (B,), centred if the metric is biased; undefined ones may be 0 or 1."""
-        return bounded(centred(values, estimate) if self.is_biased else values)
+        """Return resampled values (B,), centred if the metric is biased; undefined ones may be any."""
+        return bounded(centred(values, estimate) if self.is_biased else values, (self.least, 1.0))
 
     def rests_on_cells(self, labels: Labels) -> NDArray[np.bool_]:
         """Return which cells (N,) have a part in the metric."""
@@ -79,6 +82,7 @@ METRICS: dict[str, Metric] = {
     "sensitivity": Metric("sensitivity", formulas.sensitivity, True, True, rests_on=(1,)),
     "specificity": Metric("specificity", formulas.specificity, True, True, rests_on=(0,)),
     "weighted_f1": Metric("weighted F1", formulas.weighted_f1, False, True),
+    "mcc": Metric("MCC", formulas.mcc, False, True, least=-1.0),
     "auroc": Metric("AUROC", formulas.auroc, False, True),
     "auprc": Metric("AUPRC", formulas.auprc, False, True),
     "brier": Metric("Brier score", formulas.brier, False, False),
@@ -90,7 +94,7 @@ METRICS: dict[str, Metric] = {
         "subjects called right by majority", formulas.subject_vote, True, True, unit="subject"
     ),
 }
-"""Every metric by name, in the order in which reports show them. All lie in [0, 1]."""
+"""Every metric by name, in the order in which reports show them. All lie in [0, 1], MCC in [-1, 1]."""
 
 
 def bootstrap(
@@ -107,9 +111,9 @@ def bootstrap(
     """Return each metric with a percentile interval from resampling cells or whole subjects.
 
     A resample draws as many clusters as there are, with replacement; all cells of a drawn cluster come
-    along. A resample without one of the classes leaves some metrics undefined, and counts as 0 for the lower
-    limit and as 1 for the upper. Where all cells are called right, every resample agrees and the interval
-    has no width; it is then no bound.
+    along. A resample without one of the classes leaves some metrics undefined, and counts as the least
+    possible value for the lower limit and as the largest for the upper. Where all cells are called right,
+    every resample agrees and the interval has no width; it is then no bound.
 
     Parameters
     ----------

@@ -43,8 +43,8 @@ class Worth:
     image_level, subject_level
         Mean score over seeds; cells and subjects are those that any seed tested.
     optimism
-        The first minus the second, in the metric's own unit, from -1 to 1; above 0, the image-level split
-        flatters.
+        The first minus the second, in the metric's own unit, from -1 to 1 (MCC: from -2 to 2); above 0, the
+        image-level split flatters.
     """
 
     learner: str
@@ -72,7 +72,7 @@ def measure_worth(learner: str, scored: Sequence[Scored], *, metric: str, seed: 
         One image-level and one subject-level split for each of two or more seeds, in any order; each tested
         cell has a label and names its person.
     metric
-        A key of `METRICS`; it lies in [0, 1].
+        A key of `METRICS`.
     seed
         Of the bootstrap; the same gives the same intervals.
 

@@ -30,7 +30,7 @@ BASELINES = {
 }
 """What the baselines of `leuknet.evaluation.baselines` look at."""
 
-_CALLS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1")
+_CALLS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "weighted_f1", "mcc")
 _RESAMPLES = 2000
 _PAIRS = 15
 _ROWS = 40
