@@ -93,13 +93,13 @@ def clusters_for(split_kind: SplitKind, subject_ids: Sequence[str | None]) -> ND
     return np.array(subjects)
 
 
-def units_of(clusters: Clusters, *, cells: int) -> Units:
-    """Return the units of so many cells; a ShapeError unless clusters fit and there are two."""
+def units_of(clusters: Clusters, *, cells: int, least: int = 2) -> Units:
+    """Return the units of so many cells; a ShapeError unless clusters fit and there are so many at least."""
     names = np.arange(cells) if clusters is None else clusters
     misfit = f"labels have shape {(cells,)}, subjects {np.shape(names)}"
     require(np.shape(names) == (cells,), misfit, fix="give one subject for each cell")
     numbers: NDArray[np.intp] = np.unique(names, return_inverse=True)[1]
-    require(numbers.max() > 0, "one cluster has no spread", fix="use two subjects or more")
+    require(numbers.max() + 1 >= least, "one cluster has no spread", fix="use two subjects or more")
     return Units("cells" if clusters is None else "subjects", numbers)
 
 

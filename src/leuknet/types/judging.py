@@ -24,12 +24,19 @@ class IntervalMethod(StrEnum):
     Attributes
     ----------
     resampled
-        What was drawn with replacement; nothing for an interval that rests on a formula or a model.
+        What was left out in turn or drawn with replacement; nothing for an interval that rests on a formula
+        or a model.
     """
 
     resampled: tuple[Unit, ...]
 
     WILSON = "wilson"
+    JACKKNIFE_CELLS = "jackknife over cells, taken as independent", "cells"
+    JACKKNIFE_SUBJECTS = "jackknife over subjects", "subjects"
+    EXACT_CELLS = "Clopper-Pearson, cells counted"
+    EXACT_SUBJECTS = "Clopper-Pearson, subjects counted"
+    TOO_FEW_CELLS = "no interval: too few cells"
+    TOO_FEW_SUBJECTS = "no interval: too few subjects"
     BOOTSTRAP_CELLS = "bootstrap over cells", "cells"
     BOOTSTRAP_SUBJECTS = "bootstrap over subjects", "subjects"
     CROSSED_CELLS = "crossed bootstrap over cells and seeds", "cells", "seeds"
@@ -77,6 +84,11 @@ class Interval:
     cells: int
     subjects: int | None
     resamples: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an interval; if not, the limits are the least and the largest possible value."""
+        return self.method not in (IntervalMethod.TOO_FEW_CELLS, IntervalMethod.TOO_FEW_SUBJECTS)
 
 
 @dataclass(frozen=True)

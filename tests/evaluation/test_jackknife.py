@@ -1,0 +1,233 @@
+"""The jackknife and its limits against values by hand, scipy, scikit-learn and a plain loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+from scipy.stats import binomtest, t
+from sklearn.metrics import roc_auc_score
+
+from leuknet.errors import SettingError, ShapeError
+from leuknet.evaluation import formulas, jackknife
+from leuknet.evaluation.formulas import Weights
+from leuknet.evaluation.jackknife import (
+    basis_of,
+    exact_limits,
+    jackknife_interval,
+    jackknife_variance,
+    leave_one_out,
+    score_interval,
+    student_limits,
+)
+from leuknet.evaluation.resampling import MIN_SUBJECTS
+from leuknet.types import Interval, IntervalMethod
+
+INFINITE = float("inf")
+
+
+def mean_of(values: np.ndarray) -> Callable[[Weights], np.ndarray]:
+    return lambda weights: np.asarray(weights @ values / weights.sum(axis=-1))
+
+
+def limits(interval: Interval) -> tuple[float, float]:
+    return interval.low, interval.high
+
+
+def draw_people(sizes: tuple[int, ...] = (30, 9, 12, 80, 7, 25, 14, 40)) -> tuple[np.ndarray, ...]:
+    """Return labels, probabilities and people of eight people, of one class each."""
+    generator = np.random.default_rng(3)
+    people = np.repeat(np.arange(len(sizes)), sizes)
+    labels = people % 2
+    shift = generator.normal(0, 0.7, len(sizes))[people]
+    return labels, expit(generator.normal(2.0 * labels - 1 + shift, 1)).round(2), people
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = np.array([0.1, 0.5, 0.2, 0.8, 0.4, 0.9])
+    left_out = leave_one_out(mean_of(values), basis_of(None, cells=6).units)
+
+    assert left_out[0] == pytest.approx(values[1:].mean())
+    assert jackknife_variance(left_out) == pytest.approx(values.var(ddof=1) / 6)
+
+
+def test_a_mean_of_subjects_has_student_s_interval_on_the_scale_of_log_odds() -> None:
+    shares = np.array([0.7, 0.9, 0.6, 0.8, 0.95, 0.85])
+
+    found = score_interval(mean_of(shares), np.array(list("abcdef")), cells=6)
+
+    mean, error = shares.mean(), shares.std(ddof=1) / np.sqrt(6)
+    reach = t.ppf(0.975, 5) * error / (mean * (1 - mean))
+    assert limits(found) == pytest.approx(expit(logit(mean) + np.array([-reach, reach])))
+    assert (found.cells, found.subjects, found.resamples, found.level) == (6, 6, 0, 0.95)
+    assert (found.method, found.method.resampled) == ("jackknife over subjects", ("subjects",))
+
+
+def test_auroc_agrees_with_a_loop_of_scikit_learn_that_leaves_people_out() -> None:
+    labels, probabilities, people = draw_people()
+    without = [roc_auc_score(labels[people != n], probabilities[people != n]) for n in range(8)]
+
+    found = score_interval(
+        lambda weights: formulas.auroc(labels, probabilities, 0.5, weights),
+        people,
+        cells=labels.size,
+        classes=labels,
+    )
+
+    estimate = roc_auc_score(labels, probabilities)
+    error = np.sqrt(7 / 8 * np.sum((np.array(without) - np.mean(without)) ** 2))
+    # Kish's number of people by their cells: the least of that of all and twice that of either class.
+    kish = [
+        np.sum(sizes) ** 2 / np.sum(np.square(sizes))
+        for sizes in ([30, 9, 12, 80, 7, 25, 14, 40], [30, 12, 7, 14], [9, 80, 25, 40])
+    ]
+    freedom = min(kish[0], 2 * kish[1], 2 * kish[2]) - 1
+    reach = t.ppf(0.975, freedom) * error / (estimate * (1 - estimate))
+    assert found.estimate == pytest.approx(estimate)
+    assert limits(found) == pytest.approx(expit(logit(estimate) + np.array([-reach, reach])))
+
+
+def test_kish_s_number_is_that_of_equal_people_and_less_of_unequal_ones() -> None:
+    alike = basis_of(np.repeat(np.arange(6), 4), cells=24)
+    unlike = basis_of(np.repeat(np.arange(3), (8, 1, 1)), cells=10)
+
+    assert (alike.effective(), alike.count) == (6, 6)
+    assert unlike.effective() == pytest.approx(10**2 / (8**2 + 1 + 1))
+    assert unlike.effective(alike=True) == 3
+
+
+def test_a_class_of_few_people_decides() -> None:
+    people, classes = np.arange(20), np.array([1] * 17 + [0] * 3)
+
+    assert basis_of(people, cells=20, classes=classes).count == 6
+    assert basis_of(people, cells=20, classes=classes).effective() == 6
+    assert basis_of(people, cells=20).count == 20
+    assert basis_of(people, cells=20, used=classes == 0, classes=classes).count == 3
+
+
+def test_fifteen_of_fifteen_people_are_100_percent_of_78_to_100() -> None:
+    found = score_interval(mean_of(np.ones(45)), np.repeat(np.arange(15), 3), cells=45)
+
+    exact = binomtest(15, 15).proportion_ci(method="exact")
+    assert limits(found) == pytest.approx((exact.low, exact.high))
+    assert found.low == pytest.approx(0.025 ** (1 / 15))
+    assert f"{found.low:.0%} to {found.high:.0%}" == "78% to 100%"
+    assert found.method == "Clopper-Pearson, subjects counted"
+
+
+def test_an_auroc_of_one_has_a_lower_bound() -> None:
+    labels = np.arange(12) % 2
+
+    found = score_interval(
+        lambda weights: formulas.auroc(labels, labels * 0.5 + 0.25, 0.5, weights),
+        np.arange(12),
+        cells=12,
+        classes=labels,
+    )
+
+    assert limits(found) == pytest.approx((0.025 ** (1 / 12), 1.0))
+
+
+def test_people_who_do_not_differ_give_no_interval_without_width() -> None:
+    found = score_interval(mean_of(np.tile([1.0, 1.0, 1.0, 0.0], 8)), np.repeat(np.arange(8), 4), cells=32)
+
+    exact = binomtest(6, 8).proportion_ci(method="exact")
+    assert limits(found) == pytest.approx((exact.low, exact.high))
+
+
+def test_one_wrong_cell_does_not_make_the_interval_narrower_than_none() -> None:
+    people, right = np.repeat(np.arange(10), 100), np.ones(1000)
+    none = score_interval(mean_of(right), people, cells=1000)
+    right[0] = 0.0
+    one = score_interval(mean_of(right), people, cells=1000)
+    wrong = score_interval(mean_of(1 - right), people, cells=1000)
+
+    assert one.low == pytest.approx(none.low)
+    assert one.estimate < one.high < 1
+    assert (wrong.low, wrong.high) == pytest.approx((1 - one.high, 1 - one.low))
+
+
+@pytest.mark.parametrize("people", [1, 2, MIN_SUBJECTS - 1])
+def test_of_few_people_there_is_no_interval(people: int) -> None:
+    values = np.tile([0.0, 1.0, 1.0], people)
+
+    found = score_interval(mean_of(values), np.repeat(np.arange(people), 3), cells=values.size)
+
+    assert not found.is_known
+    assert found.estimate == pytest.approx(2 / 3)
+    assert limits(found) == (0.0, 1.0)
+    assert found.method == "no interval: too few subjects"
+    assert score_interval(mean_of(values), None, cells=3 * people).is_known == (3 * people >= MIN_SUBJECTS)
+
+
+def test_a_class_that_rests_on_one_person_gives_no_interval() -> None:
+    labels, stated = np.array([1] * 9 + [0]), np.arange(10) / 9
+
+    found = score_interval(
+        lambda weights: formulas.auroc(labels, stated, 0.5, weights),
+        np.arange(10),
+        cells=10,
+        classes=labels,
+    )
+
+    assert (found.method, found.low, found.high) == (IntervalMethod.TOO_FEW_SUBJECTS, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "bounds", "by_hand"),
+    [
+        # 0.2 * 2.228139 of ten degrees of freedom; halved to the unit interval, over 0.75 * 0.25.
+        (0.5, (-1.0, 1.0), 2 * expit(logit(0.75) + np.array([-1, 1]) * 0.1 * 2.228139 / 0.1875) - 1),
+        (4.0, (0.0, INFINITE), 4 * np.exp(np.array([-1, 1]) * 0.2 * 2.228139 / 4)),
+        (4.0, (-INFINITE, INFINITE), 4 + np.array([-1, 1]) * 0.2 * 2.228139),
+    ],
+)
+def test_limits_stay_within_what_is_possible(
+    estimate: float, bounds: tuple[float, float], by_hand: np.ndarray
+) -> None:
+    assert student_limits(estimate, 0.2, freedom=10, bounds=bounds) == pytest.approx(by_hand, rel=1e-6)
+    assert student_limits(estimate, 0.0, freedom=10, bounds=bounds) is None
+
+
+def test_exact_limits_are_those_of_scipy() -> None:
+    for right in (0, 3, 10):
+        theirs = binomtest(right, 10).proportion_ci(confidence_level=0.9, method="exact")
+        assert exact_limits(right / 10, 10, level=0.9) == pytest.approx((theirs.low, theirs.high))
+    assert exact_limits(1.0, 10, bounds=(-1.0, 1.0)) == pytest.approx((2 * 0.025**0.1 - 1, 1.0))
+    assert exact_limits(1.0, 10, bounds=(0.0, INFINITE)) is None
+
+
+def test_an_infinite_bound_without_spread_gives_no_interval() -> None:
+    basis = basis_of(np.arange(8), cells=8)
+
+    found = jackknife_interval(3.0, np.full(8, 3.0), basis, bounds=(0.0, INFINITE))
+
+    assert (found.is_known, found.low, found.high) == (False, 0.0, INFINITE)
+
+
+def test_many_cells_are_left_out_in_groups_with_nearly_the_same_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = np.random.default_rng(1)
+    values = generator.random(3000)
+    in_groups = score_interval(mean_of(values), None, cells=3000)
+    monkeypatch.setattr(jackknife, "MOST_GROUPS", 3000)
+
+    one_by_one = score_interval(mean_of(values), None, cells=3000)
+
+    assert limits(in_groups) == pytest.approx(
+        limits(one_by_one), abs=0.1 * (one_by_one.high - one_by_one.low)
+    )
+    assert in_groups.low != one_by_one.low
+    assert in_groups.method == "jackknife over cells, taken as independent"
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ShapeError, match="undefined"):
+        score_interval(lambda weights: weights[..., 0] * np.nan, None, cells=6)
+    with pytest.raises(ShapeError, match="subjects"):
+        score_interval(mean_of(np.ones(6)), np.arange(5), cells=6)
+    with pytest.raises(SettingError, match="level 95"):
+        score_interval(mean_of(np.ones(6)), np.arange(6), cells=6, level=95)
