@@ -21,6 +21,7 @@ from sklearn.metrics import roc_curve
 
 from leuknet.errors import SettingError, ShapeError
 from leuknet.evaluation.formulas import ece
+from leuknet.evaluation.operating_points import choose_thresholds
 from leuknet.types import Calibration, Labels, Probabilities, ThresholdRule
 
 COVERAGE = 0.9
@@ -77,6 +78,7 @@ def calibrate(
         ece_before=float(ece(labels, expit(log_odds), threshold)),
         ece_after=float(ece(labels, probabilities, threshold)),
         subject_loss=subject_loss(labels, log_odds / temperature, subjects),
+        thresholds=choose_thresholds(labels, probabilities),
     )
 
 

@@ -5,8 +5,8 @@ in `_px`, in micrometres in `_um`; times are seconds `_s` or UTC `_at`. A probab
 P(leukaemic), in [0, 1].
 
 Start at `CellImage`, then `Split`, `Recipe`, `ModelCard`, `Predictor`, `Evaluation`: that is the way
-from pixels to a score. `datasets.py`, `input_form.py`, `recipe.py`, `models.py` and `judging.py` hold
-them; `found.py` holds the cells of a smear. Nothing here reads a file.
+from pixels to a score. `datasets.py`, `input_form.py`, `recipe.py`, `models.py`, `interval.py`,
+`reviewing.py` and `judging.py` hold them; `found.py` holds the cells of a smear. Nothing here reads a file.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from leuknet.types.found import FoundCell as FoundCell
 from leuknet.types.found import Mask as Mask
 from leuknet.types.found import ScaleSource as ScaleSource
 from leuknet.types.input_form import InputForm as InputForm
+from leuknet.types.interval import Interval as Interval
+from leuknet.types.interval import IntervalMethod as IntervalMethod
+from leuknet.types.interval import Unit as Unit
 from leuknet.types.judging import Evaluation as Evaluation
 from leuknet.types.judging import Galleries as Galleries
 from leuknet.types.judging import Gallery as Gallery
-from leuknet.types.judging import Interval as Interval
-from leuknet.types.judging import IntervalMethod as IntervalMethod
 from leuknet.types.judging import Look as Look
-from leuknet.types.judging import Unit as Unit
 from leuknet.types.models import Calibration as Calibration
 from leuknet.types.models import Features as Features
 from leuknet.types.models import HistoryRow as HistoryRow
@@ -53,3 +53,12 @@ from leuknet.types.recipe import LossName as LossName
 from leuknet.types.recipe import Recipe as Recipe
 from leuknet.types.recipe import Sampling as Sampling
 from leuknet.types.recipe import ThresholdRule as ThresholdRule
+from leuknet.types.reviewing import ChosenThreshold as ChosenThreshold
+from leuknet.types.reviewing import Details as Details
+from leuknet.types.reviewing import LikelihoodRatio as LikelihoodRatio
+from leuknet.types.reviewing import OperatingPoint as OperatingPoint
+from leuknet.types.reviewing import PeopleScores as PeopleScores
+from leuknet.types.reviewing import PredictiveValues as PredictiveValues
+from leuknet.types.reviewing import Purpose as Purpose
+from leuknet.types.reviewing import Subgroup as Subgroup
+from leuknet.types.reviewing import WeakCalibration as WeakCalibration

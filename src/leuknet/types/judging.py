@@ -1,94 +1,19 @@
-"""How a model did: estimates that never travel alone.
+"""How a model did on cells that it was not trained on.
 
-Start at `Interval`, then `IntervalMethod` and `Evaluation`.
+Start at `Evaluation`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Literal, Self
 
+from leuknet.types.added import added
 from leuknet.types.datasets import SplitKind
+from leuknet.types.interval import Interval
 from leuknet.types.models import Calibration
 from leuknet.types.recipe import ThresholdRule
-
-Unit = Literal["cells", "subjects", "seeds"]
-"""What may be resampled."""
-
-
-class IntervalMethod(StrEnum):
-    """How an interval was made. Its text is what files, tables and pages hold; nothing needs to parse it.
-
-    Attributes
-    ----------
-    resampled
-        What was left out in turn or drawn with replacement; nothing for an interval that rests on a formula
-        or a model.
-    """
-
-    resampled: tuple[Unit, ...]
-
-    WILSON = "wilson"
-    JACKKNIFE_CELLS = "jackknife over cells, taken as independent", "cells"
-    JACKKNIFE_SUBJECTS = "jackknife over subjects", "subjects"
-    EXACT_CELLS = "Clopper-Pearson, cells counted"
-    EXACT_SUBJECTS = "Clopper-Pearson, subjects counted"
-    TOO_FEW_CELLS = "no interval: too few cells"
-    TOO_FEW_SUBJECTS = "no interval: too few subjects"
-    BOOTSTRAP_CELLS = "bootstrap over cells", "cells"
-    BOOTSTRAP_SUBJECTS = "bootstrap over subjects", "subjects"
-    CROSSED_CELLS = "crossed bootstrap over cells and seeds", "cells", "seeds"
-    CROSSED_SUBJECTS = "crossed bootstrap over subjects and seeds", "subjects", "seeds"
-    PAIRED_CELLS = "crossed bootstrap over cells and seeds, paired", "cells", "seeds"
-    PAIRED_SUBJECTS = "crossed bootstrap over subjects and seeds, paired", "subjects", "seeds"
-    PROFILE_LIKELIHOOD = "profile likelihood"
-    MONTE_CARLO_CELLS = "Monte Carlo over cells alone"
-    MONTE_CARLO_PEOPLE = "Monte Carlo over cells and people"
-
-    def __new__(cls, text: str, *resampled: Unit) -> Self:
-        """Make a member of its text and what it resamples."""
-        method = str.__new__(cls, text)
-        method._value_ = text
-        method.resampled = resampled
-        return method
-
-    @property
-    def label(self) -> str:
-        """As a key or caption names it: Wilson is a person."""
-        return "Wilson" if self is IntervalMethod.WILSON else self.value
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate that never travels alone.
-
-    Attributes
-    ----------
-    level
-        Share of such intervals that hold the truth, such as 0.95, if the method keeps its word.
-    method
-        How the limits were found; `leuknet.evaluation.resampling` holds all ways.
-    cells, subjects
-        What the estimate rests on; subjects is None where the data do not name them.
-    resamples
-        0 for a closed form.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    level: float
-    method: IntervalMethod
-    cells: int
-    subjects: int | None
-    resamples: int
-
-    @property
-    def is_known(self) -> bool:
-        """Whether there is an interval; if not, the limits are the least and the largest possible value."""
-        return self.method not in (IntervalMethod.TOO_FEW_CELLS, IntervalMethod.TOO_FEW_SUBJECTS)
+from leuknet.types.reviewing import Details
 
 
 @dataclass(frozen=True)
@@ -140,6 +65,9 @@ class Evaluation:
     neighbours
         Where above 0, the score is transductive: each probability is the mean with so many other tested
         cells, see `leuknet.evaluation.transductive`.
+    details
+        Thresholds for a purpose, predictive values, weak calibration, people and subgroups; None in files
+        that an earlier LeukNet wrote, for which `leuknet.evaluation.details.details_of` computes them.
     """
 
     model_id: str
@@ -168,6 +96,7 @@ class Evaluation:
     warned: tuple[tuple[str, str], ...] = ()
     looks: tuple[Look, ...] = ()
     neighbours: int = 0
+    details: Details | None = added(None)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from leuknet.types.added import added
 from leuknet.types.datasets import Label, Pixels, SplitKind
 from leuknet.types.input_form import InputForm
 from leuknet.types.recipe import Recipe
+from leuknet.types.reviewing import ChosenThreshold
 
 Probabilities = NDArray[np.float64]
 """(N,) P(leukaemic) of each cell, in [0, 1]."""
@@ -63,6 +65,9 @@ class Calibration:
     subject_loss
         Cross-entropy of these cells with the temperature, where each person counts alike within a class (a
         cell, where nobody is named), and both classes alike: recipes are chosen by it.
+    thresholds
+        For stated sensitivities and specificities, chosen on these cells; empty in models that an earlier
+        LeukNet trained.
     """
 
     temperature: float
@@ -73,6 +78,7 @@ class Calibration:
     ece_before: float
     ece_after: float
     subject_loss: float | None = None
+    thresholds: tuple[ChosenThreshold, ...] = added(())
 
 
 @dataclass(frozen=True)
