@@ -11,13 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from leuknet.errors import SettingError, ShapeError
-from leuknet.evaluation.calibrate import (
-    TEMPERATURES,
-    calibrate,
-    choose_threshold,
-    conformal_band,
-    fit_temperature,
-)
+from leuknet.evaluation.abstention import risk_band
+from leuknet.evaluation.calibrate import TEMPERATURES, calibrate, choose_threshold, fit_temperature
 from leuknet.types import Labels, Probabilities
 
 
@@ -87,41 +82,44 @@ def test_no_other_threshold_has_a_higher_balanced_accuracy() -> None:
     assert found >= max(others) - 1e-12
 
 
+def test_of_many_odd_sets_of_cells_no_threshold_is_better_than_the_one_chosen() -> None:
+    # Few cells, many ties, and P = 0 and P = 1 among them; every threshold that tells any two apart is tried.
+    generator = np.random.default_rng(8)
+    ends = 0
+    for _ in range(300):
+        n = int(generator.integers(2, 12))
+        labels = generator.permutation(np.append([0, 1], generator.integers(0, 2, n - 2)))
+        probabilities = np.round(generator.random(n), int(generator.integers(0, 3)))
+        cut = choose_threshold(labels, probabilities, "youden")
+        known = np.unique(probabilities)
+        every = np.concatenate([[0.0, 1.0], known, (known[1:] + known[:-1]) / 2, np.nextafter(known, 2.0)])
+
+        assert 0 <= cut <= 1
+        called = probabilities >= np.append(every, cut)[:, None]
+        index = called[:, labels == 1].mean(axis=1) - called[:, labels == 0].mean(axis=1)
+        assert index[-1] == pytest.approx(index.max())
+        ends += probabilities.max() == 1
+    assert ends > 50
+
+
+def test_a_threshold_that_calls_nothing_is_not_one_that_calls_the_surest_cell() -> None:
+    # A cell of P = 1 is normal: calling it is worse than calling all or none, and only all can be said.
+    labels, probabilities = np.array([1, 1, 0]), np.array([0.2, 0.4, 1.0])
+
+    assert choose_threshold(labels, probabilities, "youden") == pytest.approx(0.1)
+
+
+def test_probabilities_next_to_each_other_are_told_apart() -> None:
+    low = 0.7
+    high = float(np.nextafter(low, 1))
+
+    cut = choose_threshold(np.array([0, 1]), np.array([low, high]), "youden")
+    assert low < cut <= high
+
+
 def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(SettingError, match="best"):
         choose_threshold(*draw_calibrated(10), "best")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("n", [11, 50, 400])
-def test_the_band_is_that_of_the_conformal_quantile_worked_out_apart(n: int) -> None:
-    labels, probabilities = draw_calibrated(n, seed=n)
-    scores = np.sort(np.where(labels == 1, 1 - probabilities, probabilities))
-    quantile = scores[int(np.ceil((n + 1) * 0.9)) - 1]
-    low, high = conformal_band(labels, probabilities)
-
-    # A class is in the set if its score, 1 - p, is at most the quantile.
-    for p in np.linspace(0, 1, 1001):
-        in_set = int(1 - p <= quantile) + int(p <= quantile)
-        assert (low <= p < high) == (in_set != 1), p
-
-
-def test_too_few_cells_for_the_coverage_decide_nothing() -> None:
-    low, high = conformal_band(*draw_calibrated(10))
-
-    assert low == 0.0
-    assert high > 1.0
-
-
-def test_new_cells_of_the_same_kind_are_covered_as_often_as_asked() -> None:
-    wrong = []
-    for seed in range(20):
-        low, high = conformal_band(*draw_calibrated(200, seed=seed))
-        labels, probabilities = draw_calibrated(2_000, seed=1000 + seed)
-        decided = (probabilities < low) | (probabilities >= high)
-        wrong.append(np.mean(decided & ((probabilities >= high) != labels)))
-
-    # 20 bands, each of 200 cells: the mean is known to about 0.006.
-    assert 0.07 < np.mean(wrong) < 0.11
 
 
 def test_the_band_holds_the_threshold() -> None:
@@ -135,7 +133,22 @@ def test_the_band_holds_the_threshold() -> None:
     assert threshold < 0.4
     low, high = found.undecided
     assert low <= threshold <= high
-    assert (found.cells, found.subjects, found.coverage) == (100, 7, 0.9)
+    assert (found.cells, found.subjects, found.coverage, found.bound) == (100, 7, 0.9, None)
+
+
+def test_a_risk_that_is_asked_for_decides_which_cells_are_undecided() -> None:
+    labels, probabilities = draw_calibrated(2_000, seed=3)
+    subjects = [f"S{i % 25}" for i in range(len(labels))]
+    _, found = calibrate(labels, logit(probabilities), rule="half", subjects=subjects, risk=0.2)
+    scaled = expit(logit(probabilities) / found.temperature)
+
+    assert (found.undecided, found.bound) == risk_band(
+        labels, scaled, threshold=0.5, subjects=subjects, risk=0.2
+    )
+    assert found.bound is not None
+    assert found.quantile is not None
+    with pytest.raises(SettingError, match="at least 19 are needed"):
+        calibrate(labels, logit(probabilities), rule="half", subjects=["a", "b"] * 1000, risk=0.05)
 
 
 def test_calibrating_overconfident_cells_lowers_their_calibration_error() -> None:

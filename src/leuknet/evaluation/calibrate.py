@@ -2,30 +2,26 @@
 
 All of it is learned from the validation side: the temperature that makes probabilities agree with
 frequencies, the threshold from which on a cell is called leukaemic, and the band of probabilities in which a
-cell is called `uncertain`. The test side has no part in any of them.
+cell is called `uncertain` (`leuknet.evaluation.abstention`). The test side has no part in any of them.
 
-Start at `calibrate`; `fit_temperature`, `choose_threshold` and `conformal_band` are its three steps.
+Start at `calibrate`; `fit_temperature` and `choose_threshold` are its first two steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import roc_curve
 
 from leuknet.errors import SettingError, ShapeError
+from leuknet.evaluation.abstention import COVERAGE, conformal_sets, risk_band
 from leuknet.evaluation.formulas import ece
 from leuknet.evaluation.operating_points import choose_thresholds
 from leuknet.types import Calibration, Labels, Probabilities, ThresholdRule
-
-COVERAGE = 0.9
-"""Share of new cells whose conformal set shall hold the true class."""
 
 TEMPERATURES = (0.05, 20.0)
 """Bounds of the temperature."""
@@ -37,6 +33,7 @@ def calibrate(
     *,
     rule: ThresholdRule,
     subjects: Sequence[str | None],
+    risk: float = 0.0,
 ) -> tuple[float, Calibration]:
     """Return the threshold and the calibration that the validation side asks for.
 
@@ -50,13 +47,18 @@ def calibrate(
         How to choose the threshold.
     subjects
         Whose each cell is, None if not known; the threshold and the temperature do not depend on it.
+    risk
+        Largest share of wrong calls among a new person's called cells, on average over people: it then
+        decides which cells are undecided. 0 leaves that to the conformal sets.
 
     Raises
     ------
     ShapeError
         If arrays do not fit, or a class is missing.
     SettingError
-        If the rule is unknown.
+        If the rule is unknown, or the people are too few for this risk.
+    NoSubjectsError
+        If a risk is asked for, and a cell names nobody.
     """
     if labels.shape != log_odds.shape or labels.ndim != 1 or len(np.unique(labels)) != 2:
         raise ShapeError(
@@ -67,11 +69,14 @@ def calibrate(
     temperature = fit_temperature(labels, log_odds)
     probabilities = expit(log_odds / temperature)
     threshold = choose_threshold(labels, probabilities, rule)
-    low, high = conformal_band(labels, probabilities)
+    quantile, (low, high) = conformal_sets(labels, probabilities)
+    # Where the conformal set names one class and the threshold calls the other, neither is to be trusted.
+    band, bound = (min(low, threshold), max(high, threshold)), None
+    if risk:
+        band, bound = risk_band(labels, probabilities, threshold=threshold, subjects=subjects, risk=risk)
     return threshold, Calibration(
         temperature=temperature,
-        # Where the conformal set names one class and the threshold calls the other, neither is to be trusted.
-        undecided=(min(low, threshold), max(high, threshold)),
+        undecided=band,
         coverage=COVERAGE,
         cells=len(labels),
         subjects=None if None in subjects else len(set(subjects)),
@@ -79,6 +84,8 @@ def calibrate(
         ece_after=float(ece(labels, probabilities, threshold)),
         subject_loss=subject_loss(labels, log_odds / temperature, subjects),
         thresholds=choose_thresholds(labels, probabilities),
+        quantile=quantile,
+        bound=bound,
     )
 
 
@@ -157,8 +164,9 @@ def fit_temperature(labels: Labels, log_odds: NDArray[np.float64]) -> float:
 def choose_threshold(labels: Labels, probabilities: Probabilities, rule: ThresholdRule) -> float:
     """Return the threshold that a rule asks for; see `leuknet.types.ThresholdRule`.
 
-    For `youden` it lies half-way between the probabilities of two cells; of equally good ones, the nearest
-    to 0.5 is taken.
+    For `youden` it lies half-way between the probabilities of two cells, or at one where no number lies
+    between them; of equally good ones, the nearest to 0.5 is taken. It may call every cell leukaemic, or, if
+    none has P = 1, no cell: that is as good as calling every one.
 
     References
     ----------
@@ -169,63 +177,11 @@ def choose_threshold(labels: Labels, probabilities: Probabilities, rule: Thresho
     if rule != "youden":
         raise SettingError("cannot choose a threshold", why=f"the rule is {rule!r}", fix="use half or youden")
     false_alarms, found, cuts = roc_curve(labels, probabilities, drop_intermediate=False)
-    stated = np.concatenate([[1.0], np.sort(probabilities)[::-1]])
-    below = np.array([stated[stated < cut].max(initial=0.0) for cut in cuts])
-    middles = (np.minimum(cuts, 1.0) + below) / 2  # the first cut is infinite: nothing is called leukaemic
-    index = found - false_alarms
+    # The first cut is infinite: nothing is called. No threshold up to 1 does that where a cell has P = 1.
+    first = int(probabilities.max() == 1)
+    below, index = np.append(cuts[1:], 0.0)[first:], (found - false_alarms)[first:]
+    cuts = np.minimum(cuts[first:], 1.0)
+    middles = (cuts + below) / 2
+    middles = np.where(middles > below, middles, cuts)
     best = middles[index >= index.max() - 1e-12]
     return float(best[np.abs(best - 0.5).argmin()])
-
-
-def conformal_band(
-    labels: Labels, probabilities: Probabilities, *, coverage: float = COVERAGE
-) -> tuple[float, float]:
-    """Return (low, high): between them the conformal set of a cell does not name exactly one class.
-
-    Split conformal prediction with the score 1 - P(true class), by MAPIE. For cells that are drawn as these
-    were, sets hold the true class at least with probability `coverage`. New people are not drawn so: that is
-    why reports state the coverage by subject. With too few cells for the coverage, nothing is decided.
-
-    References
-    ----------
-    Sadinle, Lei & Wasserman (2019), "Least ambiguous set-valued classifiers with bounded error levels",
-    JASA 114(525), 223-234.
-    """
-    if len(labels) <= 1 / (1 - coverage):
-        return 0.0, float(np.nextafter(1.0, 2.0))
-    # MAPIE takes 3 s to import, and only training needs it.
-    from mapie.classification import SplitConformalClassifier
-
-    conformal = SplitConformalClassifier(
-        _Stated(), confidence_level=coverage, conformity_score="lac", prefit=True
-    )
-    conformal.conformalize(probabilities[:, None], labels)
-    # Sets can only change at a conformity score or its mirror image; the middles lie in between.
-    edges = np.unique(np.concatenate([[0.0, 1.0], probabilities, 1 - probabilities]))
-    asked = np.sort(np.concatenate([edges, (edges[1:] + edges[:-1]) / 2]))
-    sets = conformal.predict_set(asked[:, None])[1][:, :, 0]
-    undecided = asked[sets.sum(axis=1) != 1]
-    if not undecided.size:
-        return 0.5, 0.5
-    return float(undecided.min()), float(np.nextafter(undecided.max(), 2.0))
-
-
-class _Stated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A classifier whose one feature is P(leukaemic): the form in which MAPIE takes probabilities."""
-
-    classes_ = np.array([0, 1])
-
-    def fit(self, _features: Any, _labels: Any) -> _Stated:
-        """Nothing is left to learn."""
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict_proba(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, 1) P(leukaemic) to (N, 2) probabilities of both classes."""
-        return np.column_stack([1 - features[:, 0], features[:, 0]])
-
-    def predict(self, features: NDArray[np.float64]) -> NDArray[np.int64]:
-        """(N, 1) to (N,) the more likely class."""
-        return (features[:, 0] >= 0.5).astype(np.int64)

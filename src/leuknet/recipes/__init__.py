@@ -223,4 +223,5 @@ _RULES: dict[str, tuple[str, Any]] = {
     "keep": ("last or best", lambda v: v in ("last", "best")),
     "rotations": ("a whole number from 1", lambda v: _is_whole(v, 1)),
     "draw": ("a whole number from 0", lambda v: _is_whole(v, 0)),
+    "risk": ("a number from 0 and below 1", lambda v: _is_number(v) and 0 <= v < 1),
 }

@@ -60,6 +60,7 @@ def finish(
         log_odds,
         rule=recipe.threshold,
         subjects=[cell.subject for cell in split.validation],
+        risk=recipe.risk,
     )
     card = ModelCard(
         recipe=recipe,

@@ -49,6 +49,7 @@ from leuknet.types.models import ModelCard as ModelCard
 from leuknet.types.models import Prediction as Prediction
 from leuknet.types.models import Predictor as Predictor
 from leuknet.types.models import Probabilities as Probabilities
+from leuknet.types.models import RiskBound as RiskBound
 from leuknet.types.recipe import LossName as LossName
 from leuknet.types.recipe import Recipe as Recipe
 from leuknet.types.recipe import Sampling as Sampling

@@ -46,6 +46,33 @@ class HistoryRow:
 
 
 @dataclass(frozen=True)
+class RiskBound:
+    """A bound on the share of wrong calls among a new person's called cells, on average over people.
+
+    Attributes
+    ----------
+    asked
+        The bound, in (0, 1).
+    people
+        Validation people that it rests on.
+    silent
+        Those of them of whom no cell is called. If all are, no call keeps the bound, and every cell is
+        uncertain.
+    called
+        Share of each of these people's cells that is called, averaged over people.
+    risk
+        Share of wrong calls among these, averaged over people with a called cell: a fit, not a test. None if
+        no cell is called.
+    """
+
+    asked: float
+    people: int
+    silent: int
+    called: float
+    risk: float | None
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What the validation side says about a network's outputs; no test cell has a part in it.
 
@@ -54,10 +81,11 @@ class Calibration:
     temperature
         The network's logits are divided by it; above 1 makes probabilities less extreme.
     undecided
-        (low, high): a cell with low <= P(leukaemic) < high is called `uncertain`. The rule: the conformal
-        set at the level `coverage` does not name one class, or names another than the threshold does.
+        (low, high): a cell with low <= P(leukaemic) < high is called `uncertain`. Without a `bound`, its
+        conformal set at the level `coverage` does not name one class, or names another than the threshold
+        does.
     coverage
-        Share of new cells whose conformal set shall hold the true class.
+        Share of new cells of the validation people whose conformal set shall hold the true class.
     cells, subjects
         What it was fitted on; subjects is None where cells do not name them.
     ece_before, ece_after
@@ -68,6 +96,11 @@ class Calibration:
     thresholds
         For stated sensitivities and specificities, chosen on these cells; empty in models that an earlier
         LeukNet trained.
+    quantile
+        A class is in a cell's conformal set if its probability is 1 - `quantile` or more. None for models
+        that were saved before it was kept: their sets are not known.
+    bound
+        What decides which cells are undecided, where a bound on the risk was asked for.
     """
 
     temperature: float
@@ -79,6 +112,8 @@ class Calibration:
     ece_after: float
     subject_loss: float | None = None
     thresholds: tuple[ChosenThreshold, ...] = added(())
+    quantile: float | None = added(None)
+    bound: RiskBound | None = added(None)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from leuknet.types.added import added
 from leuknet.types.datasets import SplitKind
 from leuknet.types.input_form import InputForm
 
@@ -89,6 +90,9 @@ class Recipe:
         A score is the mean log odds over so many turns of the image, by equal angles; 1 turns nothing.
     draw
         Another number trains another network on the same cells.
+    risk
+        Largest share of wrong calls among a new person's called cells, on average over people; so many cells
+        are left undecided that it holds, see `leuknet.evaluation.abstention`. 0 asks for none.
     """
 
     name: str
@@ -128,6 +132,7 @@ class Recipe:
     keep: Literal["last", "best"] = "last"
     rotations: int = 1
     draw: int = 0
+    risk: float = added(0.0)
 
     def input_form(self, canvas_px: int | None) -> InputForm:
         """Return the form in which images of a data set with this canvas are trained on."""
