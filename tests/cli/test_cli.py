@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -525,6 +526,27 @@ def test_train_by_subject_is_asked_for_with_split(simulated_fold: Path, tmp_path
     assert ended.status == 0, ended.err
     assert "subject-level split" in ended.out
     assert open_card(out / "model").split_kind == "subject-level"
+
+
+def test_train_bounds_the_risk_of_what_is_called_or_says_at_once_why_it_cannot(
+    simulated_fold: Path, tmp_path: Path
+) -> None:
+    asked = ["train", "leuknet-demo", "--data", simulated_fold, "--split", "subject-level", *TINY]
+    ended = run_cli(*asked, "--out", tmp_path / "few", "--risk", "0.001")
+
+    assert ended.status == 2
+    assert re.search(r"there are \d+ validation people, and at least 999 are needed", ended.err)
+    assert not (tmp_path / "few").exists()
+    ended = run_cli(*asked, "--out", tmp_path / "run", "--risk", "0.9")
+    assert ended.status == 0, ended.err
+    assert "at most 90.0% of a person's calls are wrong. That rests on" in ended.out
+    card = open_card(tmp_path / "run" / "model")
+    assert card.recipe.risk == 0.9
+    assert card.calibration is not None
+    assert card.calibration.bound is not None
+    assert card.calibration.bound.asked == 0.9
+    ended = run_cli("evaluate", tmp_path / "run" / "model", "--data", simulated_fold)
+    assert "asked for: 90.0% at most" in re.sub(r"\s+", " ", ended.out.replace("│", ""))
 
 
 def test_train_by_subject_without_subjects_is_three_lines_with_a_way_out(tmp_path: Path) -> None:

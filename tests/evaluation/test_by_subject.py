@@ -1,4 +1,4 @@
-"""Rows of subjects and the coverage of a conformal band, by hand."""
+"""Rows of subjects, the coverage of their conformal sets and the risk of their called cells, by hand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from leuknet.errors import DataError
-from leuknet.evaluation.by_subject import coverage, subject_rows
+from leuknet.evaluation.by_subject import called_risk, coverage, subject_rows
 from leuknet.evaluation.resampling import wilson
-from leuknet.types import Calibration, Label
+from leuknet.types import Calibration, Label, RiskBound
 from simulated_people import evaluation_of
 
 BAND = Calibration(
@@ -21,10 +21,12 @@ BAND = Calibration(
     subjects=10,
     ece_before=0.1,
     ece_after=0.05,
+    quantile=0.55,
 )
 
 # a: four ALL cells, 0.4 is wrong but uncertain. H1: three HEM cells, one wrong. b: one ALL cell, 0.5, right
-# and uncertain, and one HEM cell, 0.6, wrong and just not uncertain. c: two ALL cells, one right.
+# and uncertain, and one HEM cell, 0.6, wrong and just not uncertain. c: two ALL cells, one right. Sets name
+# HEM up to 0.55 and ALL from 0.45 on.
 EVALUATION = replace(
     evaluation_of(
         np.array((1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1)),
@@ -46,7 +48,7 @@ def test_each_subject_has_a_row_in_each_of_its_classes_the_worst_first() -> None
         ("b", Label.LEUKAEMIC, 1, 1),
     ]
     assert [row.vote_is_right for row in rows] == [False, None, True, True, True]
-    assert [row.covered for row in rows] == [0, 1 / 2, 2 / 3, 1, 1]
+    assert [row.covered for row in rows] == [0, 1 / 2, 2 / 3, 3 / 4, 1]
     assert [row.uncertain for row in rows] == [0, 0, 0, 1, 1]
     assert rows[2].mean_probability == pytest.approx((0.1 + 0.2 + 0.9) / 3)
     assert rows[3].accuracy == wilson(3, 4)
@@ -78,30 +80,68 @@ def test_without_calibration_nothing_is_uncertain_and_no_coverage_is_stated() ->
     plain = replace(EVALUATION, calibration=None)
 
     assert {(row.covered, row.uncertain) for row in subject_rows(plain)} == {(None, 0)}
-    with pytest.raises(DataError, match="0123456789ab was saved without a calibration"):
+    with pytest.raises(DataError, match="0123456789ab was saved without its conformal sets"):
         coverage(plain)
+    saved_before = replace(EVALUATION, calibration=replace(BAND, quantile=None))
+    assert {row.covered for row in subject_rows(saved_before)} == {None}
+    with pytest.raises(DataError, match="0123456789ab was saved without its conformal sets"):
+        coverage(saved_before)
+    with pytest.raises(DataError, match="each probability is a mean with other cells"):
+        coverage(replace(EVALUATION, neighbours=3))
 
 
-def test_coverage_counts_right_and_uncertain_cells_and_names_the_lowest_subject() -> None:
+def test_coverage_is_the_share_of_sets_that_hold_the_class_and_names_the_lowest_subject() -> None:
     found = coverage(EVALUATION)
 
-    # Not covered are one cell each of H1, b and c: 8 of 11 are.
+    # The set of 0.5 names both classes. Not held: 0.9 of H1, 0.4 of a, 0.6 of b, 0.3 of c.
     assert found.asked == 0.75
-    assert found.found.estimate == pytest.approx(8 / 11)
-    # Of 4^4 resamples, 16 hold b and c alone: 1/2. The best are a alone (1 of 256), a three times with H1
-    # (4 of 256), and a three times with b or c (8 of 256), which give 13/14 and hold the 97.5% quantile.
-    assert (found.found.low, found.found.high) == pytest.approx((1 / 2, 13 / 14))
-    assert (found.found.method, found.found.subjects) == ("bootstrap over subjects", 4)
+    assert found.found.estimate == pytest.approx(7 / 11)
+    assert found.found.low < 7 / 11 < found.found.high
+    assert found.found.subjects == 4
+    assert found.mean == pytest.approx((0 + 1 / 2 + 2 / 3 + 3 / 4 + 1) / 5)
     assert (found.lowest, found.lowest_subject) == (0.0, "b")
-    # Of five rows, a and the ALL cell of b are at or above 0.75; 0.4 and 0.5 are uncertain.
+    # Of five rows, a and the ALL cell of b are at or above 0.75.
     assert found.subjects_reached == 2 / 5
-    assert found.uncertain == 2 / 11
+    assert (found.one, found.both, found.none) == pytest.approx((10 / 11, 1 / 11, 0))
+
+
+def test_a_set_that_names_no_class_covers_nothing_though_its_cell_is_uncertain() -> None:
+    # From 0.35 to 0.65 sets name no class: 0.4, 0.5 and 0.6 are uncertain, and none of them is covered.
+    found = coverage(replace(EVALUATION, calibration=replace(BAND, undecided=(0.35, 0.65), quantile=0.35)))
+
+    assert found.found.estimate == pytest.approx(6 / 11)
+    assert (found.one, found.both, found.none) == pytest.approx((8 / 11, 0, 3 / 11))
+
+
+def test_the_risk_of_called_cells_is_a_mean_over_subjects() -> None:
+    found = called_risk(EVALUATION)
+
+    # a: 3 called, all right; H1: 1 of 3 wrong; b: 0.5 is left undecided, 0.6 is wrong; c: 1 of 2 wrong.
+    assert found.mean == pytest.approx((0 + 1 / 3 + 1 + 1 / 2) / 4)
+    assert found.called == pytest.approx((3 / 4 + 1 + 1 / 2 + 1) / 4)
+    assert (found.subjects, found.silent, found.highest, found.highest_subject) == (4, 0, 1.0, "b")
+    assert found.asked is None
+
+
+def test_subjects_of_whom_no_cell_is_called_are_counted_and_have_no_risk() -> None:
+    bound = RiskBound(0.05, 20, 0, 0.9, 0.01)
+    silent = replace(BAND, undecided=(0.25, 0.85), bound=bound)
+    found = called_risk(replace(EVALUATION, calibration=silent))
+
+    # b has 0.5 and 0.6: none is called. c and a: 0.9, right. H1: 0.1 and 0.2, right, and 0.9, wrong.
+    assert (found.asked, found.subjects, found.silent) == (0.05, 4, 1)
+    assert found.mean == pytest.approx((0 + 1 / 3 + 0) / 3)
+    assert (found.highest, found.highest_subject) == (pytest.approx(1 / 3), "H1")
+
+    nothing = called_risk(replace(EVALUATION, calibration=replace(BAND, undecided=(0.0, 1.1))))
+    assert (nothing.mean, nothing.called, nothing.silent) == (None, 0.0, 4)
+    assert (nothing.highest, nothing.highest_subject) == (None, "")
 
 
 def test_cells_that_name_nobody_are_refused_with_a_way_out() -> None:
     unnamed = replace(EVALUATION, subject_ids=(None, None, *EVALUATION.subject_ids[2:]))
 
-    for judge in (subject_rows, coverage):
+    for judge in (subject_rows, coverage, called_risk):
         with pytest.raises(DataError) as caught:
             judge(unnamed)
         assert caught.value.why == "2 of 11 cells name no subject"

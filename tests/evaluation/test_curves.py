@@ -353,4 +353,10 @@ def test_a_stated_certainty_stays_a_number_without_the_temperature() -> None:
     # The nearest number below 1 is 1 - 2^-53, of odds 2^53; their root is 9.5e7.
     assert uncalibrated(certain) == pytest.approx([1 / (1 + 2**26.5), 1 - 1 / (1 + 2**26.5)], rel=1e-6)
     bare = replace(certain, calibration=None)
-    assert uncalibrated(bare).tolist() == [0, 1]
+    assert uncalibrated(bare) == pytest.approx([0, 1])
+
+
+def test_what_was_said_before_the_temperature_is_not_known_of_cells_that_voted() -> None:
+    stated = make_evaluation(np.array([0.8, 0.2]), calibration=make_calibration(2.0, (0.3, 0.7)))
+
+    assert uncalibrated(replace(stated, neighbours=5)) is None

@@ -34,10 +34,10 @@ from leuknet.report.run_record import RunRecord, read_run, read_runs
 from leuknet.report.run_report import report_html, write_report
 from leuknet.report.score_sections import comparison, literature, result
 from leuknet.report.sections import SECTIONS
-from leuknet.types import DataCard, Finding, Galleries, Gallery, Interval, IntervalMethod, Look
+from leuknet.types import DataCard, Finding, Galleries, Gallery, Interval, IntervalMethod, Look, RiskBound
 from tests.conftest import run_cli
 from tests.experiments.test_paper_page import HOSTILE, Page
-from tests.run_folders import LOOKS, write_run
+from tests.run_folders import CALIBRATION, LOOKS, write_run
 
 
 def what_the_printer_lacks() -> str:
@@ -343,6 +343,42 @@ def test_the_temperature_is_undone_for_the_error_before_it(run: RunRecord) -> No
     assert row[1] == "2.000"
     assert row[2][0] == "0.110 → 0.030"
     assert (row[3][0], row[4][0]) == ("0.141", "0.000")
+
+
+def test_cells_that_voted_have_no_error_before_the_temperature_and_no_sets(run: RunRecord) -> None:
+    voted = changed(run, neighbours=5, calibration=replace(CALIBRATION, quantile=0.6))
+
+    (row,) = table(calibration([voted]), "Expected calibration error").rows
+    assert row[3] == ("not known", "cells voted")
+    (row,) = table(calibration([voted]), "Conformal sets").rows
+    assert row[1][0] == "not given"
+
+
+def test_sets_and_calls_are_judged_by_subject(run: RunRecord) -> None:
+    # S1: 0.9 right, 0.45 in both sets and undecided. S2: 0.8 wrong, 0.1 right.
+    bound = RiskBound(0.2, 12, 3, 0.75, 0.125)
+    fit = replace(CALIBRATION, undecided=(0.4, 0.6), quantile=0.6, bound=bound)
+    few = changed(
+        run, cells=4, labels=(1, 1, 0, 0), probabilities=(0.9, 0.45, 0.8, 0.1),
+        subject_ids=("S1", "S1", "S2", "S2"), calibration=fit,
+    )  # fmt: skip
+
+    blocks = calibration([few])
+    (row,) = table(blocks, "What the rule for undecided cells").rows
+    assert row[3] == ("25.0%", "asked for: 20.0% at most")
+    assert row[4] == ("50.0%", "S2")
+    assert row[5] == ("75.0%", "no cell of 0 of 2 subjects")
+    (row,) = table(blocks, "Conformal sets").rows
+    assert (row[1][0], row[1][2], row[2]) == ("75.0%", "asked for: 90%", "75.0%")
+    assert row[3:] == ("50%", ("50%", "S2"), ("one: 75.0%", "both: 25.0%, none: 0.0%"))
+    text = told(*blocks)
+    assert "on average over new people at most 20.0% of a person's calls are wrong" in text
+    assert "rests on 12 validation people" in text
+    nothing = replace(fit, bound=replace(bound, risk=None, silent=12, called=0.0), undecided=(0.0, 1.1))
+    text = told(*calibration([changed(few, calibration=nothing)]))
+    assert "every cell is uncertain: on 12 validation people" in text
+    (row,) = table(calibration([run]), "Conformal sets").rows
+    assert row[1] == ("not known", "the model was saved without them")
 
 
 def test_both_checklists_are_whole_and_each_answer_is_used() -> None:

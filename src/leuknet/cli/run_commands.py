@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 from leuknet.cli import options
 from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, no_image_found, warn_of_simulation
 from leuknet.types import CLASS_NAMES
+
+if TYPE_CHECKING:
+    from leuknet.training.train import TrainedRun
 
 
 class Engine(StrEnum):
@@ -43,6 +46,15 @@ def train(
     data: options.Data,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to write.")],
     settings: options.Settings = None,
+    risk: Annotated[
+        float | None,
+        typer.Option(
+            "--risk",
+            metavar="SHARE",
+            help="Leave so many cells undecided that, on average over new people, at most this share of a "
+            "person's calls is wrong. 0.05 takes 19 validation people, 0.1 takes 9.",
+        ),
+    ] = None,
     split: Annotated[
         SplitChoice | None,
         typer.Option("--split", help="image-level scores are optimistic: one person on several sides."),
@@ -76,6 +88,7 @@ def train(
 
     wanted = list(settings or [])
     wanted += [] if split is None else [f"split={split.value}"]
+    wanted += [] if risk is None else [f"risk={risk}"]
     chosen = changed(get_recipe(recipe), wanted)
     # Another seed is another try of the same recipe, not another recipe.
     chosen = chosen if seed is None else replace(chosen, seed=seed)
@@ -94,14 +107,26 @@ def train(
     )
     if not PartialState().is_main_process:  # others of the same training would say it again
         return
+    judge = options.command("evaluate", run.folder / "model", "--data", data, *dataset.words)
+    _show_training(run, judge=judge)
+
+
+def _show_training(run: TrainedRun, *, judge: str) -> None:
+    """Say what came out, and the command that judges it."""
+    from leuknet.evaluation.summary import bound_text
+    from leuknet.inference.model_folder import open_card
+
     last = run.history[-1]
     assert last.validation_accuracy is not None  # noqa: S101  the last iteration is always validated
     model = run.folder / "model"
     typer.echo(f"model: {model}")
+    card = open_card(model)
+    fit = card.calibration
+    if fit is not None and fit.bound is not None:
+        typer.echo(f"undecided: {bound_text(fit.bound, fit.undecided, card.class_names[1])}")
     typer.echo(
         f"validation accuracy {last.validation_accuracy:.1%} on {len(run.split.validation)} cells, "
-        f"{run.split.kind} split; "
-        f"judge it with: {options.command('evaluate', model, '--data', data, *dataset.words)}"
+        f"{run.split.kind} split; judge it with: {judge}"
     )
 
 

@@ -128,12 +128,16 @@ def decided(evaluation: Evaluation, *, resamples: int = RESAMPLES, seed: int = 0
     return Decided(coverage[0], risk.get(1))
 
 
-def uncalibrated(evaluation: Evaluation) -> Probabilities:
+def uncalibrated(evaluation: Evaluation) -> Probabilities | None:
     """Return P(leukaemic) (N,) of each cell as the network gave it, before the temperature.
+
+    None where cells voted: the mean of probabilities does not tell what each of them was.
 
     The logit of a stated P is the network's own divided by the temperature. A P that was rounded to 0 or 1
     is taken for the nearest number that has a logit. Without a calibration, P is as the network gave it.
     """
+    if evaluation.neighbours:
+        return None
     _, probabilities = arrays_of(evaluation)
     if evaluation.calibration is None:
         return probabilities

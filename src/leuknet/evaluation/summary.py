@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from leuknet.evaluation.by_subject import called_risk
 from leuknet.evaluation.metrics import METRICS
-from leuknet.types import Evaluation, Interval
+from leuknet.types import Evaluation, Interval, RiskBound
 
 
 def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
@@ -40,6 +41,8 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
         text = f"yes: each probability is the mean with {evaluation.neighbours} other tested cells"
         rows.append(("transductive", text))
     rows.append(("earlier looks", _looks_text(evaluation)))
+    if evaluation.calibration is not None and evaluation.calibration.bound is not None:
+        rows.append(("wrong among called", _kept_text(evaluation)))
     if evaluation.warned:
         rows.append(("warned", f"{len(evaluation.warned)} cells depart from what the model was trained on"))
     if evaluation.unreadable:
@@ -51,6 +54,53 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table as Markdown; a bar inside a cell, which would end it, is escaped."""
     escaped = ([cell.replace("|", r"\|") for cell in row] for row in rows)
     return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *escaped))
+
+
+def bound_text(bound: RiskBound, band: tuple[float, float], class_name: str) -> str:
+    """Return which cells are left undecided to keep a bound, and how far it holds.
+
+    Parameters
+    ----------
+    bound
+        As on the model's card.
+    band
+        `Calibration.undecided`.
+    class_name
+        Of the positive class.
+    """
+    people = f"{bound.people} validation people"
+    if bound.risk is None:
+        return (
+            f"every cell is uncertain: on {people} no share of the cells could be called with at most "
+            f"{bound.asked:.1%} of a new person's calls wrong"
+        )
+    low, high = band
+    rule = (
+        f"a cell with {low:.3f} ≤ P({class_name}) < {min(high, 1):.3f} is called uncertain, so that"
+        if low < high
+        else "no cell is uncertain:"
+    )
+    return (
+        f"{rule} on average over new people at most {bound.asked:.1%} of a person's calls are wrong. That "
+        f"rests on {people} ({bound.called:.1%} of their cells called, {bound.risk:.1%} of these wrong, no "
+        f"cell called of {bound.silent}), and holds for people drawn as these were, on average over such "
+        "validation sides"
+    )
+
+
+def _kept_text(evaluation: Evaluation) -> str:
+    """Say how often calls were wrong by subject, beside the bound that was asked for."""
+    if None in evaluation.subject_ids:
+        return "subjects are not known, so that the bound cannot be checked"
+    found = called_risk(evaluation)
+    asked = "" if found.asked is None else f"; asked for: {found.asked:.1%} at most"
+    if found.mean is None:
+        return f"no cell is called{asked}"
+    return (
+        f"{found.mean:.1%} of a subject's calls on average, the highest {found.highest:.1%} "
+        f"({found.highest_subject}); {found.called:.1%} of a subject's cells called, none of "
+        f"{found.silent} of {found.subjects}{asked}"
+    )
 
 
 def _looks_text(evaluation: Evaluation) -> str:

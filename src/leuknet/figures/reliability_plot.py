@@ -31,7 +31,7 @@ from leuknet.figures.key import (
     style_of,
     tested_on,
 )
-from leuknet.types import Evaluation
+from leuknet.types import Evaluation, Probabilities
 
 _BEFORE: dict[str, Any] = {"color": ORANGE, "linestyle": (0, (4, 1.6)), "marker": "s"}
 _COLUMNS = 3
@@ -92,9 +92,8 @@ def draw_reliability(evaluations: Mapping[str, Evaluation]) -> Figure:
         if len(ordered) > 1:
             title = shortened(name, int(square_in / 0.083))
             diagram.set_title(title, fontsize=9.5, fontweight="bold", loc="left")
-        elif evaluation.calibration is not None:
-            bins = reliability(arrays_of(evaluation)[0], uncalibrated(evaluation))
-            _draw_points(diagram, bins, style=_BEFORE)
+        elif (before := _before(evaluation)) is not None:
+            _draw_points(diagram, reliability(arrays_of(evaluation)[0], before), style=_BEFORE)
     draw_key(body, rows, heads=(f"ECE ({ECE_BINS} bins)",), columns_in=(7.7,))
     return figure
 
@@ -112,11 +111,12 @@ def _rows(evaluations: Mapping[str, Evaluation], notes: list[str]) -> list[KeyRo
         for n, (name, evaluation) in enumerate(evaluations.items())
     ]
     first, *others = evaluations.values()
-    if not others and first.calibration is not None:
+    raw = None if others else _before(first)
+    if raw is not None and first.calibration is not None:
         labels, _ = arrays_of(first)
         before = bootstrap(
             labels,
-            uncalibrated(first),
+            raw,
             threshold=first.threshold,
             clusters=clusters_of(first),
             metrics=["ece"],
@@ -126,6 +126,11 @@ def _rows(evaluations: Mapping[str, Evaluation], notes: list[str]) -> list[KeyRo
         rows.append(KeyRow(_BEFORE, words, [number_text(before)]))
     rows.append(KeyRow(REFERENCE, "probabilities that come true", ["0"]))
     return rows
+
+
+def _before(evaluation: Evaluation) -> Probabilities | None:
+    """Return the probabilities before the temperature, where there was one and they are known."""
+    return None if evaluation.calibration is None else uncalibrated(evaluation)
 
 
 def _whiskers(evaluations: list[Evaluation]) -> str:

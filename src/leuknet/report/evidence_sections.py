@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from leuknet.evaluation.by_subject import SubjectRow, coverage, subject_rows
+from leuknet.evaluation.by_subject import SubjectRow, called_risk, coverage, subject_rows
 from leuknet.evaluation.curves import arrays_of, net_benefit
 from leuknet.evaluation.metrics import bootstrap
 from leuknet.evaluation.reliability import decided, uncalibrated
@@ -61,7 +61,6 @@ def calibration(runs: Runs) -> tuple[Block, ...]:
     shown = {run.name: run.evaluation for run in runs[:_CURVES]}
     caption = "Reliability diagram: observed share of leukaemic cells over the stated probability."
     errors = ("Temperature", "Validation ECE, before → after", "Test ECE before", "Test ECE after", "Brier")
-    decisions = ("Cells decided", "Wrong among them", "Covered", "Subjects that reach it", "Lowest subject")
     return (
         Text(
             "One number, the temperature, is fitted on the validation side; the network's logits are "
@@ -76,11 +75,38 @@ def calibration(runs: Runs) -> tuple[Block, ...]:
         _drawn(draw_reliability, shown, caption, lambda scored: scores_text(scored, ("ece", "brier"))),
         Heading("Threshold and undecided cells"),
         Facts((("Threshold", each(runs, threshold_text)), ("Undecided", each(runs, undecided_text)))),
+        *_undecided_tables(runs),
+    )
+
+
+def _undecided_tables(runs: Runs) -> tuple[Table, Table]:
+    """Return what the rule for undecided cells, and the conformal sets, do on the test side."""
+    decisions = (
+        "Cells decided",
+        "Wrong among them",
+        "Wrong by subject",
+        "Highest subject",
+        "Decided by subject",
+    )
+    sets = (
+        "Hold the class",
+        "Mean over subjects",
+        "Subjects that reach it",
+        "Lowest subject",
+        "Classes named",
+    )
+    return (
         Table(
-            "What the rule for undecided cells does on the test side. A cell is covered if it is called "
-            "right or left undecided",
+            "What the rule for undecided cells does on the test side. By subject: the mean over subjects, "
+            "who count alike; wrong ones over subjects with a decided cell",
             ("Run", *decisions),
             tuple(_undecided_row(run) for run in runs),
+        ),
+        Table(
+            "Conformal sets on the test side. A set that names both classes holds the true one; a set that "
+            "names none does not",
+            ("Run", *sets),
+            tuple(_sets_row(run) for run in runs),
         ),
     )
 
@@ -170,18 +196,25 @@ def _calibration_row(run: RunRecord) -> tuple[Cell, ...]:
     brier = value_bounds("brier", evaluation.metrics["brier"])
     if fit is None:
         return run.name, "none", "not calibrated", after, after, brier
-    labels, _ = arrays_of(evaluation)
+    subjects = "subjects not known" if fit.subjects is None else counted(fit.subjects, "subject")
+    basis = f"a fit on {counted(fit.cells, 'cell')}, {subjects}"
+    validation = (f"{fit.ece_before:.3f} → {fit.ece_after:.3f}", basis)
+    return run.name, f"{fit.temperature:.3f}", validation, _ece_before(evaluation), after, brier
+
+
+def _ece_before(evaluation: Evaluation) -> Cell:
+    """Return the calibration error without the temperature, as it was before cells voted."""
+    raw = uncalibrated(evaluation)
+    if raw is None:
+        return "not known", "cells voted"
     before = bootstrap(
-        labels,
-        uncalibrated(evaluation),
+        arrays_of(evaluation)[0],
+        raw,
         threshold=evaluation.threshold,
         clusters=clusters_of(evaluation),
         metrics=["ece"],
     )
-    subjects = "subjects not known" if fit.subjects is None else counted(fit.subjects, "subject")
-    basis = f"a fit on {counted(fit.cells, 'cell')}, {subjects}"
-    validation = (f"{fit.ece_before:.3f} → {fit.ece_after:.3f}", basis)
-    return run.name, f"{fit.temperature:.3f}", validation, value_bounds("ece", before["ece"]), after, brier
+    return value_bounds("ece", before["ece"])
 
 
 def _undecided_row(run: RunRecord) -> tuple[Cell, ...]:
@@ -190,16 +223,37 @@ def _undecided_row(run: RunRecord) -> tuple[Cell, ...]:
     if rule is None:
         return run.name, "all: no calibration", "-", "-", "-", "-"
     risk: Cell = "none decided" if rule.risk is None else _share(rule.risk)
-    if None in evaluation.subject_ids or len(set(evaluation.subject_ids)) < 2:
+    if None in evaluation.subject_ids:
         return run.name, _share(rule.coverage), risk, "subjects not known", "-", "-"
-    found = coverage(evaluation)
+    found = called_risk(evaluation)
+    asked = "no bound asked for" if found.asked is None else f"asked for: {found.asked:.1%} at most"
+    silent = f"no cell of {found.silent:,} of {counted(found.subjects, 'subject')}"
     return (
         run.name,
         _share(rule.coverage),
         risk,
+        ("none decided" if found.mean is None else f"{found.mean:.1%}", asked),
+        "-" if found.highest is None else (f"{found.highest:.1%}", found.highest_subject),
+        (f"{found.called:.1%}", silent),
+    )
+
+
+def _sets_row(run: RunRecord) -> tuple[Cell, ...]:
+    evaluation = run.evaluation
+    if evaluation.neighbours:
+        return run.name, ("not given", "cells voted, and sets are of single cells"), "-", "-", "-", "-"
+    if evaluation.calibration is None or evaluation.calibration.quantile is None:
+        return run.name, ("not known", "the model was saved without them"), "-", "-", "-", "-"
+    if None in evaluation.subject_ids or len(set(evaluation.subject_ids)) < 2:
+        return run.name, "subjects not known", "-", "-", "-", "-"
+    found = coverage(evaluation)
+    return (
+        run.name,
         (*_share(found.found), f"asked for: {found.asked:.0%}"),
+        f"{found.mean:.1%}",
         f"{found.subjects_reached:.0%}",
         (f"{found.lowest:.0%}", found.lowest_subject),
+        (f"one: {found.one:.1%}", f"both: {found.both:.1%}, none: {found.none:.1%}"),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.summary import bound_text
 from leuknet.report.blocks import counted
 from leuknet.report.run_record import RunRecord
 from leuknet.types import Interval, Recipe
@@ -156,12 +157,15 @@ def undecided_text(run: RunRecord) -> str:
     if calibration is None:
         return "none: the model was saved without a calibration, and decides on every cell"
     low, high = calibration.undecided
+    if calibration.bound is not None:
+        return bound_text(calibration.bound, calibration.undecided, run.evaluation.class_names[1])
     if low >= high:
         return f"no cell is uncertain: at {calibration.coverage:.0%} coverage every set names one class"
     return (
         f"a cell with {low:.3f} ≤ P({run.evaluation.class_names[1]}) < {min(high, 1):.3f} is called "
-        f"uncertain: its conformal set, which shall hold the true class of {calibration.coverage:.0%} of "
-        "new cells, does not name one class, or names another than the threshold does"
+        "uncertain: its conformal set does not name one class, or names another than the threshold does. "
+        f"Sets are made to hold the true class of {calibration.coverage:.0%} of new cells of the people on "
+        "the validation side; for new people there is no such promise"
     )
 
 

@@ -27,6 +27,7 @@ from torch import nn
 
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
+from leuknet.evaluation.abstention import check_bound
 from leuknet.images.inputs import MappedInputs
 from leuknet.images.survey import Survey
 from leuknet.images.transform import channel_statistics
@@ -106,10 +107,10 @@ def train(
     Raises
     ------
     SettingError
-        If the folder is taken, the batch is larger than the training side or cannot be shared out, or no
-        parameter has a name that `rate_factors` asks for.
+        If the folder is taken, the batch is larger than the training side or cannot be shared out, no
+        parameter has a name that `rate_factors` asks for, or the validation people are too few for `risk`.
     NoSubjectsError
-        If loss or sampling speak of people, and a training cell names none.
+        If loss, sampling or `risk` speak of people, and a cell names none.
     DatasetError
         If an image of the training or validation side cannot be read.
     StoppedError
@@ -125,7 +126,7 @@ def train(
         _check_folder(out, resume=resume)
     recipe = replace(recipe, network_options=describe(recipe.network, recipe.network_options))
     split = split or make_split(dataset.cells, recipe)
-    _check_batches(split, recipe, n_processes=accelerator.num_processes, accumulate=accumulate)
+    _check_split(split, recipe, n_processes=accelerator.num_processes, accumulate=accumulate)
     accelerator.wait_for_everyone()
     out.mkdir(parents=True, exist_ok=True)
     material = read_material(split, dataset, recipe, surveyed=surveyed, progress=progress)
@@ -214,7 +215,8 @@ def _input_statistics(
     return mean, std
 
 
-def _check_batches(split: Split, recipe: Recipe, *, n_processes: int, accumulate: int) -> None:
+def _check_split(split: Split, recipe: Recipe, *, n_processes: int, accumulate: int) -> None:
+    check_bound(recipe.risk, [cell.subject for cell in split.validation], split.kind)
     if len(split.train) < recipe.batch_size:
         raise SettingError(
             "there is not one whole batch to train on",
