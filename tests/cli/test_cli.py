@@ -614,8 +614,8 @@ def test_evaluate_judges_the_own_test_side_with_intervals_and_figures(
     assert "Research software, not a medical device." in text
     pictures = ("confusion", "classified", "gallery-certain-wrong", "gallery-uncertain", "gallery-typical")
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
-        *("evaluation.json", "overlap.json", "data.json", "galleries.json", "baselines"),
-        *(f"{name}.{kind}" for name in pictures for kind in ("png", "svg")),
+        *("evaluation.json", "overlap.json", "data.json", "galleries.json", "baselines", "details.md"),
+        *(f"{name}.{kind}" for name in (*pictures, "subgroups") for kind in ("png", "svg")),
     }
     assert [path.name for path in sorted((tmp_path / "results" / "baselines").iterdir())] == [
         *("area.json", "colour.json", "nearest.json", "texture.json")
@@ -628,6 +628,38 @@ def test_evaluate_judges_the_own_test_side_with_intervals_and_figures(
     assert accuracy.low < accuracy.estimate < accuracy.high
     assert f"accuracy {accuracy.estimate:.1%} ({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f})" in text
     assert accuracy.method == "wilson"
+
+
+def test_evaluate_tells_details_where_they_are_asked_for(
+    model: Path, simulated_fold: Path, tmp_path: Path
+) -> None:
+    ended = run_cli(
+        *("evaluate", model, "--data", simulated_fold, "--out", tmp_path, "--details"),
+        *("--specificity", "0.7", "--prevalence", "0.03"),
+    )
+
+    assert ended.status == 0, ended.err
+    details = read_evaluation(tmp_path / "evaluation.json").details
+    assert details is not None
+    asked = [point for point in details.operating_points if point.chosen and point.chosen.target == 0.7]
+    assert [point.chosen.purpose for point in asked if point.chosen] == ["specificity"]
+    text = one_line(ended.out)
+    page = (tmp_path / "details.md").read_text(encoding="utf-8")
+    for words in ("specificity 70%", "3% ALL", "Subgroups of the tested cells", "cell size: smallest third"):
+        assert words in text
+        assert words in page
+    assert "details.md" not in text
+
+
+def test_evaluate_names_the_file_with_details_and_refuses_shares_in_percent(
+    model: Path, simulated_fold: Path, tmp_path: Path
+) -> None:
+    command = ("evaluate", model, "--data", simulated_fold, "--out", tmp_path / "out")
+
+    assert_error(run_cli(*command, "--prevalence", "5"), what="cannot compute", why="a prevalence of 5")
+    assert_error(run_cli(*command, "--sensitivity", "95"), what="cannot compute", why="a sensitivity of 95")
+    assert not (tmp_path / "out").exists()
+    assert f"people, subgroups: {tmp_path / 'out' / 'details.md'}" in one_line(run_cli(*command).out)
 
 
 def test_evaluate_puts_its_results_beside_the_model_unless_told_otherwise(

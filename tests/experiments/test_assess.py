@@ -15,6 +15,7 @@ from leuknet.data import open_dataset
 from leuknet.errors import DataError, ModelError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.looks import VARIABLE
+from leuknet.evaluation.validation_thresholds import thresholds_for
 from leuknet.experiments import assess as module
 from leuknet.experiments.assess import assess, describe_data
 from leuknet.explain.methods import METHODS, methods_for
@@ -68,6 +69,41 @@ def test_everything_a_report_needs_can_be_read_back(judged: Path, dataset: Datas
     assert [one.name for one in galleries.galleries] == ["certain-wrong", "uncertain", "typical"]
     assert all((judged / one.file).stat().st_size for one in galleries.galleries)
     assert evaluation.calibration is not None
+
+
+def test_thresholds_of_the_card_are_those_of_the_validation_cells_scored_again(
+    model: Path, dataset: Dataset, judged: Path
+) -> None:
+    predictor = load_onnx_model(model)
+    on_card = thresholds_for(predictor, replace(dataset, cells=()))
+    details = read_evaluation(judged / "evaluation.json").details
+
+    assert details is not None
+    assert [point.chosen for point in details.operating_points] == [None, *on_card]
+    assert {one.purpose for one in on_card} == {"sensitivity", "specificity"}
+    # A model that an earlier LeukNet trained: its card names none.
+    assert predictor.card.calibration is not None
+    calibration = replace(predictor.card.calibration, thresholds=())
+    predictor.card = replace(predictor.card, calibration=calibration)
+    again = thresholds_for(predictor, dataset)
+    assert [(one.purpose, one.target, one.reached, one.cells) for one in again] == [
+        (one.purpose, one.target, one.reached, one.cells) for one in on_card
+    ]
+    assert [one.threshold for one in again] == pytest.approx([one.threshold for one in on_card], abs=1e-5)
+    assert thresholds_for(predictor, replace(dataset, cells=())) == ()
+
+
+def test_a_threshold_that_needs_validation_cells_that_are_not_there_is_refused(
+    model: Path, dataset: Dataset
+) -> None:
+    predictor, elsewhere = load_onnx_model(model), replace(dataset, cells=(), name="elsewhere")
+
+    with pytest.raises(DataError, match="validation cells are not in elsewhere"):
+        thresholds_for(predictor, elsewhere, asked=[("specificity", 0.7)])
+    (found,) = [
+        one for one in thresholds_for(predictor, dataset, asked=[("specificity", 0.7)]) if one.target == 0.7
+    ]
+    assert found.reached >= 0.7
 
 
 def test_baselines_are_scored_on_the_very_cells_of_the_model(judged: Path) -> None:

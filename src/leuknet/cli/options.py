@@ -6,14 +6,17 @@ import functools
 import inspect
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from leuknet.types import Dataset, Recipe, Split
+
+if TYPE_CHECKING:
+    from leuknet.evaluation.details import Asked
 
 
 class Precision(StrEnum):
@@ -42,6 +45,27 @@ PrecisionOption = Annotated[
         help="bf16 rounds more; faster where the processor has units for it, far slower elsewhere.",
     ),
 ]
+Specificities = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--specificity",
+        metavar="SHARE",
+        help="Add the threshold with this specificity on the validation cells, such as 0.97; repeatable.",
+    ),
+]
+Sensitivities = Annotated[
+    list[float] | None,
+    typer.Option("--sensitivity", metavar="SHARE", help="The same for a sensitivity; repeatable."),
+]
+Prevalences = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--prevalence",
+        metavar="SHARE",
+        help="State predictive values where this share of cells is leukaemic, instead of the usual four; "
+        "repeatable.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed; the same seed gives the same result.")]
 
 
@@ -64,6 +88,21 @@ def seed_list(text: str) -> tuple[int, ...]:
     if min(seeds) < 0:
         raise typer.BadParameter("give whole numbers from 0, such as 0,1,2", param_hint="--seeds")
     return seeds
+
+
+def asked(
+    specificities: list[float] | None, sensitivities: list[float] | None, prevalences: list[float] | None
+) -> Asked:
+    """Return what is asked for beyond the usual."""
+    from leuknet.evaluation.details import Asked
+
+    chosen = Asked(
+        targets=(
+            *(("specificity", share) for share in specificities or ()),
+            *(("sensitivity", share) for share in sensitivities or ()),
+        )
+    )
+    return replace(chosen, prevalences=tuple(prevalences)) if prevalences else chosen
 
 
 def command(*words: str | Path) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.errors import SettingError
-from leuknet.types import ModelCard
+from leuknet.types import Evaluation, ModelCard
 
 RESEARCH_ONLY = "Research software, not a medical device."
 
@@ -41,6 +41,16 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, title: s
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+def print_details(evaluation: Evaluation) -> None:
+    """Print the tables of an evaluation's details, each with what a reader must know of it."""
+    from leuknet.evaluation.detail_tables import detail_tables
+    from leuknet.evaluation.details import details_of
+
+    for table in detail_tables(evaluation, evaluation.details or details_of(evaluation)):
+        print_table(table.heads, table.rows, title=table.caption)
+        typer.echo(table.note)
 
 
 def end_with_failed(scored: Scored) -> None:

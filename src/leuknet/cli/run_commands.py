@@ -13,7 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, no_image_found, warn_of_simulation
+from leuknet.cli.printing import (
+    RESEARCH_ONLY,
+    end_with_failed,
+    no_image_found,
+    print_details,
+    warn_of_simulation,
+)
 from leuknet.types import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -154,13 +160,20 @@ def evaluate(
             help="Let each cell's N nearest among the tested cells vote: a score for this set only.",
         ),
     ] = 0,
+    specificity: options.Specificities = None,
+    sensitivity: options.Sensitivities = None,
+    prevalence: options.Prevalences = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also print what the file details.md holds.")
+    ] = False,
     *,
     dataset: options.DatasetOptions,
 ) -> None:
     """Judge a model on cells that it was not trained on: scores with intervals, baselines, explanations.
 
     Takes the test side of the model's own split unless --part or --all says otherwise; cells that trained
-    the model are refused.
+    the model are refused. Sensitivity at a stated specificity, predictive values at stated prevalences, weak
+    calibration, scores over people and subgroups go to details.md and into the report.
 
     Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
     """
@@ -180,12 +193,19 @@ def evaluate(
         side = cells_of_parts(predictor.manifest, opened, parts=tuple(part or ()), trained_on=card.dataset)
     warn_of_simulation(card)
     folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")
-    evaluation = assess(predictor, opened, out=folder, side=side, neighbours=neighbours, progress=True)
+    asked = options.asked(specificity, sensitivity, prevalence)
+    evaluation = assess(
+        predictor, opened, out=folder, side=side, neighbours=neighbours, asked=asked, progress=True
+    )
     table = Table(title="SIMULATED CELLS" if evaluation.simulated else None, show_header=False)
     for name, text in summary_rows(evaluation):
         table.add_row(name, text)
     Console().print(table)
+    if details:
+        print_details(evaluation)
     typer.echo(f"written: {folder}: scores, baselines, proof of no overlap, galleries")
+    if not details:
+        typer.echo(f"thresholds for a purpose, predictive values, people, subgroups: {folder / 'details.md'}")
     _, left_out = methods_for(predictor)
     if left_out:
         typer.echo(left_out, err=True)

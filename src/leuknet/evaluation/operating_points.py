@@ -144,8 +144,8 @@ def operating_point(
     SettingError
         If a prevalence is not between 0 and 1.
     """
-    found = _share(labels, probabilities, threshold, clusters, "sensitivity")
-    cleared = _share(labels, probabilities, threshold, clusters, "specificity")
+    found = class_share(labels, probabilities, threshold, clusters, "sensitivity")
+    cleared = class_share(labels, probabilities, threshold, clusters, "specificity")
     missed, alarms = _rest(found), _rest(cleared)
     positive, negative = ratio_of(found, alarms), ratio_of(missed, cleared)
     return OperatingPoint(
@@ -230,7 +230,7 @@ def _share_right(errors: Interval, right: Interval, weight: float) -> Interval |
     )
 
 
-def _share(
+def class_share(
     labels: Labels, probabilities: Probabilities, threshold: float, clusters: Clusters, purpose: Purpose
 ) -> Interval:
     """Return sensitivity or specificity with its interval."""

@@ -103,9 +103,9 @@ def entries_of(labels: Labels, probabilities: Probabilities, subjects: NDArray[A
         person=names[units // 2],
         labels=units % 2,
         cells=cells,
-        mean=np.bincount(unit, weights=probabilities) / cells,
-        odds=np.bincount(unit, weights=log_odds),
-        squares=np.bincount(unit, weights=log_odds**2),
+        mean=_sums(unit, probabilities) / cells,
+        odds=_sums(unit, log_odds),
+        squares=_sums(unit, log_odds**2),
     )
 
 
@@ -166,6 +166,10 @@ def _correlation(entries: Entries) -> Interval | None:
         bounds=(-1 / max(each - 1, 1e-9), 1.0),
         subjects_alike=True,
     )
+
+
+def _sums(unit: NDArray[np.intp], values: Array) -> Array:
+    return np.asarray(np.bincount(unit, values), dtype=np.float64)
 
 
 def _with_cells(interval: Interval | None, cells: int) -> Interval | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from leuknet.evaluation.by_subject import called_risk
 from leuknet.evaluation.metrics import METRICS
-from leuknet.types import Evaluation, Interval, RiskBound
+from leuknet.types import Details, Evaluation, Interval, RiskBound
 
 
 def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
@@ -24,6 +24,7 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     rows = [
         (METRICS[name].title, score_text(name, interval)) for name, interval in evaluation.metrics.items()
     ]
+    rows += _detail_rows(evaluation.details)
     rows.append(("cells", f"{evaluation.cells} ({of_class})"))
     rows.append(("subjects", "not known" if evaluation.subjects is None else str(evaluation.subjects)))
     optimistic = " (optimistic: cells of one person may be on both sides)"
@@ -47,6 +48,17 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
         rows.append(("warned", f"{len(evaluation.warned)} cells depart from what the model was trained on"))
     if evaluation.unreadable:
         rows.append(("unreadable", f"{len(evaluation.unreadable)} cells, in none of these numbers"))
+    return rows
+
+
+def _detail_rows(details: Details | None) -> list[tuple[str, str]]:
+    """Return the few details that belong on the first screen; `detail_tables.py` tells all."""
+    if details is None:
+        return []
+    slope, people = details.calibration.slope, details.people
+    rows = [("calibration slope (1 is right)", number_text(slope))]
+    if people is not None and people.auroc is not None:
+        rows.append(("AUROC over people", number_text(people.auroc)))
     return rows
 
 
@@ -121,6 +133,22 @@ def score_text(name: str, interval: Interval) -> str:
 def signed_text(name: str, interval: Interval) -> str:
     """Return the difference of a metric with its interval: `+2.4 points (-1.0 to +5.9)`."""
     return _text(name, interval, sign="+", unit=" points")
+
+
+def share_text(interval: Interval) -> str:
+    """Return a share with its interval: `80.4% (68.2 to 88.7)`."""
+    return f"{interval.estimate:.1%} {_limits(100 * interval.low, 100 * interval.high, '.1f', interval)}"
+
+
+def number_text(interval: Interval | None) -> str:
+    """Return a number with its interval: `0.912 (0.870 to 0.945)`."""
+    if interval is None:
+        return "not known"
+    return f"{interval.estimate:.3f} {_limits(interval.low, interval.high, '.3f', interval)}"
+
+
+def _limits(low: float, high: float, form: str, interval: Interval) -> str:
+    return f"({format(low, form)} to {format(high, form)})" if interval.is_known else f"({interval.method})"
 
 
 def _text(name: str, interval: Interval, *, sign: str, unit: str) -> str:

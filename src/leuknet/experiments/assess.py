@@ -4,8 +4,10 @@
     baselines/<name>.json    the same for what should not work as well, see `leuknet.evaluation.baselines`
     overlap.json             the proof that the tested cells have nothing in common with the trained ones
     data.json                what the data set says of itself
+    details.md               thresholds for a purpose, predictive values, calibration, people, subgroups
     galleries.json           pictures of test cells with explanations, and their captions
     confusion, classified    the paper's figures 5 and 4
+    subgroups                scores of small and large, pale and dark cells
 
 Start at `assess`.
 """
@@ -13,22 +15,27 @@ Start at `assess`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from leuknet.data.overlap import HashedCell, find_overlap
 from leuknet.data.unseen import own_test_side
 from leuknet.data.verify import summarise_parts
 from leuknet.evaluation.baselines import judge_baselines
+from leuknet.evaluation.detail_tables import as_markdown, detail_tables
+from leuknet.evaluation.details import Asked, details_of
 from leuknet.evaluation.evaluate import evaluate, write_evaluation
+from leuknet.evaluation.subgroups import traits_of
 from leuknet.evaluation.transductive import vote
+from leuknet.evaluation.validation_thresholds import thresholds_for
 from leuknet.experiments.illustrate import draw_classified_cells
 from leuknet.explain.galleries import draw_galleries, read_features
 from leuknet.figures import draw_confusion, save_figure
+from leuknet.figures.subgroups_plot import draw_subgroups
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.inference.model_folder import FolderPredictor
-from leuknet.records import write_record
-from leuknet.types import CellImage, DataCard, Dataset, Evaluation, TestSide
+from leuknet.records import write_record, write_whole
+from leuknet.types import CellImage, DataCard, Dataset, Details, Evaluation, TestSide
 
 
 def assess(
@@ -39,6 +46,7 @@ def assess(
     side: TestSide | None = None,
     surveyed: Survey | None = None,
     neighbours: int = 0,
+    asked: Asked | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Score a model on cells that it was not trained on, and write everything about it to a folder.
@@ -59,14 +67,17 @@ def assess(
         A survey of all these cells with their textures, where one is at hand; None reads the images.
     neighbours
         Where above 0, so many other tested cells vote on each; see `leuknet.evaluation.transductive`.
+    asked
+        Thresholds and prevalences beyond the usual ones.
     progress
         Show bars on standard error.
 
     Raises
     ------
     LeukNetError
-        As `own_test_side` and `evaluate` do.
+        As `own_test_side`, `evaluate` and `thresholds_for` do.
     """
+    asked = asked or Asked()
     manifest = predictor.manifest
     side = side or own_test_side(manifest, dataset)
     trained = {name: manifest.sides[name].hashed for name in ("train", "validation")}
@@ -77,11 +88,14 @@ def assess(
     tested = surveyed.take(side.cells)
     # Before the test side is looked at: cells without hashes are refused here.
     overlap = find_overlap({**trained, "test": _hashed(tested)})
+    thresholds = thresholds_for(predictor, dataset, asked=asked.targets, progress=progress)
     evaluation = evaluate(predictor, dataset, side, reference=predictor.reference, progress=progress)
     if neighbours:
-        by_id = {cell.id: cell for cell in dataset.cells}
-        features = read_features(predictor, [by_id[name] for name in evaluation.paths], root=dataset.root)
+        features = read_features(predictor, _scored_cells(evaluation, dataset), root=dataset.root)
         evaluation = vote(evaluation, features, dataset, side, neighbours=neighbours)
+    traits = traits_of(tested, _scored_cells(evaluation, dataset))
+    details = details_of(evaluation, thresholds=thresholds, prevalences=asked.prevalences, traits=traits)
+    evaluation = replace(evaluation, details=details)
     out.mkdir(parents=True, exist_ok=True)
     write_record(overlap, out / "overlap.json")
     write_record(describe_data(dataset), out / "data.json")
@@ -90,12 +104,28 @@ def assess(
         found = judge_baselines(dataset, side, surveyed.take(train_cells), tested, seed=seed)
         for name, baseline in found.items():
             write_evaluation(baseline, out / "baselines" / f"{name}.json")
+    _write_details(evaluation, details, out)
     save_figure(draw_confusion(evaluation, simulated=evaluation.simulated), out / "confusion")
     save_figure(draw_classified_cells(evaluation, dataset)[0], out / "classified")
     write_record(draw_galleries(predictor, evaluation, dataset, out), out / "galleries.json")
     # Last, so that it stands for all the others.
     write_evaluation(evaluation, out / "evaluation.json")
     return evaluation
+
+
+def _write_details(evaluation: Evaluation, details: Details, out: Path) -> None:
+    """Leave what is not on the first screen as a page and a figure."""
+    simulated = " (SIMULATED CELLS)" if evaluation.simulated else ""
+    title = f"{evaluation.recipe}, seed {evaluation.seed}: beyond the scores{simulated}"
+    page = as_markdown(detail_tables(evaluation, details), title=title)
+    write_whole(out / "details.md", page.encode())
+    if details.subgroups:
+        save_figure(draw_subgroups(evaluation, details.subgroups), out / "subgroups")
+
+
+def _scored_cells(evaluation: Evaluation, dataset: Dataset) -> list[CellImage]:
+    by_id = {cell.id: cell for cell in dataset.cells}
+    return [by_id[name] for name in evaluation.paths]
 
 
 def describe_data(dataset: Dataset) -> DataCard:
