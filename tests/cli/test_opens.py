@@ -75,11 +75,16 @@ def test_explain_opens_a_model_once(model: Path, opened: Counter[str], data: Pat
     assert opened == ONCE
 
 
-def test_evaluate_opens_a_model_once(model: Path, opened: Counter[str], data: Path) -> None:
-    ended = run_cli("evaluate", model, "--data", data)
+@pytest.mark.parametrize(
+    ("more", "sessions"), [((), {"session": 1}), (("--galleries",), {})], ids=["by its graph", "galleries"]
+)
+def test_evaluate_opens_a_model_once(
+    more: tuple[str, ...], sessions: dict[str, int], model: Path, opened: Counter[str], data: Path
+) -> None:
+    ended = run_cli("evaluate", model, "--data", data, *more)
 
     assert ended.status == 0, ended.err
-    assert opened == {**ONCE, "split.json": 1}
+    assert opened == {**ONCE, "split.json": 1, **sessions}
 
 
 def test_export_opens_a_model_once(model: Path, opened: Counter[str], data: Path, tmp_path: Path) -> None:

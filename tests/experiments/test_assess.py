@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -50,7 +51,7 @@ def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def judged(model: Path, dataset: Dataset) -> Path:
     out = model.parent / "evaluation"
-    assess(load_model(model), dataset, out=out)
+    assess(load_model(model), dataset, out=out, galleries=True)
     return out
 
 
@@ -131,6 +132,17 @@ def test_a_survey_at_hand_is_taken_instead_of_reading_again(
         assert (tmp_path / name).read_text("utf-8") == (judged / name).read_text("utf-8")
 
 
+def test_galleries_of_an_earlier_evaluation_are_not_taken_for_this_one(
+    model: Path, dataset: Dataset, judged: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(judged, tmp_path / "out")
+
+    assess(load_model(model), dataset, out=out)
+
+    assert not (out / "galleries.json").exists()
+    assert (out / "evaluation.json").exists()
+
+
 def test_without_the_training_cells_there_are_no_baselines(
     model: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -170,7 +182,7 @@ def test_the_evaluation_is_written_last_so_that_it_stands_for_the_others(
 
     monkeypatch.setattr(module, "draw_galleries", fail)
     with pytest.raises(OSError, match="no space"):
-        assess(load_model(model), dataset, out=tmp_path / "out")
+        assess(load_model(model), dataset, out=tmp_path / "out", galleries=True)
     assert (tmp_path / "out" / "overlap.json").exists()
     assert not (tmp_path / "out" / "evaluation.json").exists()
 
@@ -184,7 +196,7 @@ def test_a_base_install_evaluates_by_the_graph_and_says_which_maps_are_left_out(
         "import sys\n"
         "from leuknet.cli import main\n"
         f"sys.argv = ['leuknet', 'evaluate', {str(model)!r}, '--data', {str(dataset.root)!r}, "
-        f"'--out', {str(tmp_path / 'out')!r}]\n"
+        f"'--galleries', '--out', {str(tmp_path / 'out')!r}]\n"
         "main()\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=250)

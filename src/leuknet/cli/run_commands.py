@@ -166,10 +166,14 @@ def evaluate(
     details: Annotated[
         bool, typer.Option("--details", help="Also print what the file details.md holds.")
     ] = False,
+    galleries: Annotated[
+        bool,
+        typer.Option("--galleries", help="Also draw cells, wrong, uncertain and typical, with explanations."),
+    ] = False,
     *,
     dataset: options.DatasetOptions,
 ) -> None:
-    """Judge a model on cells that it was not trained on: scores with intervals, baselines, explanations.
+    """Judge a model on cells that it was not trained on: scores with intervals, and baselines beside it.
 
     Takes the test side of the model's own split unless --part or --all says otherwise; cells that trained
     the model are refused. Sensitivity at a stated specificity, predictive values at stated prevalences, weak
@@ -183,8 +187,8 @@ def evaluate(
     from leuknet.experiments.assess import assess
     from leuknet.explain.methods import methods_for
 
-    # PyTorch where it is installed, since Grad-CAM maps need it; else the model's graph.
-    predictor = leuknet.load(model, engine="torch" if find_spec("torch") else None)
+    # The model's graph where it has one; Grad-CAM maps need PyTorch, where it is installed.
+    predictor = leuknet.load(model, engine="torch" if galleries and find_spec("torch") else None)
     card = predictor.card
     own_classes = None if card.class_names == CLASS_NAMES else card.class_names
     opened = dataset.open(data, usual_classes=own_classes)
@@ -195,7 +199,14 @@ def evaluate(
     folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")
     asked = options.asked(specificity, sensitivity, prevalence)
     evaluation = assess(
-        predictor, opened, out=folder, side=side, neighbours=neighbours, asked=asked, progress=True
+        predictor,
+        opened,
+        out=folder,
+        side=side,
+        neighbours=neighbours,
+        asked=asked,
+        galleries=galleries,
+        progress=True,
     )
     table = Table(title="SIMULATED CELLS" if evaluation.simulated else None, show_header=False)
     for name, text in summary_rows(evaluation):
@@ -203,11 +214,12 @@ def evaluate(
     Console().print(table)
     if details:
         print_details(evaluation)
-    typer.echo(f"written: {folder}: scores, baselines, proof of no overlap, galleries")
+    drawn = ", galleries" if galleries else ""
+    typer.echo(f"written: {folder}: scores, baselines, proof of no overlap{drawn}")
     if not details:
         typer.echo(f"thresholds for a purpose, predictive values, people, subgroups: {folder / 'details.md'}")
     _, left_out = methods_for(predictor)
-    if left_out:
+    if galleries and left_out:
         typer.echo(left_out, err=True)
     if folder.resolve().parent == model.resolve().parent:  # where `leuknet report` finds the model too
         run = model.parent if folder.name == "evaluation" else folder

@@ -5,7 +5,7 @@
     overlap.json             the proof that the tested cells have nothing in common with the trained ones
     data.json                what the data set says of itself
     details.md               thresholds for a purpose, predictive values, calibration, people, subgroups
-    galleries.json           pictures of test cells with explanations, and their captions
+    galleries.json           where wanted: pictures of test cells with explanations, and their captions
     confusion, classified    the paper's figures 5 and 4
     subgroups                scores of small and large, pale and dark cells
 
@@ -47,6 +47,7 @@ def assess(
     surveyed: Survey | None = None,
     neighbours: int = 0,
     asked: Asked | None = None,
+    galleries: bool = False,
     progress: bool = False,
 ) -> Evaluation:
     """Score a model on cells that it was not trained on, and write everything about it to a folder.
@@ -54,8 +55,7 @@ def assess(
     Parameters
     ----------
     predictor
-        The model, as it was opened from its folder. Where PyTorch does not compute it, galleries have no
-        Grad-CAM maps, and say so.
+        The model, as it was opened from its folder.
     dataset
         Where the tested cells lie. If the cells that trained the model lie there too, the baselines are
         fitted to these and scored beside it.
@@ -69,6 +69,9 @@ def assess(
         Where above 0, so many other tested cells vote on each; see `leuknet.evaluation.transductive`.
     asked
         Thresholds and prevalences beyond the usual ones.
+    galleries
+        Draw cells with explanations as well, which takes most of the time. Where PyTorch does not compute the
+        model, they have no Grad-CAM maps, and say so.
     progress
         Show bars on standard error.
 
@@ -107,7 +110,9 @@ def assess(
     _write_details(evaluation, details, out)
     save_figure(draw_confusion(evaluation, simulated=evaluation.simulated), out / "confusion")
     save_figure(draw_classified_cells(evaluation, dataset)[0], out / "classified")
-    write_record(draw_galleries(predictor, evaluation, dataset, out), out / "galleries.json")
+    (out / "galleries.json").unlink(missing_ok=True)  # of an earlier evaluation
+    if galleries:
+        write_record(draw_galleries(predictor, evaluation, dataset, out), out / "galleries.json")
     # Last, so that it stands for all the others.
     write_evaluation(evaluation, out / "evaluation.json")
     return evaluation

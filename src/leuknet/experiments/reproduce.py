@@ -161,7 +161,7 @@ def _judged(run: TrainedRun, dataset: Dataset) -> Evaluation:
         found = read_evaluation(out / "evaluation.json")
         if found.model_id == model_id_of(model):
             return found
-    return assess(load_model(model), dataset, out=out, progress=True)
+    return assess(load_model(model), dataset, out=out, galleries=True, progress=True)
 
 
 def _draw_figures(

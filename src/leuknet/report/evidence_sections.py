@@ -134,7 +134,9 @@ def galleries(runs: Runs) -> tuple[Block, ...]:
         if len(runs) > 1:
             blocks.append(Heading(run.name))
         if not run.galleries:
-            blocks.append(Text("No galleries stand beside this evaluation; `leuknet evaluate` draws them."))
+            blocks.append(
+                Text("No galleries stand beside this evaluation; `leuknet evaluate --galleries` draws them.")
+            )
         for gallery, path in run.galleries or ():
             blocks.append(Picture(embedded_file(path), gallery.caption, gallery.alt))
     return (*blocks, *_left_out(runs))
