@@ -14,12 +14,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from leuknet.errors import DataError, MissingExtraError, ModelError, SettingError
+from leuknet.evaluation.curves import arrays_of
+from leuknet.evaluation.details import details_of
 from leuknet.evaluation.evaluate import write_evaluation
 from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.operating_points import choose_thresholds
+from leuknet.evaluation.subgroups import Trait
+from leuknet.evaluation.summary import number_text, share_text
 from leuknet.records import write_record
+from leuknet.report import detail_sections
 from leuknet.report import evidence_sections as evidence
 from leuknet.report.answers import ANSWERS
 from leuknet.report.blocks import Code, Facts, Notice, Table
@@ -92,7 +99,8 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the drawing, for tests of what is written around the figures."""
     for name in ("discrimination", "reliability", "decision", "risk_coverage", "subjects"):
         monkeypatch.setattr(evidence, f"draw_{name}", lambda _: None)
-    monkeypatch.setattr(evidence, "embedded_figure", lambda _: "data:image/png;base64,")
+    for module in (evidence, detail_sections):
+        monkeypatch.setattr(module, "embedded_figure", lambda _: "data:image/png;base64,")
 
 
 def text_of(runs: Sequence[RunRecord]) -> str:
@@ -284,6 +292,49 @@ def test_rounds_of_a_protocol_are_taken_together_at_their_own_thresholds(run: Ru
     assert name == "leuknet-paper (seed 0, all 2 rounds)"
     assert "fold_0, fold_1" in basis
     assert pooled_rounds([rounds[0], changed(rounds[1], paths=rounds[0].evaluation.paths)]) == []
+
+
+def with_details(run: RunRecord) -> RunRecord:
+    """The run, evaluated with thresholds of its validation side and traits of its cells."""
+    labels, probabilities = arrays_of(run.evaluation)
+    size = np.arange(labels.size) * 37 % 40 + 100.0
+    details = details_of(
+        run.evaluation,
+        thresholds=choose_thresholds(labels, probabilities),
+        traits=[Trait("cell size", "px", size)],
+    )
+    return changed(run, details=details)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_reviewers_ask_for_is_in_sections_of_its_own(run: RunRecord) -> None:
+    detailed = with_details(run)
+    details = detailed.evaluation.details
+    assert details is not None
+    text = text_of([detailed])
+
+    for title in ("Thresholds and predictive values", "Subgroups", "Weak calibration on the tested cells"):
+        assert title in text
+    for point in details.operating_points:
+        assert share_text(point.specificity) in text
+    assert details.people is not None
+    assert number_text(details.people.auroc) in text
+    assert number_text(details.people.intraclass) in text
+    assert number_text(details.calibration.slope) in text
+    assert "cell size: smallest third (100 to 113 px)" in text
+    assert "of only 4 people" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_an_evaluation_of_an_earlier_leuknet_has_all_but_subgroups_and_chosen_thresholds(
+    run: RunRecord,
+) -> None:
+    assert run.evaluation.details is None
+    text = text_of([run])
+
+    assert "No subgroups stand beside this evaluation" in text
+    assert "No thresholds for a stated sensitivity or specificity are known" in text
+    assert "AUROC over people" in text
 
 
 def test_published_results_carry_split_kind_and_source(run: RunRecord) -> None:

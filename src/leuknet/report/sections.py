@@ -10,6 +10,7 @@ from collections.abc import Callable
 from leuknet.report.blocks import Block, Section
 from leuknet.report.checklist import checklists
 from leuknet.report.closing import citing, limits, repeating
+from leuknet.report.detail_sections import people_scores, subgroups, thresholds, weak_calibration
 from leuknet.report.evidence_sections import calibration, curves, galleries, people
 from leuknet.report.facts import Runs
 from leuknet.report.look_notices import looks
@@ -21,8 +22,10 @@ SECTIONS: tuple[tuple[str, str, Callable[[Runs], tuple[Block, ...]]], ...] = (
     ("comparison", "Comparison", comparison),
     ("literature", "Published results", literature),
     ("curves", "Curves", curves),
-    ("calibration", "Calibration", calibration),
-    ("people", "Subject by subject", people),
+    ("calibration", "Calibration", lambda runs: (*calibration(runs), *weak_calibration(runs))),
+    ("thresholds", "Thresholds and predictive values", thresholds),
+    ("people", "Subject by subject", lambda runs: (*people_scores(runs), *people(runs))),
+    ("subgroups", "Subgroups", subgroups),
     ("galleries", "Galleries", galleries),
     ("model", "Model card", model_card),
     ("data", "Data card", data_card),
