@@ -28,6 +28,7 @@ from leuknet.experiments.benchmark import as_file_name
 from leuknet.experiments.scoreboard import (
     SHOWN,
     Summary,
+    difference_notes,
     difference_rows,
     summarise,
     table_heads,
@@ -82,7 +83,7 @@ ABLATION_SHOWN = ("auroc", "weighted_f1", "ece")
 
 def measure_recipes(_: Path) -> dict[str, Any]:
     """Judge every recipe on hard, usual and easy cells, by people who trained none of them."""
-    commands, tables, differences = [], {}, []
+    commands, tables, differences, notes = [], {}, [], []
     first = next(iter(SEPARATIONS))
     against = _changed_name("strong", SIZES["strong"])
     for separation in SEPARATIONS:
@@ -98,6 +99,7 @@ def measure_recipes(_: Path) -> dict[str, Any]:
         }
         if separation == first:
             differences = _short_differences(found, ABLATION_SHOWN)
+            notes = difference_notes(found.differences)
     return {
         "commands": commands,
         "tables": tables,
@@ -106,6 +108,7 @@ def measure_recipes(_: Path) -> dict[str, Any]:
             "separation": first,
             "name": "strong",
             "differences": differences,
+            "notes": notes,
         },
         "seeds": len(SEEDS[first].split(",")),
     }
@@ -120,20 +123,12 @@ def measure_more_cells(_: Path) -> dict[str, Any]:
     against = "baseline: texture"
     commands.append(run(f"benchmark --protocol official --out {out} --against {shlex.quote(against)}"))
     found = summarise(out / "official", against=against)
-    best_floor = max(
-        (row for row in found.rows if row.is_baseline), key=lambda row: row.scores["auroc"].estimate
-    )
     return {
         "commands": commands,
         "rows": _short_rows(found, SHOWN),
         "against": against,
         "differences": _short_differences(found, ("auroc", "weighted_f1", "subject_accuracy")),
-        "floor": {"name": best_floor.name, "high": best_floor.scores["auroc"].high},
-        "apart": {
-            _short(row.name): row.scores["auroc"].low > best_floor.scores["auroc"].high
-            for row in found.rows
-            if not row.is_baseline
-        },
+        "notes": difference_notes(found.differences),
     }
 
 
@@ -167,6 +162,7 @@ def measure_ablations(_: Path) -> dict[str, Any]:
             "cells": whole[0].cells,
             "subjects": whole[0].subjects,
             "seeds": len(whole),
+            "notes": difference_notes(differences),
         }
     return {"commands": commands, "recipes": found}
 
@@ -240,9 +236,10 @@ def recipe_lines(found: dict[str, Any]) -> list[str]:
         "",
         markdown_table(
             ("model", *(METRICS[name].title for name in ABLATION_SHOWN)),
-            against["differences"],
+            _judged(against["differences"], against),
         ),
         "",
+        *_notes(against),
     ]
     settings = "; ".join(f"`{name}`: {', '.join(each)}" for name, each in found["settings"].items())
     return [*lines, f"Settings that differ from the recipes: {settings}.", ""]
@@ -250,15 +247,10 @@ def recipe_lines(found: dict[str, Any]) -> list[str]:
 
 def more_cells_lines(found: dict[str, Any]) -> list[str]:
     """Write whether a probe and a fine-tuned network beat the floors."""
-    apart = ", ".join(
-        f"`{name}` {'beats every floor: its interval lies above theirs' if yes else 'has an interval that meets a floor'}"
-        for name, yes in found["apart"].items()
-    )
     return [
-        f"With four times as many cells ({found['rows'][0][2]}), separation 1.4: {apart}. The best floor is",
-        f"{found['floor']['name']}, whose interval of AUROC ends at {found['floor']['high']:.3f}. Where intervals meet, the reason is the number of",
-        "people: 28 of them are tested, however many cells each gives, and a floor that serves some of them badly has a wide",
-        "interval. Whether a model is better than a floor on these very people is what the paired differences below say.",
+        f"With four times as many cells ({found['rows'][0][2]}), separation 1.4. 28 people are tested, however many cells each gives,",
+        "so that intervals stay wide; whether a model is better than a floor on these very people is not read from them, but from",
+        "the paired differences below.",
         "",
         markdown_table(table_heads(SHOWN), found["rows"]),
         "",
@@ -266,39 +258,49 @@ def more_cells_lines(found: dict[str, Any]) -> list[str]:
         "",
         markdown_table(
             ("model", *(METRICS[name].title for name in ("auroc", "weighted_f1", "subject_accuracy"))),
-            found["differences"],
+            _judged(found["differences"], found),
         ),
         "",
+        *_notes(found),
     ]
 
 
 def ablation_lines(found: dict[str, Any]) -> list[str]:
     """Write what each ingredient is worth."""
     lines = [
-        "Each row leaves out one ingredient; a negative AUROC means that the ingredient helped. Paired over people and",
-        "seeds: where the interval holds 0, these cells cannot tell. Trained as above, and judged on six times as many cells",
+        "Each row leaves out one ingredient; a negative AUROC is a loss without it. Paired over people and",
+        "seeds. Trained as above, and judged on six times as many cells",
         "of the same test people: each run by `leuknet evaluate RUN/model --data build/evidence/data-more-prelim --part prelim`.",
         "",
     ]
     for recipe, one in found["recipes"].items():
         titles = [METRICS[name].title for name in ABLATION_SHOWN]
         whole = ", ".join(f"{title} {text}" for title, text in zip(titles, one["whole"], strict=True))
-        helped, hurt, unknown = (
-            [row[0] for row in one["rows"] if row[1].endswith(word)]
-            for word in ("worse", "better", "cannot be told apart")
-        )
         lines += [
             f"### {recipe}",
             "",
             f"Whole, means over {one['seeds']} seeds: {whole}; {one['cells']} cells of {one['subjects']} people.",
             "",
-            markdown_table(("left out", *titles), one["rows"]),
+            markdown_table(("left out", *titles), _judged(one["rows"], one)),
             "",
-            f"By AUROC, helped: {', '.join(helped) or 'none'}. Did harm: {', '.join(hurt) or 'none'}. "
-            f"Cannot be told apart: {', '.join(unknown) or 'none'}.",
-            "",
+            *_notes(one),
         ]
     return lines
+
+
+def _judged(rows: Sequence[Sequence[str]], found: dict[str, Any]) -> list[list[str]]:
+    """Return recorded differences; without their verdicts where these came of intervals, as before 0.2.0."""
+    if "notes" in found:
+        return [list(row) for row in rows]
+    return [[row[0], *(text.partition(": ")[0] for text in row[1:])] for row in rows]
+
+
+def _notes(found: dict[str, Any]) -> list[str]:
+    old = (
+        "Measured before verdicts took the number of seeds and of rows into account, so that none is given here; intervals",
+        "are not corrected, and that one leaves out 0 is no verdict. See [how often verdicts are wrong](#how-often-verdicts-are-wrong).",
+    )
+    return [*found.get("notes", old), ""]
 
 
 def wbc_lines(found: dict[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ import scale
 import scale_page
 import screenshots
 import shares
+import verdicts
 from tests.browsers import needs_chromium
 from tests.conftest import REPOSITORY, _shrink_demo, run_cli
 
@@ -161,6 +162,18 @@ def test_intervals_of_shares_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert shares.share_lines(found)
 
 
+@runs("studies/verdicts")
+def test_wrong_verdicts_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(verdicts, "PAIRS", verdicts.PAIRS[:1])
+    monkeypatch.setattr(verdicts, "GRIDS", ((0.8, 0.25, 1), (0.8, 0.25, 3)))
+
+    found = verdicts.measure_verdicts(tmp_path, draws=2)
+
+    assert 0 <= found["pairs"][0]["after auroc"] <= found["pairs"][0]["before auroc"] <= 1
+    table = [line for line in verdicts.verdict_lines(found) if line.startswith("| 0.80 | 0.25")]
+    assert ["no verdict" in line for line in table] == [True, False]
+
+
 @pytest.fixture(scope="module")
 def small_studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The studies' build folder; recipes and data are as small as can be, commands run in this process."""
@@ -197,6 +210,7 @@ OF_REAL_IMAGES = ("real-prediction", "wbc-masks", "wbc-recipes")
 OTHERWISE = {
     "finding": "has a test above",
     "shares": "has a test above",
+    "verdicts": "has a test above",
     "unfamiliar": "is what `familiarity` measures",
     "full-size": "half an hour: the code of `demo` with another option",
     "more-cells": "the code of `recipes` with networks that take minutes",

@@ -55,6 +55,7 @@ def usual_commands(folder: Path, *, fold: Path) -> dict[str, tuple[str | None, l
         "train": ("train", ["leuknet-demo", *data, "--out", out]),
         "ensemble": ("train", [model, model, *data, "--out", out]),
         "evaluate": (None, [model, *data, "--all", "--out", folder / "evaluation"]),
+        "compare": (None, [run, run / "evaluation" / "baselines" / "area.json"]),
         "explain": ("train", [model, cell, "--out", out]),
         "export": ("train", [model, "--out", folder / "cells.onnx"]),
         "push": ("hub", [model, "me/model", "--licence", "mit"]),

@@ -1,4 +1,7 @@
-"""Paired comparisons against values by hand, scipy, and every swap written out."""
+"""Paired comparisons against values by hand, scipy, and every swap written out.
+
+Of the two tests of `compare`, swapping is the one here; what leaving out people gives is in `test_paired`.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap as scipy_bootstrap
 from scipy.stats import permutation_test, rankdata
 from sklearn.metrics import roc_auc_score
 
 from leuknet.errors import DataError, SettingError, ShapeError
 from leuknet.evaluation.compare import compare
+from leuknet.evaluation.crossed import Answers
 from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.paired import paired_difference
 from leuknet.types import Evaluation
 
 
@@ -79,8 +83,6 @@ def test_every_swap_of_three_subjects_counted_by_hand() -> None:
     found = compare(first, second, metric="accuracy")
 
     assert found.difference.estimate == pytest.approx(2 / 6)
-    # Subjects differ by 1/2, 1/2 and 0, and three are drawn: c alone in 1 of 27, never c in 8 of 27.
-    assert (found.difference.low, found.difference.high) == pytest.approx((0, 1 / 2))
     assert (found.difference.cells, found.difference.subjects) == (6, 3)
     assert (found.p_value, found.smallest_p) == (4 / 8, 2 / 8)
     assert (found.first, found.second) == ("leuknet-paper (seed 0)", "leuknet-paper (seed 1)")
@@ -103,7 +105,7 @@ def test_a_p_value_is_never_zero_however_large_the_difference() -> None:
 
 
 @pytest.mark.parametrize(("people", "tolerance"), [(10, 1e-12), (15, 0.015)])
-def test_p_value_and_interval_agree_with_scipy_for_a_mean_over_subjects(
+def test_the_larger_p_value_of_both_tests_is_given_for_a_mean_over_subjects(
     people: int, tolerance: float
 ) -> None:
     # 2^10 swaps are fewer than 10,000 resamples, so that p is exact; 2^15 are more, and it is drawn.
@@ -116,17 +118,23 @@ def test_p_value_and_interval_agree_with_scipy_for_a_mean_over_subjects(
         vectorized=True,
         n_resamples=np.inf,
     )
-    limits = scipy_bootstrap(
-        (shares[1] - shares[0],), np.mean, n_resamples=8000, method="percentile", rng=np.random.default_rng(1)
-    ).confidence_interval
+    left_out = paired_difference(
+        *([answers_of(one)] for one in (first, second)), unit="subjects", metric="subject_accuracy"
+    )
 
     found = compare(first, second, metric="subject_accuracy")
 
     assert 0.01 < exact.pvalue < 0.5
-    assert found.p_value == pytest.approx(exact.pvalue, abs=tolerance)
+    assert found.p_value == pytest.approx(max(exact.pvalue, left_out.p_value), abs=tolerance)
+    assert found.difference == left_out.difference
     assert found.difference.estimate == pytest.approx(exact.statistic)
-    assert (found.difference.low, found.difference.high) == pytest.approx((limits.low, limits.high), abs=0.01)
-    assert found.difference.method == "bootstrap over subjects"
+    assert found.difference.method == "paired jackknife over subjects"
+
+
+def answers_of(one: Evaluation) -> Answers:
+    threshold = np.full(one.cells, one.threshold)
+    columns = (one.paths, one.labels, one.probabilities, threshold, one.subject_ids)
+    return Answers(*map(np.array, columns))
 
 
 def test_auroc_agrees_with_every_swap_of_ranks_written_out() -> None:
@@ -145,7 +153,7 @@ def test_auroc_agrees_with_every_swap_of_ranks_written_out() -> None:
     found = compare(first, second, metric="auroc")
 
     assert found.difference.estimate == pytest.approx(seen)
-    assert found.p_value == np.mean(np.array(all_of_them) >= abs(seen) - 1e-9)
+    assert found.p_value >= np.mean(np.array(all_of_them) >= abs(seen) - 1e-9)
     assert 2 / 64 < found.p_value < 1
 
 
@@ -155,7 +163,7 @@ def test_a_model_on_another_scale_with_its_own_threshold_compares_the_same(metri
     probabilities = tuple(probability / 8 for probability in second.probabilities)
     rescaled = replace(second, probabilities=probabilities, threshold=second.threshold / 8)
 
-    plain, scaled = (compare(first, one, metric=metric, resamples=500) for one in (second, rescaled))
+    plain, scaled = (compare(first, one, metric=metric) for one in (second, rescaled))
 
     assert scaled.p_value == plain.p_value < 1
     assert scaled.difference == plain.difference
@@ -176,9 +184,7 @@ def test_difference_is_that_of_the_two_scores_and_turns_its_sign_with_the_order(
         for one in (first, second)
     ]
 
-    forth, back = (
-        compare(*pair, metric=metric, resamples=600) for pair in [(first, second), (second, first)]
-    )
+    forth, back = (compare(*pair, metric=metric) for pair in [(first, second), (second, first)])
 
     assert forth.difference.estimate == pytest.approx(scores[1].estimate - scores[0].estimate)
     assert (forth.difference.cells, forth.difference.subjects) == (scores[0].cells, scores[0].subjects)
@@ -198,7 +204,7 @@ def test_cells_in_another_order_are_put_side_by_side() -> None:
         subject_ids=second.subject_ids[::-1],
     )
 
-    assert compare(first, turned, resamples=200) == compare(first, second, resamples=200)
+    assert compare(first, turned) == compare(first, second)
 
 
 def eight_people() -> tuple[Evaluation, Evaluation]:
@@ -221,11 +227,11 @@ def test_verdict_says_which_is_better_and_by_how_much() -> None:
     assert higher.warning is None
     assert higher.verdict == (
         "leuknet-paper (seed 1) is better than leuknet-paper (seed 0): "
-        "accuracy higher by 33.3 points (33.3 to 33.3); p = 0.0078."
+        "accuracy higher by 33.3 points (23.1 to 43.5); p = 0.0078."
     )
     assert lower.verdict is not None
     assert "is better than" in lower.verdict
-    assert "Brier score lower by 0.267 (0.267 to 0.267)" in lower.verdict
+    assert "Brier score lower by 0.267 (" in lower.verdict
     assert worse.verdict is not None
     assert "(seed 0) is worse than leuknet-paper (seed 1): accuracy lower by 33.3 points" in worse.verdict
 
@@ -241,14 +247,21 @@ def test_subjects_without_a_part_in_the_metric_do_not_make_p_smaller() -> None:
     assert "so few subjects (4), 0.12 is the least" in found.warning
 
 
-def test_an_interval_around_zero_is_no_verdict() -> None:
+def test_a_model_and_itself_differ_by_nothing() -> None:
     first, _ = draw_pair(12)
 
-    found = compare(first, replace(first, model_id="other"), metric="accuracy", resamples=200)
+    found = compare(first, replace(first, model_id="other"), metric="accuracy", margin=0.01)
 
-    assert (found.p_value, found.difference.estimate, found.verdict) == (1.0, 0.0, None)
+    assert (found.p_value, found.difference.low, found.difference.high, found.verdict) == (
+        1.0,
+        0.0,
+        0.0,
+        None,
+    )
     assert found.warning is not None
-    assert "+0.000 to +0.000, holds 0; p = 1" in found.warning
+    assert "p = 1; the 95% interval of the difference is +0.000 to +0.000" in found.warning
+    assert found.within is not None
+    assert found.within.verdict == "equivalent"
     # Two models of one recipe and seed are told apart by their ids.
     assert (found.first, found.second) == (
         "leuknet-paper (seed 0) 000000000000",
@@ -256,21 +269,56 @@ def test_an_interval_around_zero_is_no_verdict() -> None:
     )
 
 
-def test_image_level_splits_resample_cells_and_say_so() -> None:
+def test_a_margin_says_equivalent_not_worse_or_not_shown() -> None:
+    first, second = draw_pair(60)
+    found = compare(first, second, metric="auroc", margin=0.3)
+    low, high = found.difference.low, found.difference.high
+    assert 0 < low < high < 0.3
+
+    # The second is better: not worse by whatever margin, equivalent with one that the interval lies within.
+    assert found.within is not None
+    assert found.within.verdict == "equivalent"
+    narrow = compare(first, second, metric="auroc", margin=(low + high) / 2)
+    assert narrow.within is not None
+    assert narrow.within.verdict == "not worse"
+    assert narrow.within.equivalent_p == pytest.approx(0.5)
+    assert narrow.margin_verdict is not None
+    assert (
+        "leuknet-paper (seed 1) is not worse than leuknet-paper (seed 0) by a margin of 0."
+        in narrow.margin_verdict
+    )
+    back = compare(second, first, metric="auroc", margin=(low + high) / 2)
+    assert back.within is not None
+    assert back.within.verdict == "not shown"
+    assert back.within.noninferior_p == pytest.approx(0.5)
+    # Of a score that is better where it is lower, the other end counts.
+    brier = compare(first, second, metric="brier", margin=0.001)
+    assert brier.difference.high < 0
+    assert brier.within is not None
+    assert brier.within.verdict == "not worse"
+
+
+@pytest.mark.parametrize("margin", [0.0, -0.1, 1.0])
+def test_a_margin_that_is_none_is_refused(margin: float) -> None:
+    with pytest.raises(SettingError, match="is no margin"):
+        compare(*draw_pair(8), margin=margin)
+
+
+def test_image_level_splits_leave_out_cells_and_say_so() -> None:
     first, second = eight_people()
     leaky = replace(second, split_kind="image-level")
 
-    found = compare(first, leaky, metric="accuracy", resamples=2000)
+    found = compare(first, leaky, metric="accuracy")
     people = compare(first, leaky, metric="subject_accuracy")
 
-    # Eight cells of 24 differ: p can be as small as 2 / 2^8, and a drawn one about that.
-    assert found.difference.method == "bootstrap over cells"
+    assert found.difference.method == "paired jackknife over cells"
     assert found.difference.subjects == 8
-    assert found.smallest_p == 1 / 2001
-    assert found.p_value == pytest.approx(2 / 256, abs=0.006)
+    # Eight cells of 24 differ: p can be as small as 2 / 2^8, and a drawn one about that.
+    assert found.smallest_p == 1 / 10_001
+    assert found.p_value == pytest.approx(2 / 256, abs=0.003)
     assert found.verdict is not None
     assert found.verdict.endswith("On an image-level split, which flatters both.")
-    assert people.difference.method == "bootstrap over subjects"
+    assert people.difference.method == "paired jackknife over subjects"
 
 
 def test_cells_without_subjects_are_compared_one_by_one() -> None:
@@ -280,7 +328,7 @@ def test_cells_without_subjects_are_compared_one_by_one() -> None:
 
     found = compare(ours, baseline, metric="accuracy")
 
-    assert (found.difference.method, found.difference.subjects) == ("bootstrap over cells", None)
+    assert (found.difference.method, found.difference.subjects) == ("paired jackknife over cells", None)
     assert (found.p_value, found.smallest_p) == (1.0, 2 / 16)
     assert found.second == "baseline:area"
     assert found.warning is not None

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leuknet.errors import DataError
+from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.evaluate import Judged, judge, write_evaluation
-from leuknet.evaluation.standings import Row
+from leuknet.evaluation.standings import Row, holm, make_row
 from leuknet.experiments.scoreboard import EVALUATIONS, NESTED, summarise, table_heads, table_rows
 from leuknet.types import CellImage, Dataset, Evaluation, Label, TestSide
 from tests.run_folders import CALIBRATION
@@ -111,21 +111,97 @@ def test_a_nested_row_needs_losses_on_validation(folder: Path) -> None:
         summarise(folder, nested=True)
 
 
-def test_differences_are_paired_and_say_whether_they_can_be_told_apart(folder: Path) -> None:
+def test_differences_are_paired_and_two_seeds_give_no_verdict(folder: Path) -> None:
     found = summarise(folder, against="good")
 
     gaps = {one.name: one for one in found.differences}
     assert sorted(gaps) == ["baseline: area", "poor"]
     # poor 30 of 36 with both seeds, good 34.5: 4.5 / 36 less, and some people are never called wrong.
     assert gaps["poor"].scores["accuracy"].estimate == pytest.approx(-4.5 / 36)
-    assert gaps["poor"].scores["accuracy"].method == "crossed bootstrap over subjects and seeds, paired"
-    assert gaps["poor"].verdict("accuracy") == "cannot be told apart"
-    # The baseline has all cells of half the people wrong.
-    assert gaps["baseline: area"].verdict("accuracy") == "worse"
-    assert gaps["baseline: area"].verdict("ece") == "worse"  # higher, which is worse here
+    assert gaps["poor"].scores["accuracy"].method == "paired jackknife over subjects, spread over seeds"
+    # The baseline has all cells of half the people wrong; two seeds do not make that a verdict on recipes.
+    assert gaps["baseline: area"].verdict("accuracy") == "no verdict from 2 seeds"
+    assert gaps["baseline: area"].within("accuracy", 0.5) is None
     page = (folder / "table.md").read_text(encoding="utf-8")
     assert "| minus good |" in page
     assert "-12.5 points (" in page
+    assert "A verdict on recipes needs 3 seeds" in page
+
+
+def more_seeds(folder: Path) -> None:
+    for seed in (2, 3, 4):
+        for number, part in enumerate(ROUNDS):
+            write(folder, evaluation_of("good", seed=seed, part=part, wrong=seed % 2), "good")
+            write(folder, evaluation_of("poor", seed=seed, part=part, wrong=2 * number), "poor")
+            for recipe in ("good", "poor"):
+                area = evaluation_of("area", seed=seed, part=part, wrong=6, kind="baseline")
+                write(folder, area, f"{recipe}/baselines/area")
+
+
+def test_verdicts_of_five_seeds_come_from_the_corrected_test_and_know_which_way_is_better(
+    folder: Path,
+) -> None:
+    more_seeds(folder)
+    found = summarise(folder, against="good", margin=0.3)
+
+    gaps = {one.name: one for one in found.differences}
+    # The baseline has all cells of half the people wrong.
+    assert gaps["baseline: area"].verdict("accuracy") == "worse"
+    assert gaps["baseline: area"].verdict("ece") == "worse"  # higher, which is worse here
+    for gap in gaps.values():
+        low, high = gap.scores["accuracy"].low, gap.scores["accuracy"].high
+        assert gap.adjusted["accuracy"] == gap.tests["accuracy"].p_value  # a family of one
+        assert (gap.verdict("accuracy") == "cannot be told apart") == (low <= 0 <= high)
+    page = (folder / "table.md").read_text(encoding="utf-8")
+    assert ": worse, p " in page
+    assert "; within 0.3: " in page
+    assert "corrected for the number of recipes" in page
+    assert "needs 3 seeds" not in page
+
+
+def test_p_values_are_corrected_among_recipes_and_among_baselines_apart(folder: Path) -> None:
+    more_seeds(folder)
+    names = ("third", "fourth", "fifth")
+    for name in names:
+        for seed in range(5):
+            for number, part in enumerate(ROUNDS):
+                write(folder, evaluation_of(name, seed=seed, part=part, wrong=2 * number), name)
+
+    gaps = {one.name: one for one in summarise(folder, against="good").differences}
+
+    # Four recipes with one p value: all of them times four. The one baseline is not counted with them.
+    for name in ("poor", *names):
+        raw = gaps[name].tests["accuracy"].p_value
+        assert gaps[name].adjusted["accuracy"] == pytest.approx(min(4 * raw, 1))
+    area = gaps["baseline: area"]
+    assert area.adjusted["accuracy"] == area.tests["accuracy"].p_value
+
+
+def test_a_margin_needs_a_row_to_compare_with(folder: Path) -> None:
+    with pytest.raises(SettingError, match="no row is named"):
+        summarise(folder, margin=0.02)
+    with pytest.raises(SettingError, match="is no margin"):
+        summarise(folder, against="good", margin=2)
+
+
+def test_holm_agrees_with_every_step_taken_by_hand() -> None:
+    # Sorted: 0.005 * 4, then max with 0.01 * 3, 0.03 * 2, 0.04 * 1 -> 0.06.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+
+
+def test_subjects_count_alike_in_their_metrics_also_on_an_image_level_split(folder: Path) -> None:
+    lopsided = [
+        replace(one, split_kind="image-level", subject_ids=("a",) * 7 + ("b", "c", "d", "e", "f"))
+        for one in (evaluation_of("good", seed=0, part=part, wrong=1) for part in ROUNDS)
+    ]
+
+    row = make_row(lopsided)
+
+    # Person a: 3 of 4 normal and all leukaemic cells right in each round; five others all. Cells: 33 of 36.
+    assert row.scores["subject_accuracy"].estimate == pytest.approx((3 / 4 + 6) / 7)
+    assert row.scores["subject_accuracy"].method == "bootstrap over subjects"
+    assert row.scores["accuracy"].method == "bootstrap over cells"
 
 
 def test_a_row_minus_itself_is_nothing(folder: Path) -> None:

@@ -24,6 +24,7 @@ from leuknet.cli import model_commands as model
 from leuknet.cli import run_commands as run
 from leuknet.cli import store_commands as store
 from leuknet.cli.batch_command import batch
+from leuknet.cli.compare_command import compare
 from leuknet.cli.ensemble_command import ensemble
 from leuknet.cli.explain_command import explain
 from leuknet.cli.export_command import export
@@ -70,6 +71,7 @@ app.command("subject")(subject)
 app.command("worker")(worker)
 app.command("reproduce")(run.reproduce)
 app.command("report")(report)
+app.command("compare")(compare)
 app.command("audit")(audit.audit)
 app.command("benchmark")(benchmark.benchmark)
 app.command("tune")(tune)

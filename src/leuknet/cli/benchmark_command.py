@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from leuknet.cli import options
+from leuknet.cli.compare_command import Margin
 from leuknet.cli.printing import RESEARCH_ONLY, print_table
+
+if TYPE_CHECKING:
+    from leuknet.experiments.scoreboard import Summary
 
 ON_SCREEN = ("auroc", "weighted_f1", "subject_accuracy")
 """Metrics that fit into 80 columns; the files have all."""
@@ -29,7 +33,12 @@ def benchmark(
         typer.Option("--protocol", metavar="NAME", help="paper, official, folds or subject-kfold."),
     ] = "folds",
     seeds: Annotated[
-        str, typer.Option("--seeds", metavar="N,...", help="Each recipe is trained once with each seed.")
+        str,
+        typer.Option(
+            "--seeds",
+            metavar="N,...",
+            help="Each recipe is trained once with each seed; verdicts on recipes need three or more.",
+        ),
     ] = "0,1,2",
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Results go to FOLDER/PROTOCOL.")
@@ -41,6 +50,7 @@ def benchmark(
         str | None,
         typer.Option("--against", metavar="NAME", help="Add how each row differs from this one."),
     ] = None,
+    margin: Margin = None,
     settings: options.Settings = None,
     precision: options.PrecisionOption = options.Precision.no,
     *,
@@ -54,13 +64,12 @@ def benchmark(
 
     Example: leuknet benchmark --data C-NMC --recipes leuknet-paper --protocol folds --seeds 0,1,2
     """
-    from leuknet.evaluation.metrics import METRICS
-    from leuknet.experiments.scoreboard import difference_rows, summarise, table_heads, table_rows
+    from leuknet.experiments.scoreboard import summarise
 
     if data is None:
         if recipes or settings:
             raise typer.BadParameter("recipes and settings need --data", param_hint="--recipes")
-        found = summarise(out / protocol, nested=nested, against=against)
+        found = summarise(out / protocol, nested=nested, against=against, margin=margin)
     else:
         from leuknet.experiments.benchmark import benchmark as run
         from leuknet.recipes import changed, get_recipe
@@ -76,15 +85,27 @@ def benchmark(
             out=out,
             nested=nested,
             against=against,
+            margin=margin,
             precision=precision.value,
         )
+    _print(found)
+    typer.echo(f"written: {out / protocol}: table.md, table.csv, scores.png and scores.svg")
+    typer.echo(RESEARCH_ONLY)
+
+
+def _print(found: Summary) -> None:
+    """Print rows and differences, in as many columns as fit on a screen."""
+    from leuknet.evaluation.metrics import METRICS
+    from leuknet.experiments.scoreboard import difference_notes, difference_rows, table_heads, table_rows
+
     first = found.rows[0]
-    title = f"{protocol}, {first.split_kind} split" + (" (SIMULATED CELLS)" if first.simulated else "")
+    title = f"{first.protocol}, {first.split_kind} split" + (" (SIMULATED CELLS)" if first.simulated else "")
     print_table(table_heads(ON_SCREEN), table_rows(found.rows, ON_SCREEN), title=title)
     if found.differences:
         heads = ("model", *(METRICS[name].title for name in ON_SCREEN))
-        print_table(heads, difference_rows(found.differences, ON_SCREEN), title=f"minus {against}")
+        rows = difference_rows(found.differences, ON_SCREEN, margin=found.margin)
+        print_table(heads, rows, title=f"minus {found.differences[0].against}")
+        for note in difference_notes(found.differences, margin=found.margin):
+            typer.echo(note)
     for text in found.incomplete:
         typer.echo(f"not in the table: {text}", err=True)
-    typer.echo(f"written: {out / protocol}: table.md, table.csv, scores.png and scores.svg")
-    typer.echo(RESEARCH_ONLY)

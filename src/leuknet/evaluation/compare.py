@@ -1,39 +1,32 @@
 """Tells whether one model did better than another on the very same cells.
 
 Two intervals that overlap say little: both models meet the same easy and the same odd patients. Here the
-difference itself gets an interval, from resampling subjects for both models at once, and a p value, from
-swapping the two models' answers of whole subjects. Where the data cannot tell the two apart, the result
-says so in a sentence, and no verdict is given.
+difference itself gets an interval and a p value. Two tests must agree: one that leaves out subjects for both
+models at once, which bears that one of them varies more between people (`leuknet.evaluation.paired`), and one
+that swaps the two models' answers of whole subjects, which is exact where they are alike. Where the data
+cannot tell the two apart, the result says so in a sentence, and no verdict is given. That is no proof of
+being equal: whoever wants to show that names a margin.
 
 Start at `compare`, which returns a `Comparison`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from leuknet.errors import DataError, SettingError
-from leuknet.evaluation.formulas import Values, Weights, require
+from leuknet.evaluation.crossed import Answers, Whose
+from leuknet.evaluation.formulas import require
+from leuknet.evaluation.margins import SIGNIFICANT, Margin, check_margin, margin_sentence, within_margin
 from leuknet.evaluation.metrics import METRICS, of_weights
-from leuknet.evaluation.resampling import (
-    LEVEL,
-    Units,
-    bootstrap_interval,
-    bounded,
-    draw_weights,
-    permutation_test,
-    resample,
-    units_of,
-)
-from leuknet.types import Evaluation, Interval, Labels
-
-SIGNIFICANT = 0.05
-"""From this p value on, two models count as not told apart."""
+from leuknet.evaluation.paired import Paired, paired_difference
+from leuknet.evaluation.resampling import permutation_test
+from leuknet.types import Evaluation, Interval
 
 MIN_RESAMPLES = 100
 """With fewer, p values are too coarse to compare with `SIGNIFICANT`."""
@@ -54,8 +47,7 @@ class Comparison:
     difference
         Second minus first, in the metric's own unit, from -1 to 1 (MCC: from -2 to 2).
     p_value
-        Two-sided: how often a difference at least so large comes about when the two models' answers are
-        swapped at random.
+        Two-sided, of no difference: the larger one of both tests.
     smallest_p
         The least p value that so many subjects (or cells) and resamples can give; the data may set a higher
         bound, for the two models can also agree on all cells of some subjects.
@@ -63,6 +55,10 @@ class Comparison:
         A sentence where the data cannot tell the models apart, else None.
     verdict
         A sentence that says which is better, exactly where there is no warning.
+    within
+        What was found with a margin, None where none was named.
+    margin_verdict
+        The same in a sentence.
     """
 
     metric: str
@@ -73,20 +69,18 @@ class Comparison:
     smallest_p: float
     warning: str | None
     verdict: str | None
-
-
-class _Pair(NamedTuple):
-    """The answers of two models on the same N cells in one order, row 0 the first model's."""
-
-    labels: Labels
-    probabilities: NDArray[np.float64]  # (2, N)
-    thresholds: NDArray[np.float64]  # (2,)
-    subjects: NDArray[Any] | None  # (N,)
-    units: Units  # what is resampled and swapped whole
+    within: Margin | None = None
+    margin_verdict: str | None = None
 
 
 def compare(
-    first: Evaluation, second: Evaluation, *, metric: str = "auroc", resamples: int = 10_000, seed: int = 0
+    first: Evaluation,
+    second: Evaluation,
+    *,
+    metric: str = "auroc",
+    margin: float | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> Comparison:
     """Compare two models that were evaluated on the same cells.
 
@@ -96,14 +90,14 @@ def compare(
         Evaluations of the same cells, in any order. Each model keeps its own threshold.
     metric
         A key of `METRICS`.
-    resamples, seed
-        Of the bootstrap and of the permutation test, at least `MIN_RESAMPLES`. Where there are no more
-        than `resamples` ways to swap, each is taken once and the p value is exact.
+    margin
+        Also ask whether the second is as good as the first but for this much, between 0 and 1 in the
+        metric's own unit: 0.02 is two points of accuracy. Name it before you look at the data.
 
     Returns
     -------
     Comparison
-        Subjects are resampled and swapped whole where each cell has one and neither split is image-level,
+        Subjects are left out and swapped whole where each cell has one and neither split is image-level,
         and for metrics over subjects; else cells are, and taken as independent. `difference.method` says
         which it was.
 
@@ -112,7 +106,8 @@ def compare(
     DataError
         If the two did not score the same cells, or differ in a cell's label or subject.
     SettingError
-        If the metric is unknown, or one over subjects of cells that do not all name theirs.
+        If the metric is unknown, or one over subjects of cells that do not all name theirs, or the margin
+        is out of range.
     ShapeError
         If all cells come from one subject, or the metric is undefined for want of a class.
 
@@ -123,32 +118,36 @@ def compare(
 
     References
     ----------
-    Phipson & Smyth (2010), "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9(1):
-    (1 + count) / (1 + resamples). Venkatraman & Begg (1996), Biometrika 83(4), 835-848, and Bandos,
-    Rockette & Gur (2005), Stat. Med. 24(18), 2873-2893: swapping ranks to compare ROC curves.
+    Venkatraman & Begg (1996), Biometrika 83(4), 835-848, and Bandos, Rockette & Gur (2005), Stat. Med.
+    24(18), 2873-2893: swapping ranks to compare ROC curves.
     """
     fix = f"use one of {', '.join(METRICS)}"
     require(metric in METRICS, f"no metric {metric!r}", fix=fix, error=SettingError)
     fix = f"use {MIN_RESAMPLES} or more"
     require(resamples >= MIN_RESAMPLES, f"{resamples} resamples", fix=fix, error=SettingError)
+    check_margin(margin)
     _check_same_cells(first, second)
-    pair = _paired(first, second, metric)
-    difference = _difference(pair, metric, resamples=resamples, seed=seed)
-    p_value, smallest_p = _swap(pair, metric, resamples=resamples, seed=seed)
+    answers, unit = _side_by_side(first, second, metric)
+    found = paired_difference(answers[:1], answers[1:], unit=unit, metric=metric)
+    swapped, smallest = swap_test(answers, metric, resamples=resamples, seed=seed)
+    found = replace(found, p_value=max(found.p_value, swapped), smallest_p=max(found.smallest_p, smallest))
     names = _names(first, second)
-    doubt = _doubt(difference, p_value, smallest_p)
+    doubt = _doubt(found)
     image_level = "image-level" in (first.split_kind, second.split_kind)
     caveat = " On an image-level split, which flatters both." if image_level else ""
     told = f"{METRICS[metric].title} cannot tell {names[1]} from {names[0]}: {doubt}.{caveat}"
-    verdict = _verdict(names, metric, difference) + f"; p = {p_value:.2g}.{caveat}"
+    verdict = _verdict(names, metric, found.difference) + f"; p = {found.p_value:.2g}.{caveat}"
+    within = None if margin is None else within_margin(found, metric, margin)
     return Comparison(
         metric,
         *names,
-        difference=difference,
-        p_value=p_value,
-        smallest_p=smallest_p,
+        difference=_with_people(found.difference, first, metric),
+        p_value=found.p_value,
+        smallest_p=found.smallest_p,
         warning=told if doubt else None,
         verdict=None if doubt else verdict,
+        within=within,
+        margin_verdict=None if within is None else margin_sentence(names, metric, within),
     )
 
 
@@ -171,67 +170,46 @@ def _check_same_cells(first: Evaluation, second: Evaluation) -> None:
         raise DataError("cannot compare models that did not score the same cells", why=why, fix=fix)
 
 
-def _paired(first: Evaluation, second: Evaluation, metric: str) -> _Pair:
-    """Return both models' answers in the order of the first."""
+def _side_by_side(first: Evaluation, second: Evaluation, metric: str) -> tuple[list[Answers], Whose]:
+    """Return both models' answers in the order of the first, and what is left out whole."""
     place = {path: number for number, path in enumerate(second.paths)}
     order = [place[path] for path in first.paths]
-    labels = np.array(first.labels, dtype=np.int64)
-    subjects = None if None in first.subject_ids else np.array(first.subject_ids)
+    is_known = None not in first.subject_ids
     over_subjects = METRICS[metric].unit == "subject"
     why, fix = f"{metric} needs the subject of every cell", "choose a metric over cells, such as accuracy"
-    require(subjects is not None or not over_subjects, why, fix=fix, error=SettingError)
+    require(is_known or not over_subjects, why, fix=fix, error=SettingError)
     held_out = "image-level" not in (first.split_kind, second.split_kind)
-    by_subject = subjects if held_out or over_subjects else None
-    return _Pair(
-        labels=labels,
-        probabilities=np.array([first.probabilities, np.array(second.probabilities)[order]]),
-        thresholds=np.array([first.threshold, second.threshold]),
-        subjects=subjects,
-        units=units_of(by_subject, cells=labels.size),
-    )
+    unit: Whose = "subjects" if is_known and (held_out or over_subjects) else "cells"
+    ids, labels = np.array(first.paths), np.array(first.labels, dtype=np.int64)
+    whose = np.array(first.subject_ids, dtype=np.str_) if unit == "subjects" else ids
+    said = np.array(first.probabilities), np.array(second.probabilities)[order]
+    thresholds = (np.full(labels.size, model.threshold) for model in (first, second))
+    return [Answers(ids, labels, *both, whose) for both in zip(said, thresholds, strict=True)], unit
 
 
-def _difference(pair: _Pair, metric: str, *, resamples: int, seed: int) -> Interval:
-    """Return second minus first, with a percentile interval: each resample serves both models."""
-    first, second = (
-        of_weights(
-            METRICS[metric],
-            pair.labels,
-            pair.probabilities[model],
-            float(pair.thresholds[model]),
-            cluster_of=pair.units.of_cell,
-        )
-        for model in (0, 1)
-    )
-
-    def difference(weights: Weights) -> Values:
-        return second(weights) - first(weights)
-
-    estimate = float(difference(np.ones(pair.labels.size)))
-    require(not np.isnan(estimate), f"{metric}: undefined for one class", fix="use cells of both classes")
-    values = resample(difference, draw_weights(pair.units, resamples=resamples, seed=seed))
-    used = METRICS[metric].rests_on_cells(pair.labels)
-    widest = 1 - METRICS[metric].least
-    found = bootstrap_interval(estimate, bounded(values, (-widest, widest)), pair.units, used=used)
-    # Also where cells are resampled, it is told of how many people they are.
-    return replace(found, subjects=None if pair.subjects is None else np.unique(pair.subjects[used]).size)
+def _with_people(difference: Interval, first: Evaluation, metric: str) -> Interval:
+    """Return the difference with its number of people, also where cells are left out one by one."""
+    if None in first.subject_ids:
+        return difference
+    used = METRICS[metric].rests_on_cells(np.array(first.labels))
+    return replace(difference, subjects=np.unique(np.array(first.subject_ids)[used]).size)
 
 
-def _swap(pair: _Pair, metric: str, *, resamples: int, seed: int) -> tuple[float, float]:
+def swap_test(answers: Sequence[Answers], metric: str, *, resamples: int, seed: int) -> tuple[float, float]:
     """Return the p value of the permutation test and the least that it could have been."""
     # To swap what has no part in the metric changes nothing, and would feign a smaller p value.
-    used = METRICS[metric].rests_on_cells(pair.labels)
-    labels, answers = pair.labels[used], pair.probabilities[:, used]
-    cluster_of = np.unique(pair.units.of_cell[used], return_inverse=True)[1]
+    used = METRICS[metric].rests_on_cells(answers[0].labels)
+    labels, said = answers[0].labels[used], np.array([model.probabilities[used] for model in answers])
+    cluster_of = np.unique(answers[0].whose[used], return_inverse=True)[1]
     cells, clusters = labels.size, int(cluster_of.max()) + 1
     if metric in _RANKING:
-        answers = rankdata(answers, axis=1) / cells
+        said = rankdata(said, axis=1) / cells
     # Both models' answers stand in one row of 2 N; weights of 0 and 1 say which of them count.
     function = of_weights(
         METRICS[metric],
         np.tile(labels, 2),
-        answers.ravel(),
-        np.repeat(pair.thresholds, cells),
+        said.ravel(),
+        np.concatenate([model.threshold[used] for model in answers]),
         cluster_of=np.concatenate([cluster_of, cluster_of + clusters]),
     )
 
@@ -252,17 +230,18 @@ def _names(first: Evaluation, second: Evaluation) -> tuple[str, str]:
     return (ours, theirs) if ours != theirs else (f"{ours} {first.model_id}", f"{theirs} {second.model_id}")
 
 
-def _doubt(difference: Interval, p_value: float, smallest_p: float) -> str:
-    """Return why the two models cannot be told apart, empty where they can."""
-    if smallest_p >= SIGNIFICANT:
-        by_subject = "subjects" in difference.method.resampled
+def _doubt(found: Paired) -> str:
+    """Return why the two models cannot be told apart, empty where they can: the test alone decides."""
+    difference = found.difference
+    by_subject = "subjects" in difference.method.resampled
+    if found.gap:
+        return f"nothing can be tested, since {found.gap}"
+    if found.smallest_p >= SIGNIFICANT:
         few = f"subjects ({difference.subjects})" if by_subject else f"cells ({difference.cells})"
-        return f"no p value below {SIGNIFICANT} can come of so few {few}, {smallest_p:.2g} is the least"
-    if difference.low <= 0 <= difference.high:
+        return f"no p value below {SIGNIFICANT} can come of so few {few}, {found.smallest_p:.2g} is the least"
+    if found.p_value >= SIGNIFICANT:
         limits = f"{difference.low:+.3f} to {difference.high:+.3f}"
-        return f"the {LEVEL:.0%} interval of the difference, {limits}, holds 0; p = {p_value:.2g}"
-    if p_value >= SIGNIFICANT:
-        return f"p = {p_value:.2g}"
+        return f"p = {found.p_value:.2g}; the {difference.level:.0%} interval of the difference is {limits}"
     return ""
 
 

@@ -35,10 +35,6 @@ CROSSED: dict[Whose, IntervalMethod] = {
     "cells": IntervalMethod.CROSSED_CELLS,
     "subjects": IntervalMethod.CROSSED_SUBJECTS,
 }
-PAIRED: dict[Whose, IntervalMethod] = {
-    "cells": IntervalMethod.PAIRED_CELLS,
-    "subjects": IntervalMethod.PAIRED_SUBJECTS,
-}
 
 
 class Answers(NamedTuple):
@@ -125,29 +121,6 @@ def crossed_bootstrap(
         found[metric] = Crossed(
             interval_of_means(means, answers, method=method), tuple(means.values.tolist())
         )
-    return found
-
-
-def crossed_difference(
-    first: Sequence[Answers], second: Sequence[Answers], *, unit: Whose, metrics: Sequence[str], seed: int = 0
-) -> dict[str, Interval]:
-    """Return the second mean over seeds minus the first, with an interval, for each metric.
-
-    Both meet the same draws of people and seeds, so that what makes some people hard for either is no part of
-    the difference.
-
-    Parameters
-    ----------
-    first, second
-        One for each seed, in one order of seeds.
-    unit, metrics, seed
-        As for `crossed_bootstrap`.
-    """
-    draws = draw_people_and_seeds(first, second, seed=seed)
-    found = {}
-    for metric in metrics:
-        before, after = (resample_means(answers, metric, draws=draws) for answers in (first, second))
-        found[metric] = interval_of_means(after.minus(before), [*first, *second], method=PAIRED[unit])
     return found
 
 

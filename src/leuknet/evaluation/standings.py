@@ -1,7 +1,9 @@
 """What a table of several models rests on: a row for each recipe or baseline, and how two rows differ.
 
 A row is the mean over seeds of its scores, each on the cells of all rounds of the protocol together, since
-every round tests other cells. Intervals resample people and seeds. Nothing here reads or writes a file.
+every round tests other cells. Intervals resample people and seeds. A verdict on two rows rests on the paired
+test of `leuknet.evaluation.paired`, needs `MIN_SEEDS`, since one seed says nothing of a recipe, and is
+corrected for the number of rows. Nothing here reads or writes a file.
 
 Start at `make_row`; `leuknet.experiments.scoreboard` makes the table.
 """
@@ -10,18 +12,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.errors import DataError
 from leuknet.evaluation.baselines import PREFIX
-from leuknet.evaluation.crossed import Answers, Whose, crossed_bootstrap, crossed_difference
+from leuknet.evaluation.crossed import Answers, Crossed, Whose, crossed_bootstrap
 from leuknet.evaluation.curves import arrays_of
+from leuknet.evaluation.margins import SIGNIFICANT, Margin, within_margin
 from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.paired import Paired, paired_difference
 from leuknet.evaluation.resampling import clusters_of
 from leuknet.types import Evaluation, Interval, SplitKind
+
+MIN_SEEDS = 3
+"""With fewer there is no verdict on recipes: of one training nobody knows what its luck is worth, and two say
+so little of it that equal recipes are still called different too often (`studies/verdicts.py`)."""
 
 
 @dataclass(frozen=True)
@@ -66,28 +74,62 @@ class Difference:
     ----------
     name, against
         The two rows.
-    scores
-        Metric to `name` minus `against`.
+    seeds
+        How many both have.
+    tests
+        Metric to the paired test of `name` minus `against`.
+    adjusted
+        Metric to its p value, corrected for the number of rows by Holm (1979): of all recipes, and of all
+        baselines, which are another question. Not corrected for the number of metrics.
     """
 
     name: str
     against: str
-    scores: Mapping[str, Interval]
+    seeds: int
+    tests: Mapping[str, Paired]
+    adjusted: Mapping[str, float]
+
+    @property
+    def scores(self) -> dict[str, Interval]:
+        """Metric to `name` minus `against`, with an interval that is not corrected."""
+        return {metric: found.difference for metric, found in self.tests.items()}
 
     def verdict(self, metric: str) -> str:
-        """Return `better`, `worse` or `cannot be told apart`: the last where the interval holds 0."""
-        gap = self.scores[metric]
-        if gap.low <= 0 <= gap.high:
+        """Return `better`, `worse`, `cannot be told apart`, or why there is no verdict.
+
+        The corrected p value alone decides; that intervals overlap, or an interval holds 0, says nothing.
+        """
+        if self.seeds < MIN_SEEDS:
+            return f"no verdict from {self.seeds} seed{'s' * (self.seeds != 1)}"
+        if self.tests[metric].gap:
+            return f"no verdict, {self.tests[metric].gap}"
+        if self.adjusted[metric] >= SIGNIFICANT:
             return "cannot be told apart"
-        return "better" if (gap.estimate > 0) == METRICS[metric].higher_is_better else "worse"
+        is_higher = self.tests[metric].difference.estimate > 0
+        return "better" if is_higher == METRICS[metric].higher_is_better else "worse"
+
+    def within(self, metric: str, margin: float) -> Margin | None:
+        """Return whether the row is as good as the other but for a margin; None where there is no verdict.
+
+        Not corrected for the number of rows.
+        """
+        return within_margin(self.tests[metric], metric, margin) if self.has_verdict(metric) else None
+
+    def has_verdict(self, metric: str) -> bool:
+        """Whether there are seeds and people enough to tell anything."""
+        return self.seeds >= MIN_SEEDS and not self.tests[metric].gap
 
 
 def make_row(evaluations: Sequence[Evaluation]) -> Row:
     """Return the row of one recipe or baseline, from evaluations of all rounds for each of its seeds."""
     first = evaluations[0]
-    unit = _unit(evaluations)
-    answers = _answers_by_seed(evaluations, unit)
-    found = crossed_bootstrap(answers, unit=unit, metrics=_shared_metrics(evaluations))
+    metrics = _shared_metrics(evaluations)
+    means: dict[str, Crossed] = {}
+    for unit in ("cells", "subjects"):
+        asked = [metric for metric in metrics if _unit(evaluations, metric) == unit]
+        if asked:
+            means |= crossed_bootstrap(_answers_by_seed(evaluations, unit), unit=unit, metrics=asked)
+    found = {metric: means[metric] for metric in metrics}
     subjects = {subject for evaluation in evaluations for subject in evaluation.subject_ids}
     return Row(
         name=name_of(first),
@@ -104,6 +146,8 @@ def make_row(evaluations: Sequence[Evaluation]) -> Row:
 
 def find_differences(behind: Mapping[str, Sequence[Evaluation]], *, against: str) -> tuple[Difference, ...]:
     """Return how each row differs from one of them; rows of other seeds or cells are left out.
+
+    Whether p values are small depends on how many rows there are: see `Difference.adjusted`.
 
     Parameters
     ----------
@@ -128,12 +172,53 @@ def find_differences(behind: Mapping[str, Sequence[Evaluation]], *, against: str
     for name, second in behind.items():
         if name == against or _tested(first) != _tested(second):
             continue
-        both = [*first, *second]
-        unit = _unit(both)
-        answers = (_answers_by_seed(side, unit) for side in (first, second))
-        gaps = crossed_difference(*answers, unit=unit, metrics=_shared_metrics(both))
-        found.append(Difference(name, against, gaps))
-    return tuple(found)
+        found.append(_difference(name, second, against, first))
+    return tuple(_corrected(found, behind))
+
+
+def _difference(
+    name: str, second: Sequence[Evaluation], against: str, first: Sequence[Evaluation]
+) -> Difference:
+    both = [*first, *second]
+    tests = {}
+    for metric in _shared_metrics(both):
+        unit = _unit(both, metric)
+        answers = [_answers_by_seed(side, unit) for side in (first, second)]
+        tests[metric] = paired_difference(*answers, unit=unit, metric=metric)
+    return Difference(name, against, len({one.seed for one in first}), tests, {})
+
+
+def _corrected(found: Sequence[Difference], behind: Mapping[str, Sequence[Evaluation]]) -> list[Difference]:
+    """Return the differences with p values corrected among recipes, and among baselines."""
+    kinds = [behind[gap.name][0].model_id.startswith(PREFIX) for gap in found]
+    adjusted: list[dict[str, float]] = [{} for _ in found]
+    for kind in set(kinds):
+        family = [number for number, other in enumerate(kinds) if other == kind]
+        for metric in {metric for number in family for metric in found[number].tests}:
+            members = [number for number in family if metric in found[number].tests]
+            p_values = holm([found[number].tests[metric].p_value for number in members])
+            for number, p_value in zip(members, p_values, strict=True):
+                adjusted[number][metric] = p_value
+    return [replace(gap, adjusted=each) for gap, each in zip(found, adjusted, strict=True)]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values corrected for their number.
+
+    References
+    ----------
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6(2), 65-70.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    raised = np.array(p_values)[order] * np.arange(len(order), 0, -1)
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(np.maximum.accumulate(raised), 1.0)
+    return [float(value) for value in corrected]
 
 
 def choose_by_validation(groups: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
@@ -171,8 +256,10 @@ def name_of(evaluation: Evaluation) -> str:
     return evaluation.model_id if is_baseline else evaluation.recipe
 
 
-def _unit(evaluations: Sequence[Evaluation]) -> Whose:
-    """Return what is resampled: subjects where every evaluation asks for it."""
+def _unit(evaluations: Sequence[Evaluation], metric: str) -> Whose:
+    """Return what is resampled: subjects where every evaluation asks for it, and for metrics over them."""
+    if METRICS[metric].unit == "subject":
+        return "subjects"
     return "cells" if any(clusters_of(evaluation) is None for evaluation in evaluations) else "subjects"
 
 

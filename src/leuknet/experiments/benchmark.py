@@ -23,6 +23,7 @@ from tqdm import tqdm
 from leuknet.data.protocols import Round, make_rounds
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation, write_evaluation
+from leuknet.evaluation.margins import check_margin
 from leuknet.experiments.assess import assess
 from leuknet.experiments.scoreboard import EVALUATIONS, Summary, summarise
 from leuknet.images.survey import Survey, cached_survey
@@ -53,6 +54,7 @@ def benchmark(
     out: Path,
     nested: bool = False,
     against: str | None = None,
+    margin: float | None = None,
     precision: Precision = "no",
 ) -> Summary:
     """Train and judge each recipe with each seed in each round of a protocol; then summarise.
@@ -76,6 +78,8 @@ def benchmark(
         `leuknet.experiments.scoreboard`.
     against
         Name of a recipe: add how each other one differs from it.
+    margin
+        Also say whether each other one is as good but for so much.
     precision
         See `leuknet.training.train.train`.
 
@@ -88,6 +92,7 @@ def benchmark(
         As splitting, training and judging do; what was done is kept.
     """
     _check_grid(recipes, seeds)
+    check_margin(margin)
     folder = out / protocol
     tasks = [
         _task(folder, replace(recipe, seed=seed), division)
@@ -104,7 +109,7 @@ def benchmark(
             bar.set_postfix_str(f"{task.recipe.name}, seed {task.recipe.seed}, {task.round.split.round}")
             _compute(task, dataset, surveyed=surveyed, precision=precision)
             bar.update()
-    return summarise(folder, nested=nested, against=against)
+    return summarise(folder, nested=nested, against=against, margin=margin)
 
 
 def _check_grid(recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:

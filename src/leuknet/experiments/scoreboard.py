@@ -20,10 +20,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leuknet.data.protocols import PROTOCOLS
-from leuknet.errors import DataError
+from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.margins import check_margin
 from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.standings import (
+    MIN_SEEDS,
     Difference,
     Row,
     choose_by_validation,
@@ -60,15 +62,20 @@ class Summary:
         Recipe to how often the nested row took it; empty without such a row.
     differences
         Of each other row from the one that was asked for.
+    margin
+        The largest loss that would not matter, None where none was named.
     """
 
     rows: tuple[Row, ...]
     incomplete: tuple[str, ...]
     chosen: Mapping[str, int]
     differences: tuple[Difference, ...] = ()
+    margin: float | None = None
 
 
-def summarise(folder: Path, *, nested: bool = False, against: str | None = None) -> Summary:
+def summarise(
+    folder: Path, *, nested: bool = False, against: str | None = None, margin: float | None = None
+) -> Summary:
     """Make table and plot of a protocol's evaluations alone.
 
     Parameters
@@ -79,13 +86,22 @@ def summarise(folder: Path, *, nested: bool = False, against: str | None = None)
         Add the row that chooses a recipe in each round.
     against
         Name of a row from which the differences of all others are taken; None takes none.
+    margin
+        Also say of each difference whether the row is as good but for so much, in each metric's own unit.
 
     Raises
     ------
+    SettingError
+        If the margin is out of range, or there is nothing that it is of.
     DataError
         If there is no complete evaluation of a recipe by the protocol, or a file is damaged; if `nested`,
         and an evaluation does not state its loss on validation.
     """
+    check_margin(margin)
+    if margin is not None and against is None:
+        raise SettingError(
+            "a margin needs two rows", why="no row is named to compare with", fix="name it with --against"
+        )
     groups: dict[str, list[Evaluation]] = {}
     for path in sorted((folder / EVALUATIONS).rglob("*.json")):
         place = path.parent.relative_to(folder / EVALUATIONS)
@@ -106,7 +122,7 @@ def summarise(folder: Path, *, nested: bool = False, against: str | None = None)
     if against is not None:
         differences = find_differences({row.name: behind[row.name] for row in ordered}, against=against)
     often = Counter(evaluation.recipe for evaluation in chosen)
-    found = Summary(tuple(ordered), tuple(incomplete), often, differences)
+    found = Summary(tuple(ordered), tuple(incomplete), often, differences, margin)
     write_whole(folder / "table.md", _markdown(found).encode())
     write_whole(folder / "table.csv", _csv(found.rows).encode())
     first = found.rows[0]
@@ -175,33 +191,63 @@ def _markdown(summary: Summary) -> str:
         f"{_rests_on(first)}. Baselines should not work as well as they do: what they reach, a network "
         "may owe to size, colour and texture.",
         *(f"Not in the table: {text}." for text in summary.incomplete),
-        *_difference_lines(summary.differences),
+        *_difference_lines(summary),
         *_nested_lines(summary.chosen),
         "Research software, not a medical device.",
     ]
     return "\n\n".join(lines) + "\n"
 
 
-def difference_rows(differences: Sequence[Difference], metrics: Sequence[str]) -> list[tuple[str, ...]]:
+def difference_rows(
+    differences: Sequence[Difference], metrics: Sequence[str], *, margin: float | None = None
+) -> list[tuple[str, ...]]:
     """Return a row of texts for each difference: the name, then each metric with interval and verdict."""
     return [
-        (
-            difference.name,
-            *(
-                f"{signed_text(metric, difference.scores[metric])}: {difference.verdict(metric)}"
-                for metric in metrics
-            ),
-        )
+        (difference.name, *(_difference_text(difference, metric, margin) for metric in metrics))
         for difference in differences
     ]
 
 
-def _difference_lines(differences: Sequence[Difference]) -> list[str]:
+def _difference_text(difference: Difference, metric: str, margin: float | None) -> str:
+    text = f"{signed_text(metric, difference.scores[metric])}: {difference.verdict(metric)}"
+    if difference.has_verdict(metric):
+        p_value = difference.adjusted[metric]
+        text += f", p {'< 0.001' if p_value < 0.001 else f'= {p_value:.2g}'}"
+    within = None if margin is None else difference.within(metric, margin)
+    return text if within is None else f"{text}; within {within.margin:g}: {within.verdict}"
+
+
+def difference_notes(differences: Sequence[Difference], *, margin: float | None = None) -> list[str]:
+    """Return what verdicts rest on, in sentences; empty without differences."""
+    if not differences:
+        return []
+    notes = [
+        "Verdicts come from the paired test alone: people are left out one at a time, and seeds vary. p "
+        "values are corrected for the number of recipes, and apart from these for that of baselines (Holm), "
+        "not for the number of columns; intervals are not corrected. That two cannot be told apart does not "
+        "make them equal: for that, name a margin with --margin."
+    ]
+    if any(difference.seeds < MIN_SEEDS for difference in differences):
+        notes.append(
+            f"A verdict on recipes needs {MIN_SEEDS} seeds: with fewer, the luck of one training cannot be "
+            "told from the recipe. Intervals of one seed speak of these very models."
+        )
+    if margin is not None:
+        notes.append(
+            f"Margin {margin:g} in each column's own unit (one point is 0.01): equivalent where the 95% "
+            "interval lies within it on both sides, not worse where it does on the worse side."
+        )
+    return notes
+
+
+def _difference_lines(summary: Summary) -> list[str]:
+    differences = summary.differences
     if not differences:
         return []
     shown = [name for name in SHOWN if all(name in difference.scores for difference in differences)]
     heads = (f"minus {differences[0].against}", *(METRICS[name].title for name in shown))
-    return [markdown_table(heads, difference_rows(differences, shown))]
+    table = markdown_table(heads, difference_rows(differences, shown, margin=summary.margin))
+    return [table, " ".join(difference_notes(differences, margin=summary.margin))]
 
 
 def _nested_lines(chosen: Mapping[str, int]) -> list[str]:

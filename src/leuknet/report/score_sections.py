@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from leuknet.errors import DataError, ShapeError
-from leuknet.evaluation.compare import SIGNIFICANT, compare
+from leuknet.evaluation.compare import compare
+from leuknet.evaluation.margins import SIGNIFICANT
 from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.summary import score_text
 from leuknet.report.blocks import Block, Cell, Heading, Notice, Table, Text, Tiles, counted, shortened
@@ -185,10 +186,12 @@ def _pairs(runs: Runs) -> tuple[Block, ...]:
         Heading("Pair by pair"),
         Text(
             "Both models of a pair meet the same cells, so that their difference has an interval of its "
-            "own; the p value comes from swapping the answers of whole subjects, or of cells where "
-            f"subjects do not count ({_RESAMPLES:,} resamples). From p = {SIGNIFICANT} on, the two are not "
-            "told apart. Many pairs make small p values likely by chance alone; none here is corrected for "
-            "that."
+            "own, from leaving out one subject at a time, or one cell where subjects do not count. The p "
+            "value is the larger one of two tests, the other of which swaps the answers of whole subjects "
+            f"({_RESAMPLES:,} resamples). From p = {SIGNIFICANT} on, the two are not told apart, which does "
+            "not make them equal: `leuknet compare --margin` asks that. Many pairs make small p values "
+            "likely by chance alone; none here is corrected for that. What is compared are these trained "
+            "models: a recipe is judged over several seeds, by `leuknet benchmark --against`."
         ),
         Table(
             "Difference in AUROC, second minus first",
