@@ -67,7 +67,7 @@ def test_own_test_side_refuses_data_without_the_cells_of_the_split(split_path: P
 def test_persons_who_are_not_in_training_make_a_part_subject_level(split_path: Path) -> None:
     side = side_of(split_path, *FRESH)
 
-    assert side == TestSide(FRESH, "subject-level", fingerprint((), (), FRESH), "prelim")
+    assert side == TestSide(FRESH, "subject-level", fingerprint((), (), FRESH), "prelim", trained_people=())
 
 
 @pytest.mark.parametrize("trained", [TRAIN[1], VALIDATION[0]], ids=["training", "validation"])
@@ -98,7 +98,9 @@ def test_the_own_test_cells_are_no_leak(split_path: Path) -> None:
 
 @pytest.mark.parametrize("known", ["1", "H2"], ids=["training", "validation"])
 def test_one_person_on_both_sides_makes_it_image_level(split_path: Path, known: str) -> None:
-    assert side_of(split_path, FRESH[0], replace(FRESH[1], subject=known)).kind == "image-level"
+    side = side_of(split_path, FRESH[0], replace(FRESH[1], subject=known))
+
+    assert (side.kind, side.trained_people) == ("image-level", (known,))
 
 
 def test_a_tested_cell_of_an_unknown_person_makes_it_image_level(split_path: Path) -> None:
@@ -111,15 +113,69 @@ def test_a_trained_cell_of_an_unknown_person_makes_it_image_level(tmp_path: Path
     assert side_of(tmp_path / "split.json", *FRESH).kind == "image-level"
 
 
-def test_another_data_set_is_external_even_if_ids_of_persons_coincide(split_path: Path) -> None:
-    # `1` of one laboratory is not `1` of another, and a folder may name nobody.
-    cells = (replace(FRESH[0], subject=None), replace(FRESH[1], subject="1"))
-
-    side = cells_of_parts(
-        read_manifest(split_path), dataset_of(*cells, name="folder"), trained_on="c-nmc-2019"
+def elsewhere(
+    split_path: Path, *cells: CellImage, name: str = "folder", trained_on: str = "folder", others: int = 0
+) -> TestSide:
+    """The labelled cells of a list of its own, which also has `others` cells of training without a label."""
+    listed = (replace(one, id=f"listed {one.id}", label=None) for one in TRAIN[:others])
+    return cells_of_parts(
+        read_manifest(split_path), dataset_of(*cells, *listed, name=name), trained_on=trained_on
     )
 
-    assert side.kind == "external"
+
+@pytest.mark.parametrize("trained_on", ["folder", "c-nmc-2019"])
+def test_a_list_that_shares_no_people_and_no_contents_is_external_whatever_opened_both(
+    split_path: Path, trained_on: str
+) -> None:
+    side = elsewhere(split_path, *FRESH, trained_on=trained_on)
+
+    assert (side.kind, side.trained_people) == ("external", ())
+
+
+@pytest.mark.parametrize("trained_on", ["folder", "c-nmc-2019"])
+def test_other_cells_of_trained_people_are_not_external_in_another_list(
+    split_path: Path, trained_on: str
+) -> None:
+    # Ids as a person would write them in a list of their own: capitals make nobody somebody else.
+    cells = (replace(FRESH[0], subject="h1"), replace(FRESH[1], subject="2"))
+
+    side = elsewhere(split_path, *cells, trained_on=trained_on)
+
+    assert (side.kind, side.trained_people) == ("image-level", ("2", "h1"))
+
+
+def test_a_list_that_holds_cells_of_the_models_own_source_is_not_external(split_path: Path) -> None:
+    assert elsewhere(split_path, *FRESH, others=1).kind == "subject-level"
+
+
+@pytest.mark.parametrize("name", ["folder", "c-nmc-2019"])
+def test_who_is_not_named_cannot_be_told_apart(split_path: Path, name: str) -> None:
+    unnamed = (replace(FRESH[0], subject=None), FRESH[1])
+
+    side = elsewhere(split_path, *unnamed, name=name)
+
+    assert (side.kind, side.trained_people) == ("unknown", None)
+
+
+def test_a_model_that_does_not_name_its_people_cannot_be_told_apart(tmp_path: Path) -> None:
+    # As models from the hub, which keep hashes of contents alone.
+    sides = ([replace(cell, subject=None) for cell in side] for side in (TRAIN, VALIDATION))
+    write_split(split_of(*sides), tmp_path / "split.json")
+
+    side = elsewhere(tmp_path / "split.json", *FRESH)
+
+    assert (side.kind, side.trained_people) == ("unknown", None)
+
+
+def test_ids_of_simulated_people_are_not_those_of_real_ones(split_path: Path) -> None:
+    cells = (replace(FRESH[0], subject="H1"), FRESH[1])
+    simulated = replace(dataset_of(*cells), simulated=True)
+
+    side = cells_of_parts(
+        read_manifest(split_path), simulated, trained_on="c-nmc-2019", trained_on_simulated=False
+    )
+
+    assert (side.kind, side.trained_people) == ("external", ())
 
 
 def test_cells_of_other_parts_and_without_label_are_left_out(split_path: Path) -> None:

@@ -194,7 +194,13 @@ def evaluate(
     opened = dataset.open(data, usual_classes=own_classes)
     side = None
     if part or everything:
-        side = cells_of_parts(predictor.manifest, opened, parts=tuple(part or ()), trained_on=card.dataset)
+        side = cells_of_parts(
+            predictor.manifest,
+            opened,
+            parts=tuple(part or ()),
+            trained_on=card.dataset,
+            trained_on_simulated=card.simulated,
+        )
     warn_of_simulation(card)
     folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")
     asked = options.asked(specificity, sensitivity, prevalence)

@@ -1,18 +1,24 @@
-"""Chooses the cells on which a trained model may be judged.
+"""Chooses the cells on which a trained model may be judged, and says what such a judgement is worth.
 
 A model that is tested on cells it was trained on shows its memory. A model folder therefore carries its
 split, and every choice made here is held against it: by content, so that a copy under another name is
-noticed, and by subject, so that the result says what it is worth.
+noticed, and by person. People and contents decide whether cells are from elsewhere, not what reader opened
+them: two lists of images from one laboratory are no external test of each other if they share people.
 
 Start at `own_test_side` and `cells_of_parts`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from leuknet.data.digests import natural_key
+from leuknet.data.folder import NAME as FOLDER
+from leuknet.data.overlap import HashedCell
 from leuknet.data.split import fingerprint
 from leuknet.data.split_file import Manifest
 from leuknet.errors import LeakError, SettingError
-from leuknet.types import Dataset, SplitKind, TestSide
+from leuknet.types import CellImage, Dataset, SplitKind, TestSide
 
 
 def own_test_side(manifest: Manifest, dataset: Dataset) -> TestSide:
@@ -25,12 +31,23 @@ def own_test_side(manifest: Manifest, dataset: Dataset) -> TestSide:
     """
     split = manifest.find_in(dataset)
     return TestSide(
-        split.test, split.kind, split.fingerprint, "test side", protocol=split.protocol, round=split.round
+        split.test,
+        split.kind,
+        split.fingerprint,
+        "test side",
+        protocol=split.protocol,
+        round=split.round,
+        trained_people=_known(_people_in_both(split.test, manifest.developed_on), split.test, manifest),
     )
 
 
 def cells_of_parts(
-    manifest: Manifest, dataset: Dataset, *, parts: tuple[str, ...] = (), trained_on: str
+    manifest: Manifest,
+    dataset: Dataset,
+    *,
+    parts: tuple[str, ...] = (),
+    trained_on: str,
+    trained_on_simulated: bool | None = None,
 ) -> TestSide:
     """Return all labelled cells of some parts, none of which may have trained the model.
 
@@ -44,6 +61,17 @@ def cells_of_parts(
         Parts of the data set; empty takes all.
     trained_on
         Name of the data set that the model was trained on.
+    trained_on_simulated
+        Whether its cells were simulated, None if not known: ids of simulated people and real ones are not
+        those of the same people.
+
+    Returns
+    -------
+    TestSide
+        `image-level` where a tested person's id is that of a person who trained the model, or chose its
+        settings, or where nothing rules that out within one source. `external` where the data share neither
+        people nor contents with any side of the model's split and are not of the same published data set;
+        `unknown` if that is so, but cells of either side name nobody. Else `subject-level`.
 
     Raises
     ------
@@ -70,13 +98,43 @@ def cells_of_parts(
             f"the first of them {leaked[0]!r}",
             fix="leave out --part and --all to test on the model's own test side, or name another part",
         )
-    subjects = {cell.subject for cell in chosen}
-    trained_subjects = {cell.subject for cell in manifest.developed_on}
-    kind: SplitKind
-    if dataset.name != trained_on:
-        kind = "external"
-    elif None in subjects | trained_subjects or subjects & trained_subjects:
-        kind = "image-level"  # one person on two sides, or nothing that rules it out
-    else:
-        kind = "subject-level"
-    return TestSide(chosen, kind, fingerprint((), (), chosen), ", ".join(parts) or "all labelled cells")
+    is_other_world = trained_on_simulated is not None and trained_on_simulated != dataset.simulated
+    both = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
+    kind: SplitKind = "external"
+    if both:
+        kind = "image-level"
+    elif not is_other_world:
+        same_set = dataset.name == trained_on and dataset.name != FOLDER
+        unnamed = _known((), chosen, manifest) is None
+        if same_set or _shares_source(manifest, dataset):
+            kind = "image-level" if unnamed else "subject-level"
+        elif unnamed:
+            kind = "unknown"
+    return TestSide(
+        chosen,
+        kind,
+        fingerprint((), (), chosen),
+        ", ".join(parts) or "all labelled cells",
+        trained_people=() if is_other_world else _known(both, chosen, manifest),
+    )
+
+
+def _known(both: tuple[str, ...], tested: Sequence[CellImage], manifest: Manifest) -> tuple[str, ...] | None:
+    """Return the people in both, None if there are none and cells that name nobody leave it open."""
+    named = (cell.subject for side in (tested, manifest.developed_on) for cell in side)
+    unnamed = None in named
+    return None if unnamed and not both else both
+
+
+def _shares_source(manifest: Manifest, dataset: Dataset) -> bool:
+    """Whether any cell or person of the data is on any side of the model's split."""
+    known = [cell for side in manifest.sides.values() for cell in side.hashed]
+    contents = {cell.sha256 for cell in known}
+    return bool(_people_in_both(dataset.cells, known)) or any(c.sha256 in contents for c in dataset.cells)
+
+
+def _people_in_both(tested: Sequence[CellImage], trained: Sequence[HashedCell]) -> tuple[str, ...]:
+    """Return the ids of people in both, as the tested cells write them; capitals are no difference."""
+    known = {cell.subject.casefold() for cell in trained if cell.subject is not None}
+    found = {cell.subject for cell in tested if cell.subject is not None and cell.subject.casefold() in known}
+    return tuple(sorted(found, key=natural_key))

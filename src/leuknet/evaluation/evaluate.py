@@ -198,6 +198,7 @@ def judge(
         unreadable=unreadable,
         warned=warned,
         looks=looks,
+        trained_people=side.trained_people,
     )
 
 

@@ -109,6 +109,9 @@ def _check(evaluation: Evaluation, *, people: int, mixed: int) -> None:
     if evaluation.split_kind == "image-level":
         why = "its split is image-level: the model was trained on cells of the same people"
         raise _cannot_tell(LeakError, evaluation, why)
+    if evaluation.split_kind == "unknown":
+        why = "whether the model was trained on cells of the same people cannot be told: not all are named"
+        raise _cannot_tell(DataError, evaluation, why)
     unnamed = evaluation.subject_ids.count(None)
     reasons = {
         f"{unnamed} of {evaluation.cells} cells name no subject": unnamed > 0,

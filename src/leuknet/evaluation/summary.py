@@ -27,9 +27,7 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     rows += _detail_rows(evaluation.details)
     rows.append(("cells", f"{evaluation.cells} ({of_class})"))
     rows.append(("subjects", "not known" if evaluation.subjects is None else str(evaluation.subjects)))
-    optimistic = " (optimistic: cells of one person may be on both sides)"
-    kind = evaluation.split_kind
-    rows.append(("split", kind + optimistic if kind == "image-level" else kind))
+    rows.append(("split", split_text(evaluation)))
     simulated = "simulated cells" if evaluation.simulated else ""
     rows.append(("data", ", ".join(filter(None, (evaluation.dataset, evaluation.part, simulated)))))
     methods: dict[str, list[str]] = {}
@@ -113,6 +111,21 @@ def _kept_text(evaluation: Evaluation) -> str:
         f"({found.highest_subject}); {found.called:.1%} of a subject's cells called, none of "
         f"{found.silent} of {found.subjects}{asked}"
     )
+
+
+def split_text(evaluation: Evaluation) -> str:
+    """Say how the tested cells were kept apart from those of training, and what is not known of that."""
+    kind, met = evaluation.split_kind, evaluation.trained_people
+    if met:
+        people = evaluation.subjects or "the"
+        return f"{kind} (optimistic: {len(met)} of {people} tested people trained the model)"
+    if kind == "image-level":
+        return f"{kind} (optimistic: cells of one person may be on both sides)"
+    if kind == "unknown":
+        return f"{kind} (not all people are named: whether the model was trained on any cannot be told)"
+    if kind == "external" and met is None:
+        return f"{kind} by the name of its data set; whether these people trained the model cannot be told"
+    return kind
 
 
 def _looks_text(evaluation: Evaluation) -> str:

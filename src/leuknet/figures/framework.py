@@ -35,6 +35,7 @@ _SPLIT_NAMES = {
     "image-level": "Split by image",
     "subject-level": "Split by subject",
     "external": "Split by source",
+    "unknown": "Split not known",
 }
 
 

@@ -24,7 +24,7 @@ from leuknet.recipes.prellberg_2019 import PRELLBERG_2019
 from leuknet.recipes.probe_dinobloom import PROBE_DINOBLOOM
 from leuknet.recipes.probe_lite0 import PROBE_LITE0
 from leuknet.recipes.strong import STRONG
-from leuknet.types import LossName, Recipe, Sampling, SplitKind, ThresholdRule
+from leuknet.types import LossName, Recipe, Sampling, ThresholdRule
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -186,7 +186,7 @@ _RULES: dict[str, tuple[str, Any]] = {
     "balance": ("true or false", lambda v: isinstance(v, bool)),
     "split": (
         "image-level or subject-level",
-        lambda v: v in get_args(SplitKind) and v != "external",
+        lambda v: v in ("image-level", "subject-level"),
     ),
     "fractions": (
         "three positive shares that sum to 1",

@@ -168,12 +168,12 @@ def _heterogeneity(runs: Runs) -> str | None:
 
 
 def _internal(runs: Runs) -> str | None:
-    inside = [run for run in runs if run.evaluation.split_kind != "external"]
+    inside = [run for run in runs if run.evaluation.split_kind not in ("external", "unknown")]
     return each(inside, facts.tested_text) or None
 
 
 def _external(runs: Runs) -> str:
-    outside = [run for run in runs if run.evaluation.split_kind == "external"]
+    outside = [run for run in runs if run.evaluation.split_kind in ("external", "unknown")]
     return each(outside, facts.tested_text) or "Not done in these runs"
 
 

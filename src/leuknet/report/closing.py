@@ -37,7 +37,11 @@ def limit_texts(runs: Runs) -> tuple[str, ...]:
             "Where the split is image-level, scores hold for new cells of people whose cells were trained "
             "on, not for new people."
         )
-    if not any(evaluation.split_kind == "external" for evaluation in evaluations):
+    if any(evaluation.split_kind == "unknown" for evaluation in evaluations):
+        texts.append(
+            "Where the split is unknown, cells name nobody: whether people were trained on cannot be told."
+        )
+    if not any(evaluation.split_kind in ("external", "unknown") for evaluation in evaluations):
         texts.append("No cells of another source were tested: how the model does elsewhere is not known.")
     known = [evaluation.subjects for evaluation in evaluations if evaluation.subjects is not None]
     if len(known) < len(evaluations):

@@ -12,7 +12,7 @@ from leuknet.errors import DataError, ShapeError
 from leuknet.evaluation.compare import compare
 from leuknet.evaluation.margins import SIGNIFICANT
 from leuknet.evaluation.metrics import METRICS
-from leuknet.evaluation.summary import score_text
+from leuknet.evaluation.summary import score_text, split_text
 from leuknet.report.blocks import Block, Cell, Heading, Notice, Table, Text, Tiles, counted, shortened
 from leuknet.report.facts import Runs, basis_text, methods_text, tested_text
 from leuknet.report.literature import AIM, PUBLISHED
@@ -143,6 +143,11 @@ def _warnings(runs: Runs) -> list[Block]:
         )
         which = "These" if len(by_image) == len(runs) else "Some"
         boxes.append(Notice(f"{which} scores are optimistic", (text,)))
+    untold = [run for run in runs if run.evaluation.split_kind in ("unknown", "external")]
+    for run in untold:
+        if run.evaluation.trained_people is None:
+            title = f"{run.name}: whether the model was trained on these people cannot be told"
+            boxes.append(Notice(title, (f"Split: {split_text(run.evaluation)}.",)))
     proven = [run for run in runs if run.overlap is not None and run.overlap.is_disjoint]
     unproven = [run for run in runs if run not in proven and run not in by_image]
     if unproven:

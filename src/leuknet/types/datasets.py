@@ -19,9 +19,11 @@ Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 """(N,) class of each cell: 1 leukaemic, 0 normal."""
 
-SplitKind = Literal["image-level", "subject-level", "external"]
+SplitKind = Literal["image-level", "subject-level", "external", "unknown"]
 """Whether one subject's cells may sit on two sides (`image-level`), may not (`subject-level`), or the
-tested cells come from another source than the trained ones (`external`)."""
+tested cells come from another source than the trained ones and from other people (`external`). `unknown`:
+from another source, but with nothing that names the people, so that it cannot be told whether any of them
+trained the model."""
 
 Severity = Literal["error", "warning", "info"]
 
@@ -159,6 +161,9 @@ class TestSide:
         Of the split that the cells come from, or of the cells alone where they are no split's test side.
     part
         What they are, in words: `test side`, or the publisher's parts.
+    trained_people
+        Ids of tested people whose cells trained the model or chose its settings; None if it cannot be told,
+        since cells name nobody.
     """
 
     cells: tuple[CellImage, ...]
@@ -167,6 +172,7 @@ class TestSide:
     part: str
     protocol: str = ""
     round: str = ""
+    trained_people: tuple[str, ...] | None = ()
 
     __test__ = False  # the name is not meant for pytest
 

@@ -62,6 +62,9 @@ class Evaluation:
         Scored cells that depart from what the model was trained on: path and what was noticed. They count.
     looks
         Earlier scorings of these very cells by any model, oldest first.
+    trained_people
+        Ids of tested people whose cells trained the model or chose its settings; None where it cannot be
+        told, in an evaluation from before this was looked up or of cells that name nobody.
     neighbours
         Where above 0, the score is transductive: each probability is the mean with so many other tested
         cells, see `leuknet.evaluation.transductive`.
@@ -97,6 +100,7 @@ class Evaluation:
     looks: tuple[Look, ...] = ()
     neighbours: int = 0
     details: Details | None = added(None)
+    trained_people: tuple[str, ...] | None = added(None)
 
 
 @dataclass(frozen=True)
