@@ -253,8 +253,22 @@ def test_a_second_look_at_the_same_cells_is_told(tmp_path: Path, monkeypatch: py
     third = score(dataset)
     assert [(one.recipe, one.seed) for one in third.looks] == [("tiny", CARD.recipe.seed), ("tiny", 5)]
     assert dict(summary_rows(third))["earlier looks"] == (
-        "2, of which 1 by this recipe and seed (1 by this very model)"
+        "2, of which 1 by this recipe and seed (1 by this very model); "
+        "all 10 cells were scored before: 10 twice"
     )
+
+
+def test_cells_of_which_all_but_one_were_seen_are_not_scored_for_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "ledger.jsonl"))
+    dataset = make_dataset(tmp_path)
+    side = side_of(dataset)
+    evaluate(BrightnessPredictor(CARD), dataset, replace(side, cells=side.cells[:-1]))
+
+    found = dict(summary_rows(score(dataset)))["earlier looks"]
+
+    assert found.endswith("9 of 10 cells were scored before: 9 once")
 
 
 def test_a_look_that_fails_is_written_down_all_the_same(

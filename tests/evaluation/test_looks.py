@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from leuknet.data.split import fingerprint
 from leuknet.errors import DataError
-from leuknet.evaluation.looks import VARIABLE, ledger_path, record_look
+from leuknet.evaluation.looks import VARIABLE, Looked, ledger_path, record_look
 from leuknet.types import CellImage, Label, Look
 
 CELLS = [CellImage(f"{n}.bmp", Path(f"{n}.bmp"), f"{n:064x}", Label(n % 2), f"p{n}") for n in range(4)]
@@ -23,12 +24,16 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def look(cells: Sequence[CellImage] = CELLS, *, seed: int = 0, model_id: str = "abc") -> tuple[Look, ...]:
+def record(cells: Sequence[CellImage] = CELLS, *, seed: int = 0, model_id: str = "abc") -> Looked:
     return record_look(cells, recipe="leuknet-paper", seed=seed, model_id=model_id)
 
 
+def look(cells: Sequence[CellImage] = CELLS, *, seed: int = 0, model_id: str = "abc") -> tuple[Look, ...]:
+    return record(cells, seed=seed, model_id=model_id).looks
+
+
 def test_the_first_look_has_none_before_it() -> None:
-    assert look() == ()
+    assert record() == Looked((), ((0, 4),), 0)
 
 
 def test_a_second_look_meets_the_first_with_its_model_and_time() -> None:
@@ -46,19 +51,65 @@ def test_another_order_of_the_cells_is_no_new_test_side() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "seen"),
     [
-        CELLS[:3],
-        [*CELLS[:3], replace(CELLS[3], sha256="f" * 64)],
-        [*CELLS[:3], replace(CELLS[3], label=Label.NORMAL)],
+        (CELLS[:3], ((1, 3),)),
+        ([*CELLS[:3], replace(CELLS[3], sha256="f" * 64)], ((0, 1), (1, 3))),
+        ([*CELLS[:3], replace(CELLS[3], label=Label.NORMAL)], ((1, 4),)),
+        ([*CELLS[:3], replace(CELLS[3], id="elsewhere/9.bmp", subject=None)], ((1, 4),)),
     ],
-    ids=["fewer cells", "other bytes", "another label"],
+    ids=["fewer cells", "other bytes", "another label", "another name"],
 )
-def test_other_cells_are_another_test_side(changed: list[CellImage]) -> None:
+def test_looks_are_compared_cell_by_cell_by_content(
+    changed: list[CellImage], seen: tuple[tuple[int, int], ...]
+) -> None:
     look(CELLS)
 
-    assert look(changed) == ()
-    assert len(look(CELLS)) == 1  # the look at the others is not counted here
+    found = record(changed)
+
+    assert found.seen == seen
+    assert [one.shared for one in found.looks] == [sum(cells for times, cells in seen if times)]
+
+
+def test_ninety_nine_of_a_hundred_cells_seen_before_are_no_new_test_side() -> None:
+    hundred = [replace(CELLS[0], id=f"{n}", sha256=f"{n:03}".ljust(64, "0")) for n in range(100)]
+    look(hundred[:99])
+    look(hundred[:40])
+
+    found = record(hundred)
+
+    assert found.seen == ((0, 1), (1, 59), (2, 40))
+    assert [one.shared for one in found.looks] == [99, 40]
+
+
+def test_cells_that_nobody_scored_before_meet_no_look() -> None:
+    look(CELLS[:2])
+
+    assert record(CELLS[2:]) == Looked((), ((0, 2),), 0)
+
+
+def test_contents_are_written_once_for_each_set_of_cells(ledger: Path) -> None:
+    for cells in (CELLS, CELLS[::-1], CELLS[:1]):
+        look(cells)
+
+    lines = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
+    assert ["contents" in line for line in lines] == [True, False, True]
+
+
+def test_a_ledger_from_before_contents_were_kept_still_opens(ledger: Path) -> None:
+    old = {"at": "2025-01-01T00:00:00+00:00", "recipe": "r", "seed": 0, "model_id": "old"}
+    ledger.parent.mkdir()
+    prints = (fingerprint((), (), CELLS), "f" * 64)
+    lines = [json.dumps({**old, "test_fingerprint": one}) for one in prints]
+    ledger.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    found = record()
+
+    # The look at the very same cells is known by their fingerprint; of the other nothing is.
+    assert [(one.model_id, one.shared) for one in found.looks] == [("old", 4)]
+    assert (found.seen, found.unresolved_looks) == (((1, 4),), 1)
+    # From now on the contents of the first are known: some of its cells are recognised.
+    assert [one.model_id for one in look(CELLS[:2])] == ["old", "abc"]
 
 
 def test_the_ledger_only_grows(ledger: Path) -> None:

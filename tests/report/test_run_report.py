@@ -35,6 +35,7 @@ from leuknet.report.closing import repeating
 from leuknet.report.evidence_sections import calibration, galleries
 from leuknet.report.literature import PUBLISHED
 from leuknet.report.look_notices import look_notices
+from leuknet.report.look_notices import looks as look_blocks
 from leuknet.report.pdf import check_printer, print_pdf
 from leuknet.report.rounds import pooled_rounds
 from leuknet.report.run_record import RunRecord, read_run, read_runs
@@ -368,6 +369,17 @@ def test_a_second_look_is_shown_and_a_first_is_not(run: RunRecord) -> None:
     assert "scored on these cells once before, first at 2029-01-01" in notice.lines[0]
     assert look_notices([changed(run, looks=LOOKS[1:])]) == []
     assert notice in result([changed(run, looks=LOOKS)])
+
+
+def test_looks_at_some_of_the_cells_say_at_how_many(run: RunRecord) -> None:
+    part = changed(run, looks=(replace(LOOKS[0], shared=3),), seen=((0, 53), (1, 3)), unresolved_looks=2)
+
+    (notice,) = look_notices([part])
+    assert isinstance(notice, Notice)
+    assert "had been scored on up to 3 of these cells once before" in notice.lines[0]
+    text = told(*look_blocks([part]))
+    assert "3 of 56 cells were scored before: 3 once" in text
+    assert "2 earlier scorings by an older LeukNet did not write down which cells" in text
 
 
 def test_an_image_level_score_is_marked_optimistic(run: RunRecord) -> None:

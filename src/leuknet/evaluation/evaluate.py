@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from leuknet.errors import DataError, SettingError
-from leuknet.evaluation.looks import record_look
+from leuknet.evaluation.looks import NOT_LOOKED, Looked, record_look
 from leuknet.evaluation.metrics import METRICS, bootstrap
 from leuknet.evaluation.resampling import clusters_for, wilson
 from leuknet.inference.familiar import Reference
@@ -33,7 +33,6 @@ from leuknet.types import (
     Evaluation,
     Interval,
     Labels,
-    Look,
     Predictor,
     Probabilities,
     SplitKind,
@@ -110,7 +109,7 @@ def evaluate(
         threshold_rule=card.recipe.threshold,
         calibration=card.calibration,
     )
-    looks = record_look(side.cells, recipe=model.recipe, seed=model.seed, model_id=model.model_id)
+    looked = record_look(side.cells, recipe=model.recipe, seed=model.seed, model_id=model.model_id)
     paths = (cell.path for cell in side.cells)
     predictions = predict_files(predictor, paths, root=dataset.root, reference=reference)
     bar = tqdm(side.cells, desc="score", unit="cell", disable=not progress)
@@ -124,7 +123,7 @@ def evaluate(
         probabilities=np.array([probability for _, probability in scored]),
         unreadable=tuple((cell.id, said.error) for cell, said in outcomes if said.error is not None),
         warned=tuple((cell.id, "; ".join(said.warnings)) for cell, said in outcomes if said.warnings),
-        looks=looks,
+        looked=looked,
     )
 
 
@@ -137,7 +136,7 @@ def judge(
     probabilities: Probabilities,
     unreadable: tuple[tuple[str, str], ...] = (),
     warned: tuple[tuple[str, str], ...] = (),
-    looks: tuple[Look, ...] = (),
+    looked: Looked = NOT_LOOKED,
 ) -> Evaluation:
     """Compare answers with the labels, whoever gave them.
 
@@ -154,8 +153,10 @@ def judge(
         The scored cells, all labelled and of both classes.
     probabilities : (N,)
         P(leukaemic) of each.
-    unreadable, warned, looks
+    unreadable, warned
         As in `Evaluation`.
+    looked
+        What the ledger knows of the cells.
 
     Raises
     ------
@@ -197,8 +198,8 @@ def judge(
         subject_ids=tuple(cell.subject for cell in cells),
         unreadable=unreadable,
         warned=warned,
-        looks=looks,
         trained_people=side.trained_people,
+        **looked._asdict(),
     )
 
 

@@ -131,11 +131,32 @@ def split_text(evaluation: Evaluation) -> str:
 def _looks_text(evaluation: Evaluation) -> str:
     """Say how often these cells were scored before: by anything, by this recipe and seed, by this model."""
     looks = evaluation.looks
+    unknown = ""
+    if evaluation.unresolved_looks:
+        unknown = f"; which cells {evaluation.unresolved_looks} older looks scored was not written down"
     if not looks:
-        return "none: these cells are scored for the first time"
+        first = "none that is known" if unknown else "none: these cells are scored for the first time"
+        return f"{first}{unknown}"
     alike = [look for look in looks if (look.recipe, look.seed) == (evaluation.recipe, evaluation.seed)]
     same = sum(look.model_id == evaluation.model_id for look in alike)
-    return f"{len(looks)}, of which {len(alike)} by this recipe and seed ({same} by this very model)"
+    text = f"{len(looks)}, of which {len(alike)} by this recipe and seed ({same} by this very model)"
+    seen = seen_text(evaluation)
+    return f"{text}{seen and f'; {seen}'}{unknown}"
+
+
+def seen_text(evaluation: Evaluation) -> str:
+    """Say how many cells had been scored how often: `99 of 100 cells were scored before: 99 once`.
+
+    Empty in an evaluation that does not know, and where none was.
+    """
+    often = {times: cells for times, cells in evaluation.seen or () if times}
+    before, total = sum(often.values()), sum(cells for _, cells in evaluation.seen or ())
+    if not before:
+        return ""
+    words = {1: "once", 2: "twice"}
+    parts = ", ".join(f"{cells:,} {words.get(times, f'{times} times')}" for times, cells in often.items())
+    which = f"all {total:,} cells" if before == total else f"{before:,} of {total:,} cells"
+    return f"{which} were scored before: {parts}"
 
 
 def score_text(name: str, interval: Interval) -> str:

@@ -23,6 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import Judged, judge
+from leuknet.evaluation.looks import Looked
 from leuknet.types import Dataset, Evaluation, Features, Probabilities, TestSide
 
 MARK = "transductive"
@@ -77,7 +78,7 @@ def vote(
         probabilities=mean_of_neighbours(np.array(evaluation.probabilities), features, neighbours=neighbours),
         unreadable=evaluation.unreadable,
         warned=evaluation.warned,
-        looks=evaluation.looks,
+        looked=Looked(evaluation.looks, evaluation.seen, evaluation.unresolved_looks),
     )
     return replace(judged, neighbours=neighbours)
 

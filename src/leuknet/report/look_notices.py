@@ -8,7 +8,10 @@ Start at `look_notices` and `looks`.
 
 from __future__ import annotations
 
-from leuknet.report.blocks import Block, Heading, Notice, Table, Text, shortened
+from collections.abc import Sequence
+
+from leuknet.evaluation.summary import seen_text
+from leuknet.report.blocks import Block, Heading, Notice, Table, Text, counted, shortened
 from leuknet.report.facts import Runs
 from leuknet.report.render import LISTED
 from leuknet.report.run_record import RunRecord
@@ -28,8 +31,8 @@ def look_notices(runs: Runs) -> list[Block]:
         again = _again(run)
         if again:
             text = (
-                f"This recipe with this seed had been scored on these cells {_times(len(again))} before, "
-                f"first at {again[0].at}. A choice made after seeing such a score makes the next one "
+                f"This recipe with this seed had been scored on {_which(run, again)} {_times(len(again))} "
+                f"before, first at {again[0].at}. A choice made after seeing such a score makes the next one "
                 "optimistic; only the first is free of that."
             )
             notices.append(Notice(f"Not the first look: {run.name}", (text,)))
@@ -43,20 +46,37 @@ def looks(runs: Runs) -> tuple[Block, ...]:
         earlier, again = run.evaluation.looks, _again(run)
         if len(runs) > 1:
             blocks.append(Heading(run.name))
+        if run.evaluation.unresolved_looks:
+            older = counted(run.evaluation.unresolved_looks, "earlier scoring")
+            text = f"{older} by an older LeukNet did not write down which cells: some may have been these."
+            blocks.append(Text(text))
         if not earlier:
             blocks.append(Text("No earlier scoring of these cells by any model is recorded."))
             continue
+        seen = seen_text(run.evaluation) or "these cells had been scored before"
         counts = (
-            f"these cells had been scored {_times(len(earlier))} before: {len(again)} by this recipe with "
-            f"this seed, {len(earlier) - len(again)} by other models."
+            f"{seen}. There were {counted(len(earlier), 'earlier scoring')}: {len(again)} by this recipe "
+            f"with this seed, {len(earlier) - len(again)} by other models."
         )
         strong = "Not the first look:" if again else "The first look of this recipe with this seed:"
         blocks.append(Text(counts, strong))
         shown, more = shortened(earlier, LISTED)
-        rows = tuple((look.at, look.recipe, str(look.seed), look.model_id) for look in shown)
+        rows = tuple(
+            (look.at, look.recipe, str(look.seed), look.model_id, _shared_text(look)) for look in shown
+        )
         caption = f"Earlier scorings of the test cells of {run.name}, oldest first"
-        blocks.append(Table(caption, ("At", "Recipe", "Seed", "Model"), rows, more))
+        blocks.append(Table(caption, ("At", "Recipe", "Seed", "Model", "Of these cells"), rows, more))
     return tuple(blocks)
+
+
+def _shared_text(look: Look) -> str:
+    return "all" if look.shared is None else f"{look.shared:,}"
+
+
+def _which(run: RunRecord, again: Sequence[Look]) -> str:
+    most = max((look.shared or 0) for look in again)
+    is_all = any(look.shared is None or look.shared >= run.evaluation.cells for look in again)
+    return "these cells" if is_all else f"up to {most:,} of these cells"
 
 
 def _again(run: RunRecord) -> list[Look]:

@@ -28,6 +28,9 @@ class Look:
         sha256 over ids, contents and labels of the scored cells, whatever split they belong to.
     recipe, seed, model_id
         Which model looked.
+    shared
+        How many of the cells that are scored now it scored; None in an evaluation from when only looks at
+        all of these very cells were known.
     """
 
     at: str
@@ -35,6 +38,7 @@ class Look:
     recipe: str
     seed: int
     model_id: str
+    shared: int | None = added(None)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,13 @@ class Evaluation:
     warned
         Scored cells that depart from what the model was trained on: path and what was noticed. They count.
     looks
-        Earlier scorings of these very cells by any model, oldest first.
+        Earlier scorings of any of these cells by any model, oldest first.
+    seen
+        Pairs (times, cells): how many of the cells had been scored how often before, fewest times first; None
+        in an evaluation from when only looks at all of these very cells were known.
+    unresolved_looks
+        Earlier scorings by a LeukNet that did not write down which cells it scored: any of these may have
+        been among them.
     trained_people
         Ids of tested people whose cells trained the model or chose its settings; None where it cannot be
         told, in an evaluation from before this was looked up or of cells that name nobody.
@@ -101,6 +111,8 @@ class Evaluation:
     neighbours: int = 0
     details: Details | None = added(None)
     trained_people: tuple[str, ...] | None = added(None)
+    seen: tuple[tuple[int, int], ...] | None = added(None)
+    unresolved_looks: int = added(0)
 
 
 @dataclass(frozen=True)
