@@ -36,10 +36,8 @@ from leuknet.training.finish import commit_of_code
 from preparation import make_keras_home, prepare
 from turns import BENCH, BUILD, Sizes, measure
 
-FULL = Sizes(
-    image_size_px=224, scale=0.04, rounds=3, warm_up=True, growth=(300, 3_000, 30_000), resamples=500
-)
-QUICK = Sizes(image_size_px=64, scale=0.04, rounds=2, warm_up=True, growth=(100, 1_000), resamples=50)
+FULL = Sizes(image_size_px=224, scale=0.04, rounds=3, warm_up=True, growth=(300, 3_000, 30_000))
+QUICK = Sizes(image_size_px=64, scale=0.04, rounds=2, warm_up=True, growth=(100, 1_000))
 NAMES = (*(contest.name for contest in CONTESTS), *ALONE)
 console = Console()
 

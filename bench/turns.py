@@ -51,8 +51,6 @@ class Sizes:
         Whether a round that is not counted comes first.
     growth
         Numbers of files that are predicted, one after the other.
-    resamples
-        Of the intervals.
     """
 
     image_size_px: int
@@ -60,7 +58,6 @@ class Sizes:
     rounds: int
     warm_up: bool
     growth: tuple[int, ...]
-    resamples: int
 
 
 class Worker:

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
+from coverage_people import crossed_means
 from leuknet.evaluation.compare import swap_test
-from leuknet.evaluation.crossed import Answers, Draws, resample_means
+from leuknet.evaluation.crossed import Answers
 from leuknet.evaluation.margins import SIGNIFICANT
 from leuknet.evaluation.paired import paired_difference
-from leuknet.evaluation.resampling import draw_counts, percentile_limits
 from leuknet.evaluation.standings import MIN_SEEDS, holm
 from leuknet.evaluation.summary import markdown_table
 
@@ -132,12 +132,15 @@ def _measure_grid(number: int, *, draws: int) -> dict[str, Any]:
 
 
 def _told_apart_before(first: Sequence[Answers], second: Sequence[Answers]) -> bool:
-    people = np.unique(first[0].whose)
-    times = draw_counts(np.ones(len(people)), resamples=400, seed=(0, 0))
-    shares = draw_counts(np.ones(len(first)), resamples=400, seed=(0, 1)) / len(first)
-    draws = Draws(people, times, shares)
-    before, after = (resample_means(answers, "auroc", draws=draws) for answers in (first, second))
-    low, high = percentile_limits(after.minus(before).resampled)
+    drawn = []
+    for stream, count in enumerate((np.unique(first[0].whose).size, len(first))):
+        even = np.ones(count) / count
+        drawn.append(np.random.default_rng((0, stream)).multinomial(count, even, size=400).astype(np.float64))
+    times, shares = drawn[0], drawn[1] / len(first)
+    before, after = (crossed_means(answers, times, shares)[0] for answers in (first, second))
+    gap = after - before
+    low = np.quantile(np.nan_to_num(gap, nan=-1.0), 0.025)
+    high = np.quantile(np.nan_to_num(gap, nan=1.0), 0.975)
     return not low <= 0 <= high
 
 

@@ -17,7 +17,7 @@ from worker import PEERS
 
 pytestmark = pytest.mark.timeout(1200)  # each starts processes of its own: minutes on a busy machine
 
-TOY = Sizes(image_size_px=32, scale=0.02, rounds=1, warm_up=False, growth=(2,), resamples=20)
+TOY = Sizes(image_size_px=32, scale=0.02, rounds=1, warm_up=False, growth=(2,))
 
 JOBS = ("forward", "predicting", "decoding", "training_step", "training", "training_again")
 """In this order: what trains changes the weights that others answer with."""

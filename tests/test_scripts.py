@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import api_page
+import coverage
+import coverage_people
 import equivalence
 import evidence
 import familiarity
@@ -25,6 +28,7 @@ import scale_page
 import screenshots
 import shares
 import verdicts
+from leuknet.evaluation.metrics import metric_intervals
 from tests.browsers import needs_chromium
 from tests.conftest import REPOSITORY, _shrink_demo, run_cli
 
@@ -172,6 +176,43 @@ def test_wrong_verdicts_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert 0 <= found["pairs"][0]["after auroc"] <= found["pairs"][0]["before auroc"] <= 1
     table = [line for line in verdicts.verdict_lines(found) if line.startswith("| 0.80 | 0.25")]
     assert ["no verdict" in line for line in table] == [True, False]
+
+
+@runs("studies/coverage", "studies/coverage_people")
+def test_coverage_is_counted_goes_on_and_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    smallest = {
+        name: each
+        for name, each in coverage.SETTINGS.items()
+        if each.options.get("count", 0) <= 10 or "means, 2" in name
+    }
+    monkeypatch.setattr(coverage, "SETTINGS", smallest)
+    monkeypatch.setattr(coverage, "PAGE", tmp_path / "page.md")
+    (tmp_path / "page.md").write_text("above\n<!-- coverage -->\nold\n<!-- end of coverage -->\nbelow\n")
+    kept = tmp_path / "coverage.json"
+
+    coverage.main(["--draws", "1", "--out", str(kept)])
+    coverage.main(["--draws", "2", "--out", str(kept)])
+
+    found = json.loads(kept.read_text(encoding="utf-8"))
+    assert {each["draws"] for each in found.values()} == {2}
+    assert coverage.run(2, path=tmp_path / "at once.json", settings=smallest) == found
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert page.startswith("above\n<!-- coverage -->\n\nFrom `python studies/coverage.py --draws 2`")
+    assert "| 10 people, 0.94 | AUROC |" in page
+    assert "old" not in page
+
+
+def test_sums_over_people_give_the_scores_of_their_cells() -> None:
+    drawn = coverage_people.draw_people(8, 0.8, seed=(1,))
+    sums = coverage_people.sums_of(drawn)
+    everyone = metric_intervals(
+        drawn.labels, drawn.probabilities, threshold=0.5, clusters=drawn.whose,
+        metrics=["auroc", "weighted_f1", "balanced_accuracy", "subject_accuracy"],
+    )  # fmt: skip
+
+    assert sums.scores(np.ones((1, 8)))[:, 0] == pytest.approx([one.estimate for one in everyone.values()])
+    limits = coverage_people.score_limits(drawn, seed=(2,))["chosen"]
+    assert limits.tolist() == [pytest.approx([one.low, one.high]) for one in everyone.values()]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from scipy.special import expit
+from scipy.stats import t
 from sklearn.metrics import cohen_kappa_score
 
 from leuknet.errors import SettingError, ShapeError
@@ -21,11 +23,10 @@ FOURTEEN_RATERS = (
 )  # fmt: skip
 
 
-def of(
-    ratings: Sequence[tuple[int, ...]], measure: Measure, cases: list[int] | None = None, seed: int = 0
-) -> Agreement:
-    whose = np.zeros(len(ratings)) if cases is None else np.array(cases)
-    return agreement_of(np.array(ratings).reshape(len(ratings), -1), measure=measure, cases=whose, seed=seed)
+def of(ratings: Sequence[tuple[int, ...]], measure: Measure, cases: list[int] | None = None) -> Agreement:
+    """Each cell is a case of its own, unless they are given."""
+    whose = np.arange(len(ratings)) if cases is None else np.array(cases)
+    return agreement_of(np.array(ratings).reshape(len(ratings), -1), measure=measure, cases=whose)
 
 
 def table(*counts: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -41,7 +42,7 @@ def test_fleiss_kappa_of_the_published_example() -> None:
     assert found.estimate == pytest.approx(0.20993, abs=5e-6)
     # The mean over pairs of raters, as there.
     assert of(rows, "agreement").estimate == pytest.approx(0.37802, abs=5e-6)
-    assert (found.cells, found.cases, found.left_out, found.resampled) == (10, 1, 0, "cells")
+    assert (found.cells, found.cases, found.left_out, found.resampled) == (10, 10, 0, "cases")
 
 
 def test_cohen_kappa_by_hand() -> None:
@@ -85,11 +86,11 @@ def test_one_rater_with_one_category_makes_kappa_zero_not_undefined() -> None:
     assert (found.estimate, found.reason) == (0.0, "")
 
 
-def test_resamples_without_a_kappa_make_the_interval_wide() -> None:
-    # A third of all resamples lacks the one pair in category 1: they could have had any value.
+def test_a_category_that_one_case_holds_gives_no_interval() -> None:
     found = of([(0, 0)] * 9 + [(1, 1)], "cohen")
 
-    assert (found.estimate, found.low, found.high) == (1.0, -1.0, 1.0)
+    assert (found.estimate, found.low, found.high) == (1.0, None, None)
+    assert found.reason == "without one of the cases, all ratings are of one category"
 
 
 def test_cells_that_somebody_did_not_rate_are_left_out_and_counted() -> None:
@@ -103,47 +104,73 @@ def test_cells_that_somebody_did_not_rate_are_left_out_and_counted() -> None:
     assert (nothing.estimate, nothing.cells, nothing.reason) == (None, 0, "no cell was rated by all of them")
 
 
-def test_one_cell_has_an_estimate_without_an_interval() -> None:
-    found = of([(0, 1)], "agreement")
+@pytest.mark.parametrize(("cases", "told"), [(1, "1 case say"), (4, "4 cases say")])
+def test_few_cases_have_an_estimate_without_an_interval(cases: int, told: str) -> None:
+    found = of([(0, 0), (0, 1)] * 20, "agreement", cases=[n % cases for n in range(40)])
 
-    assert (found.estimate, found.low, found.high) == (0.0, None, None)
-    assert found.reason == "one cell has no spread"
+    assert (found.estimate, found.low, found.high) == (0.5, None, None)
+    assert told in found.reason
+    assert "needs 5" in found.reason
 
 
-def test_from_ten_cases_on_whole_cases_are_resampled() -> None:
+def test_whole_cases_are_left_out() -> None:
     # Every second case is agreed on throughout, the others never: 100 cells, but 10 pieces of knowledge.
     rows = [(0, 0) if case % 2 else (0, 1) for case in range(10) for _ in range(10)]
     by_cases = of(rows, "agreement", cases=[case for case in range(10) for _ in range(10)])
-    by_cells = of(rows, "agreement", cases=[case % 9 for case in range(10) for _ in range(10)])
+    by_cells = of(rows, "agreement")
 
-    assert (by_cases.resampled, by_cases.cases) == ("cases", 10)
-    assert (by_cells.resampled, by_cells.cases) == ("cells", 9)
     assert by_cases.estimate == by_cells.estimate == 0.5
-    # Binomial quantiles of 10 cases: 0.2 and 0.8; of 100 cells: 0.40 and 0.60.
-    assert (by_cases.low, by_cases.high) == pytest.approx((0.2, 0.8))
-    assert (by_cells.low, by_cells.high) == pytest.approx((0.4, 0.6), abs=0.011)
+    assert (by_cases.resampled, by_cases.cases, by_cells.cases) == ("cases", 10, 100)
+    # Standard errors 0.5 / sqrt(9) and 0.5 / sqrt(99), over 0.25 on the scale of log odds, times t.
+    for found, n in ((by_cases, 10), (by_cells, 100)):
+        reach = t.ppf(0.975, n - 1) * 0.5 / np.sqrt(n - 1) / 0.25
+        assert (found.low, found.high) == pytest.approx((expit(-reach), expit(reach)))
 
 
-def test_the_seed_decides() -> None:
-    rows = table((13, 5), (4, 8))
+def test_kappa_has_its_large_sample_error_on_fishers_scale() -> None:
+    counts = np.array([[80, 15], [10, 45]])
+    found = of(table((80, 15), (10, 45)), "cohen")
 
-    assert of(rows, "cohen", seed=3) == of(rows, "cohen", seed=3)
-    assert of(rows, "cohen", seed=3) != of(rows, "cohen", seed=4)
+    # Fleiss, Cohen & Everitt (1969), Psychological Bulletin 72, 323-327, formula 13.
+    share = counts / 150
+    first, second = share.sum(axis=1), share.sum(axis=0)
+    by_chance = first @ second
+    kappa = (np.trace(share) - by_chance) / (1 - by_chance)
+    agreed = sum(share[i, i] * (1 - (first[i] + second[i]) * (1 - kappa)) ** 2 for i in range(2))
+    differed = sum(share[i, 1 - i] * (second[i] + first[1 - i]) ** 2 for i in range(2)) * (1 - kappa) ** 2
+    variance = agreed + differed - (kappa - by_chance * (1 - kappa)) ** 2
+    error = np.sqrt(variance / 150) / (1 - by_chance)
+    reach = t.ppf(0.975, 149) * error / (1 - kappa**2)
+    assert found.estimate == pytest.approx(kappa)
+    # The jackknife agrees with it but for terms of 1 / n.
+    expected = np.tanh(np.arctanh(kappa) + np.array([-reach, reach]))
+    assert (found.low, found.high) == pytest.approx(tuple(expected), abs=0.005)
+
+
+def test_full_agreement_is_bounded_by_the_number_of_cases() -> None:
+    found = of([(0, 0), (1, 1)] * 10, "agreement", cases=[n // 2 for n in range(20)])
+
+    assert (found.estimate, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(0.025 ** (1 / 10))
 
 
 def test_intervals_hold_the_true_kappa_as_often_as_they_say() -> None:
-    # Two raters who each call a fair coin's side right in 9 of 10 cells: kappa = 2 * (0.81 + 0.01) - 1.
+    # Two raters who each call a fair coin's side right in 9 of 10 cells: kappa = 2 * (0.81 + 0.01) - 1. One
+    # side is likelier in each case, and errors of either rater come more often in some cases.
     generator = np.random.default_rng(0)
     hits = 0
-    for seed in range(300):
-        truth = generator.integers(2, size=120)
-        ratings = np.stack([truth ^ (generator.random(120) < 0.1) for _ in range(2)], axis=1).astype(np.int64)
-        one = agreement_of(ratings, measure="cohen", cases=np.zeros(120), resamples=400, seed=seed)
+    for _ in range(400):
+        cases = np.repeat(np.arange(8), 15)
+        truth = (generator.random(120) < np.where(cases % 2, 0.3, 0.7)).astype(np.int64)
+        often = 0.1 + 0.08 * np.where(generator.random(8) < 0.5, 1, -1)[cases]
+        ratings = np.stack([truth ^ (generator.random(120) < often) for _ in range(2)], axis=1)
+        one = agreement_of(ratings, measure="cohen", cases=cases)
         assert one.low is not None
         assert one.high is not None
-        hits += one.low <= 0.64 <= one.high
-    # 95% of 300 is 285; three standard deviations of chance are 11.
-    assert 270 <= hits <= 297
+        # Errors go together within a case: both right or both wrong in 0.82 + 2 * 0.08^2 of all cells.
+        hits += one.low <= 2 * (0.82 + 2 * 0.08**2) - 1 <= one.high
+    # 95% of 400 is 380; three standard deviations of chance are 13.
+    assert 367 <= hits <= 396
 
 
 def test_a_change_is_paired() -> None:
@@ -151,11 +178,16 @@ def test_a_change_is_paired() -> None:
     before = generator.integers(2, size=(200, 2))
     after = before.copy()
     after[:10, 1] = after[:10, 0]
-    nothing = change_of(before, before, measure="cohen", cases=np.zeros(200))
-    something = change_of(before, after, measure="agreement", cases=np.zeros(200))
+    nothing = change_of(before, before, measure="cohen", cases=np.arange(200))
+    something = change_of(before, after, measure="agreement", cases=np.arange(200))
 
-    # The same ratings twice: no doubt that nothing changed.
-    assert (nothing.estimate, nothing.low, nothing.high) == (0.0, 0.0, 0.0)
+    # The same ratings twice: in at most 1 - 0.025^(1 / 200) of all cases anything changed, by 2 at most.
+    assert nothing.estimate == 0.0
+    assert nothing.low is not None
+    assert nothing.high is not None
+    assert (nothing.low, nothing.high) == pytest.approx(
+        (2 * 0.025 ** (1 / 200) - 2, 2 - 2 * 0.025 ** (1 / 200))
+    )
     gained = int((before[:10, 0] != before[:10, 1]).sum())
     assert something.estimate == pytest.approx(gained / 200)
     assert something.low is not None
@@ -181,8 +213,6 @@ def test_what_does_not_fit_is_refused() -> None:
         of([(0, 1)], "cohen", cases=[1, 2])
     with pytest.raises(SettingError, match="agreement, cohen, fleiss"):
         of([(0, 1)], "gwet")  # type: ignore[arg-type]
-    with pytest.raises(SettingError, match="0 resamples"):
-        agreement_of(np.zeros((3, 2), np.int64), measure="cohen", cases=np.zeros(3), resamples=0)
 
 
 @pytest.mark.parametrize("n_cases", [1, 1000])

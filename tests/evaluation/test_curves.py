@@ -12,9 +12,11 @@ from scipy.special import expit
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from leuknet.errors import SettingError, ShapeError
+from leuknet.errors import ShapeError
 from leuknet.evaluation.curves import Curve, net_benefit, precision_recall, risk_coverage, roc
-from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.jackknife import basis_of
+from leuknet.evaluation.limits import expanded_level
+from leuknet.evaluation.metrics import METRICS, metric_intervals
 from leuknet.evaluation.reliability import decided, reliability, shares, uncalibrated
 from leuknet.evaluation.resampling import clusters_of, draw_weights, units_of
 from leuknet.types import Calibration, Evaluation, SplitKind
@@ -126,7 +128,7 @@ def test_risk_coverage_has_the_values_worked_out_by_hand() -> None:
     assert found.curve.x == pytest.approx([0, 1 / 5, 2 / 5, 3 / 5, 1])
     assert found.curve.y == pytest.approx([0, 0, 1 / 2, 1 / 3, 2 / 5])
     assert found.area.estimate == pytest.approx((0 + 1 / 2 + 1 / 3 + 2 / 5 + 2 / 5) / 5)
-    assert (found.area.cells, found.area.method) == (5, "bootstrap over cells")
+    assert (found.area.cells, found.area.method) == (5, "jackknife over cells, taken as independent")
 
 
 def test_certainty_is_a_share_of_the_way_on_the_own_side_of_the_threshold() -> None:
@@ -172,10 +174,9 @@ def test_a_band_holds_its_curve_and_widens_with_fewer_subjects(name: str) -> Non
 def test_a_band_is_that_of_the_curves_of_the_resampled_cells(name: str) -> None:
     labels, probabilities, subjects = draw_scores(60, subjects=12)
     (weights,) = draw_weights(units_of(subjects, cells=60), resamples=60, seed=3)
-    options = {"resamples": 1} if name == "risk_coverage" else {"resamples": 0}
     resampled = []
     for times in weights.astype(int):
-        curve = CURVES[name](np.repeat(labels, times), np.repeat(probabilities, times), **options)
+        curve = CURVES[name](np.repeat(labels, times), np.repeat(probabilities, times), resamples=0)
         at_half = float(np.interp(0.5, curve.x, curve.y)) if name == "roc" else value_at(curve, 0.5)
         resampled.append(at_half)
 
@@ -183,20 +184,43 @@ def test_a_band_is_that_of_the_curves_of_the_resampled_cells(name: str) -> None:
 
     assert band is not None
     place = np.flatnonzero(np.isclose(band.x, 0.5))[0]
+    # Percentiles further out than 2.5 and 97.5, by the effective number of subjects.
+    classes = None if name == "risk_coverage" else labels
+    level = expanded_level(basis_of(subjects, cells=60, classes=classes).effective())
+    assert 0.95 < level < 1
     assert [band.low[place], band.high[place]] == pytest.approx(
-        np.quantile(resampled, (0.025, 0.975)).tolist()
+        np.quantile(resampled, ((1 - level) / 2, (1 + level) / 2)).tolist()
     )
 
 
 def test_resamples_without_a_class_widen_the_band_to_both_ends() -> None:
-    # One of five subjects is HEM: a third of the resamples has none, and half of that exceeds 2.5%.
-    labels, probabilities = np.repeat([1, 1, 1, 1, 0], 4), np.repeat([0.9, 0.8, 0.7, 0.6, 0.1], 4)
+    # Three of twenty subjects are HEM: (17/20)^20 = 4% of the resamples have none.
+    labels, probabilities = np.repeat([1] * 17 + [0] * 3, 4), np.repeat([0.9] * 17 + [0.1] * 3, 4)
 
-    band = roc(labels, probabilities, np.repeat(np.arange(5), 4)).band
+    band = roc(labels, probabilities, np.repeat(np.arange(20), 4)).band
 
     assert band is not None
-    assert set(band.low) == {0.0}
+    assert set(band.low[:-1]) == {0.0}
     assert set(band.high) == {1.0}
+
+
+def test_few_subjects_or_few_of_a_class_have_no_band_and_no_interval() -> None:
+    labels, probabilities, subjects = draw_scores(60, subjects=4)
+    assert all(curve(labels, probabilities, subjects).band is None for curve in CURVES.values())
+    assert not risk_coverage(labels, probabilities, subjects, threshold=0.5).area.is_known
+
+    alone = np.where(labels == 1, np.arange(60) % 10, 10)
+    assert roc(labels, probabilities, alone).band is None
+
+
+def test_a_band_without_width_at_the_edge_reaches_as_far_as_the_number_of_subjects_allows() -> None:
+    labels = np.tile([0, 1], 24)
+
+    curve = roc(labels, labels * 0.8 + 0.1, np.arange(48) // 4, resamples=300)
+
+    assert curve.band is not None
+    assert curve.band.low[[1, 50]] == pytest.approx([0.025 ** (1 / 12)] * 2)
+    assert curve.band.low[-1] == 1.0
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -227,17 +251,12 @@ def test_curves_refuse_what_they_cannot_be_drawn_for(
     assert why in caught.value.why
 
 
-def test_an_area_without_resamples_is_refused() -> None:
-    with pytest.raises(SettingError, match="0 resamples"):
-        risk_coverage(LABELS, PROBABILITIES, threshold=0.5, resamples=0)
-
-
 def test_reliability_agrees_with_scikit_learn_and_with_the_ece() -> None:
     labels, probabilities, subjects = draw_scores(500, subjects=20)
     probabilities = np.clip(probabilities - 0.003, 0.001, 1)  # off the edges, which fall to other sides
     observed, stated = calibration_curve(labels, probabilities, n_bins=10, strategy="uniform")
 
-    bins = reliability(labels, probabilities, subjects, resamples=50)
+    bins = reliability(labels, probabilities, subjects)
 
     assert [one.stated for one in bins] == pytest.approx(stated)
     assert [one.observed.estimate for one in bins] == pytest.approx(observed)
@@ -267,27 +286,26 @@ def test_shares_of_independent_cells_have_wilsons_interval() -> None:
     assert found[5].method == "wilson"
 
 
-def test_shares_of_subjects_agree_with_the_bootstrap_of_accuracy() -> None:
+def test_shares_of_subjects_agree_with_the_interval_of_accuracy() -> None:
     labels, probabilities, subjects = draw_scores(200, subjects=10)
     right = (probabilities >= 0.5) == (labels == 1)
 
     found = shares(right, np.zeros(200, dtype=np.intp), subjects)[0]
 
-    assert (
-        found
-        == bootstrap(labels, probabilities, threshold=0.5, clusters=subjects, metrics=["accuracy"])[
-            "accuracy"
-        ]
-    )
+    expected = metric_intervals(
+        labels, probabilities, threshold=0.5, clusters=subjects, metrics=["accuracy"]
+    )["accuracy"]
+    assert found == replace(expected, low=pytest.approx(expected.low), high=pytest.approx(expected.high))
 
 
 def test_a_group_of_one_subject_among_many_could_show_any_share() -> None:
-    # Subject 0 alone is in group 1: 0.9^10 = 35% of the resamples miss it.
+    # Subject 0 alone is in group 1: nobody knows how others would do there.
     subjects = np.repeat(np.arange(10), 5)
 
     found = shares(subjects >= 0, (subjects == 0).astype(np.intp), subjects)
 
     assert (found[1].estimate, found[1].low, found[1].high) == (1.0, 0.0, 1.0)
+    assert found[1].method == "no interval: too few subjects"
     assert (found[1].cells, found[1].subjects) == (5, 1)
     assert found[0].subjects == 9
 
@@ -322,11 +340,12 @@ def test_a_model_that_decides_nothing_has_no_risk_and_one_without_a_rule_no_answ
         ("subject-level", ("a", "b", "c", "d", "e"), True),
         ("external", ("a", "b", "c", "d", "e"), True),
         ("image-level", ("a", "b", "c", "d", "e"), False),
-        ("subject-level", ("a", "b", "c", "d", "d"), False),
+        ("subject-level", ("a", "b", "c", "d", "d"), True),
+        ("external", ("a", "a", "a", "a", "a"), True),
         ("subject-level", ("a", "b", "c", "d", "e", None), False),
     ],
 )
-def test_subjects_are_resampled_only_where_whole_ones_were_held_out(
+def test_intervals_rest_on_subjects_only_where_whole_ones_were_held_out(
     split_kind: SplitKind, subjects: tuple[str | None, ...], resampled: bool
 ) -> None:
     evaluation = make_evaluation(np.full(len(subjects), 0.5), subjects=subjects, split_kind=split_kind)

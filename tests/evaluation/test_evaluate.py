@@ -14,7 +14,7 @@ from PIL import Image
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.evaluation.looks import VARIABLE
-from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.metrics import METRICS, metric_intervals
 from leuknet.evaluation.resampling import wilson
 from leuknet.evaluation.summary import summary_rows
 from leuknet.types import CellImage, Dataset, Evaluation, Label, SplitKind, TestSide
@@ -81,36 +81,43 @@ def test_counts_and_estimates_are_those_worked_out_by_hand(tmp_path: Path) -> No
 
 def test_an_image_level_split_takes_cells_as_independent(tmp_path: Path) -> None:
     found = score(make_dataset(tmp_path)).metrics
+    cells = "jackknife over cells, taken as independent"
 
     assert found["accuracy"] == replace(wilson(7, 10), subjects=5)
     assert found["sensitivity"] == replace(wilson(4, 6), subjects=3)
     assert found["specificity"] == replace(wilson(3, 4), subjects=2)
-    assert found["weighted_f1"].method == found["auroc"].method == "bootstrap over cells"
-    assert found["subject_accuracy"].method == "bootstrap over subjects"
+    assert found["weighted_f1"].method == found["auroc"].method == cells
+    assert found["subject_accuracy"].method == "jackknife over subjects"
     assert (found["auroc"].cells, found["auroc"].subjects) == (10, 5)
 
 
 @pytest.mark.parametrize("kind", ["subject-level", "external"])
-def test_held_out_subjects_are_resampled_whole(tmp_path: Path, kind: SplitKind) -> None:
+def test_held_out_subjects_are_left_out_whole(tmp_path: Path, kind: SplitKind) -> None:
     found = score(make_dataset(tmp_path), kind=kind)
 
-    expected = bootstrap(
+    expected = metric_intervals(
         np.array(found.labels),
         np.array(found.probabilities),
         threshold=0.5,
         clusters=np.array([row[2] for row in ROWS]),
     )
     assert found.metrics == expected
-    assert {one.method for one in found.metrics.values()} == {"bootstrap over subjects"}
+    # Of five people only two have normal cells.
+    known = {name for name, one in found.metrics.items() if one.is_known}
+    assert known == {"accuracy", "brier", "ece", "subject_accuracy", "subject_vote"}
+    assert found.metrics["accuracy"].method == "jackknife over subjects"
 
 
-def test_four_subjects_are_too_few_to_resample(tmp_path: Path) -> None:
+def test_four_subjects_are_too_few_for_an_interval(tmp_path: Path) -> None:
     rows = [(label, grey, "2" if subject == "3" else subject) for label, grey, subject in ROWS]
 
     found = score(make_dataset(tmp_path, rows), kind="subject-level")
 
     assert found.subjects == 4
-    assert found.metrics["accuracy"].method == "wilson"
+    assert {one.method for one in found.metrics.values()} == {"no interval: too few subjects"}
+    rows = dict(summary_rows(found))
+    assert rows["accuracy"] == "70.0% (no interval)"
+    assert rows["no interval: too few subjects"].startswith("accuracy, balanced accuracy, sensitivity")
 
 
 def test_one_cell_without_subject_makes_subjects_unknown(tmp_path: Path) -> None:
@@ -229,13 +236,14 @@ def test_the_summary_says_what_each_number_rests_on(tmp_path: Path) -> None:
         ("subjects", "5"),
         ("split", "image-level (optimistic: cells of one person may be on both sides)"),
         ("data", "c-nmc-2019, fold_0, simulated cells"),
-        ("interval (95%, wilson)", "accuracy, sensitivity, specificity"),
+        ("interval (95%, Wilson, cells as independent)", "accuracy, sensitivity, specificity"),
         (
-            "interval (95%, bootstrap over cells)",
-            "balanced accuracy, weighted F1, MCC, AUROC, AUPRC, Brier score, ECE (10 bins)",
+            "interval (95%, jackknife over cells, taken as independent)",
+            "balanced accuracy, weighted F1, MCC, AUROC, AUPRC, Brier score",
         ),
+        ("interval (95%, debiased, multiplier bootstrap and jackknife over cells)", "ECE (10 bins)"),
         (
-            "interval (95%, bootstrap over subjects)",
+            "interval (95%, jackknife over subjects)",
             "accuracy, mean over subjects, subjects called right by majority",
         ),
         ("threshold", "0.5"),

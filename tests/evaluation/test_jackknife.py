@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy.special import expit, logit
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest, t, ttest_ind
 from sklearn.metrics import roc_auc_score
 
 from leuknet.errors import SettingError, ShapeError
@@ -15,11 +15,16 @@ from leuknet.evaluation import formulas, jackknife
 from leuknet.evaluation.formulas import Weights
 from leuknet.evaluation.jackknife import (
     basis_of,
-    exact_limits,
     jackknife_interval,
     jackknife_variance,
     leave_one_out,
     score_interval,
+)
+from leuknet.evaluation.limits import (
+    Variance,
+    equal_limits,
+    exact_limits,
+    expanded_level,
     student_limits,
 )
 from leuknet.evaluation.resampling import MIN_SUBJECTS
@@ -119,9 +124,10 @@ def test_fifteen_of_fifteen_people_are_100_percent_of_78_to_100() -> None:
 
 def test_an_auroc_of_one_has_a_lower_bound() -> None:
     labels = np.arange(12) % 2
+    stated: np.ndarray = np.where(labels == 1, 0.75, 0.25)
 
     found = score_interval(
-        lambda weights: formulas.auroc(labels, labels * 0.5 + 0.25, 0.5, weights),
+        lambda weights: formulas.auroc(labels, stated, 0.5, weights),
         np.arange(12),
         cells=12,
         classes=labels,
@@ -187,8 +193,8 @@ def test_a_class_that_rests_on_one_person_gives_no_interval() -> None:
 def test_limits_stay_within_what_is_possible(
     estimate: float, bounds: tuple[float, float], by_hand: np.ndarray
 ) -> None:
-    assert student_limits(estimate, 0.2, freedom=10, bounds=bounds) == pytest.approx(by_hand, rel=1e-6)
-    assert student_limits(estimate, 0.0, freedom=10, bounds=bounds) is None
+    assert student_limits(estimate, Variance(0.04, 10), bounds=bounds) == pytest.approx(by_hand, rel=1e-6)
+    assert student_limits(estimate, Variance(0.0, 10), bounds=bounds) is None
 
 
 def test_exact_limits_are_those_of_scipy() -> None:
@@ -231,3 +237,38 @@ def test_what_cannot_be_is_refused() -> None:
         score_interval(mean_of(np.ones(6)), np.arange(5), cells=6)
     with pytest.raises(SettingError, match="level 95"):
         score_interval(mean_of(np.ones(6)), np.arange(6), cells=6, level=95)
+
+
+def test_two_variances_have_the_degrees_of_freedom_of_welch() -> None:
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(0, 1, 7), generator.normal(0, 3, 12)
+
+    both = Variance(first.var(ddof=1) / 7, 6).plus(Variance(second.var(ddof=1) / 12, 11))
+
+    low, high = ttest_ind(first, second, equal_var=False).confidence_interval()
+    found = student_limits(first.mean() - second.mean(), both, bounds=(-INFINITE, INFINITE))
+    assert found == pytest.approx((low, high))
+    assert Variance(0.0, 3).plus(Variance(0.0, 9)) == (0.0, 3)
+
+
+def test_a_score_near_its_bound_may_be_cut_there() -> None:
+    near, at = (student_limits(score, Variance(0.04, 10), linear=True) for score in (0.05, 0.0))
+
+    assert near == pytest.approx((0.0, 0.05 + 0.2 * 2.228139))
+    assert at == pytest.approx((0.0, 0.2 * 2.228139))
+
+
+def test_models_that_agree_on_everybody_may_still_differ_on_others() -> None:
+    basis = basis_of(np.arange(15), cells=15)
+    nobody = jackknife_interval(0.0, np.zeros(15), basis, bounds=(-1.0, 1.0), paired=True)
+
+    # Nobody of 15: at most 22% of all, as 15 of 15 are at least 78%.
+    assert limits(nobody) == pytest.approx((-1 + 0.025 ** (1 / 15), 1 - 0.025 ** (1 / 15)))
+    assert equal_limits(15, bounds=(-2.0, 2.0)) == pytest.approx((2 * nobody.low, 2 * nobody.high))
+
+
+def test_percentiles_reach_further_out_the_fewer_people_there_are() -> None:
+    # Of 10: Phi(-sqrt(10 / 9) * 2.262157), by the normal table; of 20: Phi(-sqrt(20 / 19) * 2.093024).
+    assert (1 - expanded_level(10)) / 2 == pytest.approx(0.0086, abs=5e-5)
+    assert (1 - expanded_level(20)) / 2 == pytest.approx(0.0159, abs=5e-5)
+    assert expanded_level(1e6) == pytest.approx(0.95, abs=1e-5)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import t, ttest_1samp
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score,
@@ -18,9 +20,10 @@ from sklearn.metrics import (
 )
 
 from leuknet.errors import SettingError, ShapeError
-from leuknet.evaluation import formulas, resampling
-from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation import formulas
+from leuknet.evaluation.metrics import METRICS, metric_intervals
 from leuknet.evaluation.resampling import wilson
+from leuknet.evaluation.summary import score_text
 
 LABELS = np.array([1, 1, 1, 0, 0])
 PROBABILITIES = np.array([0.9, 0.5, 0.2, 0.5, 0.1])
@@ -148,7 +151,7 @@ def test_calls_that_are_all_alike_have_no_correlation_with_the_labels_and_wrong_
     assert formulas.mcc(LABELS, PROBABILITIES, 0.0) == matthews_corrcoef(LABELS, np.ones(5)) == 0
     assert formulas.mcc(LABELS, 1.0 - LABELS, 0.5) == pytest.approx(-1)
     # Two people, one of each class: a resample of one of them leaves MCC with any value.
-    found = bootstrap(
+    found = metric_intervals(
         np.array([0, 1]), np.array([0.1, 0.9]), threshold=0.5, clusters=np.array(["a", "b"]), metrics=["mcc"]
     )
     assert (found["mcc"].low, found["mcc"].high) == (-1.0, 1.0)
@@ -212,13 +215,35 @@ def test_wilson_refuses_counts_that_are_no_share(successes: int, total: int) -> 
         wilson(successes, total)
 
 
-def test_bootstrap_over_cells_agrees_with_scipy() -> None:
-    labels, probabilities = draw_scores(150)
+def test_auroc_over_cells_has_the_error_of_delong() -> None:
+    labels, probabilities = draw_scores(300)
+    positive, negative = probabilities[labels == 1], probabilities[labels == 0]
+    wins = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    # DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44, 837: from the placements of either class.
+    error = np.sqrt(
+        wins.mean(axis=1).var(ddof=1) / positive.size + wins.mean(axis=0).var(ddof=1) / negative.size
+    )
 
-    ours = bootstrap(labels, probabilities, threshold=0.5, resamples=4000)
+    found = metric_intervals(labels, probabilities, threshold=0.5, metrics=["auroc"])["auroc"]
+
+    estimate = wins.mean()
+    reach = 1.968 * error / (estimate * (1 - estimate))  # t of 299 degrees of freedom, the classes alike
+    assert found.estimate == pytest.approx(estimate)
+    assert (found.low, found.high) == pytest.approx(
+        expit(logit(estimate) + np.array([-reach, reach])), abs=1e-3
+    )
+    assert found.method == "jackknife over cells, taken as independent"
+
+
+def test_scores_over_cells_are_as_wide_as_scipy_s_metric_intervals() -> None:
+    labels, probabilities = draw_scores(400)
+
+    ours = metric_intervals(labels, probabilities, threshold=0.5)
 
     assert list(ours) == [name for name, metric in METRICS.items() if metric.unit == "cell"]
     for name, found in ours.items():
+        if name == "ece":  # is no plain jackknife, and has tests of its own
+            continue
         theirs = scipy_bootstrap(
             (labels, probabilities),
             lambda y, p, compute=METRICS[name].compute: float(compute(y, p, 0.5, None)),
@@ -228,12 +253,7 @@ def test_bootstrap_over_cells_agrees_with_scipy() -> None:
             method="percentile",
             rng=np.random.default_rng(1),
         ).confidence_interval
-        if name == "ece":  # ours is moved back by the mean shift of the resamples: it has the same width
-            width = theirs.high - theirs.low
-            assert found.high - found.low == pytest.approx(width, abs=0.02)
-            continue
         assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
-        assert found.method == "bootstrap over cells"
 
 
 def draw_subjects() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -247,55 +267,55 @@ def draw_subjects() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return labels, np.clip(0.5 + shift + generator.normal(0, 0.2, labels.size), 0, 1), subjects
 
 
-def test_mean_over_subjects_has_the_interval_that_scipy_gives_to_a_mean() -> None:
+def test_mean_over_subjects_has_the_interval_of_student() -> None:
     labels, probabilities, subjects = draw_subjects()
     right = (probabilities >= 0.5) == (labels == 1)
     shares = np.array([right[subjects == n].mean() for n in range(12)])
 
-    ours = bootstrap(labels, probabilities, threshold=0.5, clusters=subjects, resamples=8000)
-    theirs = scipy_bootstrap(
-        (shares,), np.mean, n_resamples=8000, method="percentile", rng=np.random.default_rng(1)
-    ).confidence_interval
+    ours = metric_intervals(labels, probabilities, threshold=0.5, clusters=subjects)
 
-    mean = ours["subject_accuracy"]
-    assert mean.estimate == pytest.approx(shares.mean())
-    assert (mean.low, mean.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
-    assert (mean.cells, mean.subjects) == (144, 12)
+    mean, estimate = ours["subject_accuracy"], shares.mean()
+    plain = ttest_1samp(shares, 0).confidence_interval()
+    reach = (plain.high - plain.low) / 2 / (estimate * (1 - estimate))
+    assert mean.estimate == pytest.approx(estimate)
+    assert (mean.low, mean.high) == pytest.approx(expit(logit(estimate) + np.array([-reach, reach])))
+    assert (mean.cells, mean.subjects, mean.method) == (144, 12, "jackknife over subjects")
     votes = np.where(shares == 0.5, 0.5, shares > 0.5)
     assert ours["subject_vote"].estimate == pytest.approx(votes.mean())
 
 
-def test_bootstrap_over_subjects_agrees_with_a_loop_that_pools_the_drawn_subjects() -> None:
+def test_scores_over_subjects_agree_with_a_loop_that_leaves_people_out() -> None:
     labels, probabilities, subjects = draw_subjects()
-    names = [name for name, metric in METRICS.items() if metric.unit == "cell"]
-    values = []
-    for people in np.random.default_rng(3).integers(12, size=(200, 12)):
-        drawn = np.concatenate([np.flatnonzero(subjects == n) for n in people])
-        values.append(
-            [METRICS[name].compute(labels[drawn], probabilities[drawn], 0.5, None) for name in names]
-        )
-
-    ours = bootstrap(
-        labels, probabilities, threshold=0.5, clusters=subjects, metrics=names, resamples=200, seed=3
+    names = [name for name, metric in METRICS.items() if metric.unit == "cell" and name != "ece"]
+    without = np.array(
+        [
+            [
+                METRICS[name].compute(labels[kept], probabilities[kept], 0.5, None)
+                for kept in (subjects != n for n in range(12))
+            ]
+            for name in names
+        ]
     )
 
-    low, high = np.quantile(values, (0.025, 0.975), axis=0)
-    # The calibration error of resamples is too high on average; its interval is moved back by so much.
-    shift = np.mean(values, axis=0) - [one.estimate for one in ours.values()]
-    shift[[name != "ece" for name in names]] = 0.0
-    assert [one.low for one in ours.values()] == pytest.approx((low - shift).tolist())
-    assert [one.high for one in ours.values()] == pytest.approx((high - shift).tolist())
+    ours = metric_intervals(labels, probabilities, threshold=0.5, clusters=subjects, metrics=names)
 
-
-def test_the_interval_of_the_calibration_error_holds_it_even_of_few_cells() -> None:
-    # 40 cells that come true exactly as stated: each resample has gaps by chance, and not one has none.
-    probabilities = np.repeat([0.2, 0.4, 0.6, 0.8], 10)
-    labels = np.concatenate([np.arange(10) < 10 * p for p in (0.2, 0.4, 0.6, 0.8)]).astype(np.int64)
-    found = bootstrap(labels, probabilities, threshold=0.5, metrics=["ece"])["ece"]
-
-    assert found.estimate == pytest.approx(0.0, abs=1e-12)
-    assert found.low == 0.0
-    assert 0.02 < found.high < 0.15
+    sizes = np.bincount(subjects)
+    halves = [sizes.sum() ** 2 / (sizes**2).sum()] + [
+        2 * sizes[n::2].sum() ** 2 / (sizes[n::2] ** 2).sum() for n in range(2)
+    ]
+    for name, values in zip(names, without, strict=True):
+        found, metric = ours[name], METRICS[name]
+        # Of one class, or of classes that are not compared, all people that have a part count.
+        used = [n for n in range(12) if n % 2 in metric.rests_on]
+        of_used = sizes[used]
+        kish = min(halves) if metric.compares else of_used.sum() ** 2 / (of_used**2).sum()
+        moved = values[used]
+        error = np.sqrt((moved.size - 1) / moved.size * ((moved - moved.mean()) ** 2).sum())
+        width = 1 - metric.least
+        share = (found.estimate - metric.least) / width
+        reach = t.ppf(0.975, kish - 1) * error / width / (share * (1 - share))
+        expected = metric.least + width * expit(logit(share) + np.array([-reach, reach]))
+        assert (found.low, found.high) == pytest.approx(tuple(expected)), name
 
 
 def test_each_subject_counts_once_and_in_each_of_its_classes() -> None:
@@ -304,13 +324,15 @@ def test_each_subject_counts_once_and_in_each_of_its_classes() -> None:
     labels = np.array([1, 1, 1, 1, 0, 0, 1, 0, 0, 0])
     probabilities = np.array([0.9, 0.8, 0.7, 0.1, 0.2, 0.6, 0.3, 0.1, 0.1, 0.2])
 
-    found = bootstrap(labels, probabilities, threshold=0.5, clusters=subjects)
+    found = metric_intervals(labels, probabilities, threshold=0.5, clusters=subjects)
 
     assert found["accuracy"].estimate == pytest.approx(7 / 10)
     assert found["subject_accuracy"].estimate == pytest.approx((3 / 4 + 1 / 2 + 0 + 1) / 4)
     assert found["subject_vote"].estimate == pytest.approx((1 + 0.5 + 0 + 1) / 4)
-    # A resample of c alone has the lowest value, 1/2; of a alone the highest, 3/4.
-    assert (found["subject_accuracy"].low, found["subject_accuracy"].high) == (0.5, 0.75)
+    # Three people say too little of how people differ.
+    assert {(one.low, one.high, one.method) for name, one in found.items() if name != "mcc"} == {
+        (0.0, 1.0, "no interval: too few subjects")
+    }
     # The share of a subject's weight that each of its cells carries makes it an accuracy over cells.
     weights = 1 / np.array([4, 4, 4, 4, 2, 2, 1, 3, 3, 3])
     assert formulas.accuracy(labels, probabilities, 0.5, weights) == found["subject_accuracy"].estimate
@@ -318,7 +340,7 @@ def test_each_subject_counts_once_and_in_each_of_its_classes() -> None:
 
 def test_a_metric_over_subjects_needs_subjects() -> None:
     with pytest.raises(SettingError, match="subject_vote needs to know whose each cell is"):
-        bootstrap(LABELS, PROBABILITIES, threshold=0.5, metrics=["accuracy", "subject_vote"])
+        metric_intervals(LABELS, PROBABILITIES, threshold=0.5, metrics=["accuracy", "subject_vote"])
 
 
 def test_agreeing_cells_of_a_subject_make_the_interval_wider() -> None:
@@ -328,84 +350,67 @@ def test_agreeing_cells_of_a_subject_make_the_interval_wider() -> None:
     probabilities = np.where(right == (labels == 1), 0.8, 0.2)
     subjects = np.repeat([f"H{n}" for n in range(10)], 40)
 
-    cells = bootstrap(labels, probabilities, threshold=0.5)["accuracy"]
-    people = bootstrap(labels, probabilities, threshold=0.5, clusters=subjects)["accuracy"]
+    cells = metric_intervals(labels, probabilities, threshold=0.5)["accuracy"]
+    people = metric_intervals(labels, probabilities, threshold=0.5, clusters=subjects)["accuracy"]
 
-    # Standard errors sqrt(0.8 * 0.2 / n): 0.126 with n = 10 and 0.02 with n = 400.
-    assert people.high - people.low == pytest.approx(2 * 1.96 * 0.126, rel=0.15)
-    assert cells.high - cells.low == pytest.approx(2 * 1.96 * 0.02, rel=0.15)
-    assert (people.method, people.subjects) == ("bootstrap over subjects", 10)
-    assert (cells.method, cells.subjects) == ("bootstrap over cells", None)
-
-
-def test_bootstrap_draws_subjects_of_unequal_size_whole() -> None:
-    # Two subjects: resamples are both of one, both of the other, or one of each, so accuracy is 1, 0 or 3/4.
-    labels, subjects = np.array([1, 0, 1, 1]), np.array(["a", "a", "a", "b"])
-    probabilities = np.array([1.0, 0.0, 1.0, 0.0])
-
-    found = bootstrap(
-        labels, probabilities, threshold=0.5, clusters=subjects, metrics=["accuracy"], level=0.6
-    )
-
-    # A quarter of the resamples gives 0, so the 20% quantile is 0 and the 80% quantile 1.
-    assert (found["accuracy"].low, found["accuracy"].high) == (0.0, 1.0)
-    narrow = bootstrap(
-        labels, probabilities, threshold=0.5, clusters=subjects, metrics=["accuracy"], level=0.4
-    )
-    assert (narrow["accuracy"].low, narrow["accuracy"].high) == (0.75, 0.75)
+    # Standard errors sqrt(0.8 * 0.2 / (n - 1)): 0.133 with n = 10 and 0.02 with n = 400; over 0.8 * 0.2.
+    assert logit(people.high) - logit(people.low) == pytest.approx(2 * 2.262 * 0.4 / 3 / 0.16, rel=1e-3)
+    assert logit(cells.high) - logit(cells.low) == pytest.approx(2 * 1.966 * 0.4 / 399**0.5 / 0.16, rel=1e-3)
+    assert (people.method, people.subjects) == ("jackknife over subjects", 10)
+    assert (cells.method, cells.subjects) == ("jackknife over cells, taken as independent", None)
 
 
-def test_undefined_resamples_widen_the_interval_to_both_ends() -> None:
-    # One of five subjects is HEM: (4/5)^5 = 33% of the resamples have no HEM cell, the others all agree.
-    labels = np.array([1, 1, 1, 1, 0])
-    right, wrong = np.array([0.9, 0.9, 0.9, 0.9, 0.1]), np.full(5, 0.9)
+def test_all_right_has_a_lower_limit_by_the_number_of_people() -> None:
+    labels, subjects = np.tile([0, 1], 60), np.repeat(np.arange(15), 8)
+    probabilities = np.where(labels == 1, 0.9, 0.1)
 
-    found = bootstrap(labels, right, threshold=0.5, clusters=np.arange(5))
-    worst = bootstrap(labels, wrong, threshold=0.5, clusters=np.arange(5))
+    found = metric_intervals(labels, probabilities, threshold=0.5, clusters=subjects)
 
+    for name in ("accuracy", "sensitivity", "weighted_f1", "auroc", "subject_vote"):
+        assert (found[name].low, found[name].high) == pytest.approx((0.025 ** (1 / 15), 1.0)), name
+        assert score_text(name, found[name]) in ("100.0% (78.2 to 100.0)", "1.000 (0.782 to 1.000)")
+
+
+def test_a_class_of_one_person_gives_no_interval() -> None:
+    # One of nine subjects is HEM: nobody knows how such people differ.
+    labels = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0])
+    probabilities = np.array([0.9, 0.9, 0.9, 0.9, 0.2, 0.9, 0.9, 0.9, 0.1])
+
+    found = metric_intervals(labels, probabilities, threshold=0.5, clusters=np.arange(9))
+
+    assert not any(found[name].is_known for name in ("specificity", "auroc", "balanced_accuracy"))
     assert (found["specificity"].low, found["specificity"].high) == (0.0, 1.0)
-    assert (worst["specificity"].low, worst["specificity"].high) == (0.0, 1.0)
+    assert (found["mcc"].low, found["mcc"].high) == (-1.0, 1.0)
     assert (found["specificity"].cells, found["specificity"].subjects) == (1, 1)
-    assert (found["sensitivity"].cells, found["sensitivity"].subjects) == (4, 4)
+    assert (found["sensitivity"].cells, found["sensitivity"].subjects) == (8, 8)
+    assert found["sensitivity"].is_known
+    assert found["accuracy"].is_known
 
 
-def test_bootstrap_repeats_with_its_seed_whatever_the_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    labels, probabilities = draw_scores(40)
-    whole = bootstrap(labels, probabilities, threshold=0.5, resamples=100, seed=3)
-    other = bootstrap(labels, probabilities, threshold=0.5, resamples=100, seed=4)
-
-    monkeypatch.setattr(resampling, "_BLOCK", 7 * 40)
-    in_blocks = bootstrap(labels, probabilities, threshold=0.5, resamples=100, seed=3)
-
-    assert [(one.low, one.high) for one in in_blocks.values()] == [
-        pytest.approx((one.low, one.high)) for one in whole.values()
-    ]
-    assert other != whole
-
-
-def test_bootstrap_of_one_class_says_what_is_undefined() -> None:
+def test_one_class_is_refused_with_what_is_undefined() -> None:
     with pytest.raises(ShapeError, match="balanced_accuracy, specificity, mcc, auroc: undefined"):
-        bootstrap(np.array([1, 1]), np.array([0.9, 0.1]), threshold=0.5)
+        metric_intervals(np.array([1, 1]), np.array([0.9, 0.1]), threshold=0.5)
 
 
-def test_bootstrap_of_one_subject_is_refused() -> None:
-    with pytest.raises(ShapeError, match="one cluster"):
-        bootstrap(LABELS, PROBABILITIES, threshold=0.5, clusters=np.zeros(5))
+def test_one_subject_gives_no_interval() -> None:
+    found = metric_intervals(LABELS, PROBABILITIES, threshold=0.5, clusters=np.zeros(5))
+
+    assert {one.is_known for one in found.values()} == {False}
+    assert score_text("auroc", found["auroc"]) == "0.750 (no interval)"
 
 
 def test_subjects_of_another_number_of_cells_are_refused() -> None:
     with pytest.raises(ShapeError, match="subjects"):
-        bootstrap(LABELS, PROBABILITIES, threshold=0.5, clusters=np.arange(4))
+        metric_intervals(LABELS, PROBABILITIES, threshold=0.5, clusters=np.arange(4))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"metrics": ["acuracy"]}, "use accuracy"),
-        ({"resamples": 0}, "0 resamples"),
         ({"level": 95}, "level 95"),
     ],
 )
-def test_bootstrap_refuses_settings_out_of_range(settings: dict[str, object], message: str) -> None:
+def test_settings_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(SettingError, match=message):
-        bootstrap(LABELS, PROBABILITIES, threshold=0.5, **settings)  # type: ignore[arg-type]
+        metric_intervals(LABELS, PROBABILITIES, threshold=0.5, **settings)  # type: ignore[arg-type]

@@ -1,24 +1,34 @@
-"""Every kind of interval gives what it gave before the one module of resampling: recorded by commit e2b8bed.
+"""Every kind of interval gives what was recorded in `tests/golden/intervals.json`, written by `record` below.
 
-`tests/golden/intervals.json` was written by `record` below with the code of that commit.
+What is recorded is itself checked: scores over people against scikit-learn in a plain loop that leaves each
+person out, shares at the edge against scipy's exact binomial limits.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
+from scipy.stats import binomtest, t
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    f1_score,
+    roc_auc_score,
+)
 
 from leuknet.evaluation import agreement, curves
 from leuknet.evaluation.by_subject import coverage, subject_rows
-from leuknet.evaluation.crossed import Answers, crossed_bootstrap
+from leuknet.evaluation.crossed import Answers, mean_over_seeds
 from leuknet.evaluation.evaluate import Judged, judge
-from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.metrics import METRICS, metric_intervals
 from leuknet.evaluation.optimism import Scored, measure_worth
 from leuknet.evaluation.reliability import decided, reliability
 from leuknet.evaluation.resampling import wilson
@@ -41,7 +51,7 @@ CELLS = tuple(
 )
 LABELS = np.array([cell.label for cell in CELLS], dtype=np.int64)
 SUBJECTS = np.array([cell.subject for cell in CELLS], dtype=np.str_)
-CALIBRATION = Calibration(1.3, (0.35, 0.6), 0.9, 50, 6, 0.1, 0.05)
+CALIBRATION = Calibration(1.3, (0.35, 0.6), 0.9, 50, 6, 0.1, 0.05, quantile=0.6)
 
 
 def probabilities(seed: int, noise: float = 1.5) -> np.ndarray:
@@ -95,7 +105,7 @@ def curves_of(clusters: np.ndarray | None) -> dict[str, Any]:
         function.__name__: curve(function(LABELS, stated, clusters, resamples=300, seed=2))
         for function in (curves.roc, curves.precision_recall, curves.net_benefit)
     }
-    bins = reliability(LABELS, stated, clusters, resamples=300)
+    bins = reliability(LABELS, stated, clusters)
     return made | {
         "risk_coverage": curve(by_risk.curve) | {"area": asdict(by_risk.area)},
         "reliability": [asdict(each) for each in bins],
@@ -114,9 +124,9 @@ def raters() -> dict[str, Any]:
             pair = slice(0, 2 if measure == "cohen" else 3)
             before, after = ratings[:, pair], later[:, pair]
             found[f"{measure} {name}"] = asdict(agreement.agreement_of(before, measure=measure, cases=cases))
-            change = agreement.change_of(before, after, measure=measure, cases=cases, seed=4)
+            change = agreement.change_of(before, after, measure=measure, cases=cases)
             found[f"change of {measure} {name}"] = asdict(change)
-    # Resamples without a second category leave kappa undefined.
+    # Without the first case there is no second category, and kappa is undefined.
     rare = np.zeros((12, 2), dtype=np.int64)
     rare[0] = 1
     found["rare"] = asdict(agreement.agreement_of(rare, measure="cohen", cases=np.arange(12)))
@@ -128,9 +138,9 @@ def over_seeds() -> dict[str, Any]:
     cells = [each._replace(whose=each.ids) for each in first]
     over_cells = [name for name, metric in METRICS.items() if metric.unit == "cell"]
     found: dict[str, Any] = {
-        "subjects": crossed_bootstrap(first, unit="subjects", metrics=list(METRICS)),
-        "one seed": crossed_bootstrap(first[:1], unit="subjects", metrics=list(METRICS)),
-        "cells": crossed_bootstrap(cells, unit="cells", metrics=over_cells, seed=5),
+        "subjects": mean_over_seeds(first, unit="subjects", metrics=list(METRICS)),
+        "one seed": mean_over_seeds(first[:1], unit="subjects", metrics=list(METRICS)),
+        "cells": mean_over_seeds(cells, unit="cells", metrics=over_cells),
     }
     found = {name: {metric: asdict(one) for metric, one in each.items()} for name, each in found.items()}
     kinds: Mapping[SplitKind, int] = {"image-level": 0, "subject-level": 20}
@@ -166,16 +176,16 @@ def evaluations() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind in get_args(SplitKind):
         evaluation = judged(kind)
-        left = decided(evaluation, resamples=300)
+        left = decided(evaluation)
         assert left is not None
         assert left.risk is not None
         found[kind] = {name: asdict(interval) for name, interval in evaluation.metrics.items()}
         found[kind] |= {"decided": asdict(left.coverage), "risk": asdict(left.risk)}
-    # All normal cells are one person's: without it, most scores are undefined.
+    # All normal cells are one person's: without them, most scores are undefined.
     alone = np.where(LABELS, SUBJECTS, "S00")
-    few = bootstrap(LABELS, probabilities(1), threshold=0.45, clusters=alone, level=0.9, seed=6)
+    few = metric_intervals(LABELS, probabilities(1), threshold=0.45, clusters=alone, level=0.9)
     return found | {
-        "undefined resamples": {name: asdict(interval) for name, interval in few.items()},
+        "one person's class": {name: asdict(interval) for name, interval in few.items()},
         "wilson": asdict(wilson(49, 50, level=0.9)),
     }
 
@@ -209,7 +219,6 @@ def _leaves(value: Any, name: str = "") -> dict[str, Any]:
 def test_numbers_and_methods_are_those_recorded(part: str) -> None:
     recorded = _leaves(json.loads(GOLDEN.read_text())[part])
     found = _leaves(json.loads(json.dumps(PARTS[part](), allow_nan=False)))
-    found = {way: leaf for way, leaf in found.items() if "/mcc/" not in way}  # a metric that came later
 
     assert found.keys() == recorded.keys()
     # To the bit on the machine that recorded them; elsewhere sums may be taken in another order.
@@ -217,3 +226,41 @@ def test_numbers_and_methods_are_those_recorded(part: str) -> None:
         way: pytest.approx(leaf, abs=1e-12, rel=0) if isinstance(leaf, float) else leaf
         for way, leaf in recorded.items()
     }
+
+
+def test_recorded_scores_over_people_agree_with_a_plain_loop() -> None:
+    recorded = json.loads(GOLDEN.read_text())["evaluations"]["subject-level"]
+    stated, names = probabilities(0), np.unique(SUBJECTS)
+    called = (stated >= 0.45).astype(np.int64)
+    scores: dict[str, Callable[[np.ndarray], float]] = {
+        "auroc": lambda kept: roc_auc_score(LABELS[kept], stated[kept]),
+        "auprc": lambda kept: average_precision_score(LABELS[kept], stated[kept]),
+        "weighted_f1": lambda kept: f1_score(LABELS[kept], called[kept], average="weighted"),
+        "balanced_accuracy": lambda kept: balanced_accuracy_score(LABELS[kept], called[kept]),
+        "brier": lambda kept: brier_score_loss(LABELS[kept], stated[kept]),
+    }
+    sizes = np.array(PEOPLE, dtype=np.float64)  # (12, 2)
+    kish = [column.sum() ** 2 / (column**2).sum() for column in (sizes.sum(axis=1), *sizes.T)]
+    for name, score in scores.items():
+        everyone = np.ones(LABELS.size, dtype=bool)
+        without = np.array([score(person != SUBJECTS) for person in names])
+        estimate = score(everyone)
+        freedom = kish[0] - 1 if name == "brier" else min(kish[0], 2 * kish[1], 2 * kish[2]) - 1
+        error = np.sqrt(11 / 12 * ((without - without.mean()) ** 2).sum())
+        reach = t.ppf(0.975, freedom) * error / (estimate * (1 - estimate))
+        low, high = expit(logit(estimate) + np.array([-reach, reach]))
+        found = recorded[name]
+        assert [found["estimate"], found["low"], found["high"]] == pytest.approx([estimate, low, high]), name
+
+
+def test_recorded_answers_at_the_edge_are_exact() -> None:
+    # In the first bin of the reliability diagram no cell of the six is leukaemic.
+    (first, *_) = json.loads(GOLDEN.read_text())["curves by cell"]["reliability"]
+    observed = first["observed"]
+    wilson_limits = binomtest(0, observed["cells"]).proportion_ci(method="wilson")
+    assert (observed["low"], observed["high"]) == pytest.approx(tuple(wilson_limits))
+    (by_people, *_) = json.loads(GOLDEN.read_text())["curves by subject"]["reliability"]
+    seen = by_people["observed"]
+    exact = binomtest(0, seen["subjects"]).proportion_ci(method="exact")
+    expected = tuple(exact) if seen["subjects"] >= 5 else (0.0, 1.0)
+    assert (seen["low"], seen["high"]) == pytest.approx(expected)

@@ -14,13 +14,11 @@ from leuknet.evaluation.resampling import (
     Resampled,
     bootstrap_interval,
     bounded,
-    draw_counts,
     draw_weights,
     interval_of,
     percentile_limits,
     permutation_test,
     resample,
-    spread_counts,
     units_of,
     wilson,
 )
@@ -52,15 +50,6 @@ def test_cells_of_a_subject_come_along_together_and_as_many_subjects_as_there_ar
     assert weights.mean(axis=0) == pytest.approx(np.ones(4), abs=0.15)
 
 
-def test_counts_are_drawn_by_how_many_there_are_and_spread_to_cells() -> None:
-    counts = draw_counts(np.array([30, 10]), resamples=400, seed=0)
-    (weights,) = spread_counts(counts, np.array([1, 0, 1]))
-
-    assert (counts.sum(axis=1) == 40).all()
-    assert counts.mean(axis=0) == pytest.approx([30, 10], abs=0.5)
-    assert np.array_equal(weights, counts[:, [1, 0, 1]])
-
-
 def test_a_statistic_is_the_same_in_blocks_and_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     units = units_of(None, cells=5)
 
@@ -85,14 +74,6 @@ def test_undefined_resamples_count_at_the_worst_end_of_either_limit() -> None:
     assert limits(values) == [0.0, 1.0]
     assert limits(values, (-1.0, 2.0)) == [-1.0, 2.0]
     assert limits(values[:80]) == [0.5, 0.5]
-
-
-def test_a_difference_has_the_least_and_the_largest_value_that_it_could_have_had() -> None:
-    first, second = bounded(np.array([0.2, np.nan])), bounded(np.array([0.5, 0.5]))
-
-    low, high = second.minus(first)
-    assert low.tolist() == pytest.approx([0.3, -0.5])
-    assert high.tolist() == pytest.approx([0.3, 0.5])
 
 
 def test_an_interval_says_what_it_rests_on() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from scipy.stats import norm
+from scipy.special import expit, logit
+from scipy.stats import norm, t
 
 from leuknet.data import open_dataset
 from leuknet.data.published_counts import COUNTS
@@ -30,7 +30,7 @@ from tests.conftest import run_cli
 RECIPE = replace(get_recipe("leuknet-demo"), parts=(), fractions=(0.6, 0.15, 0.25))
 
 # Two normal cells of N, three leukaemic ones of P, one of Q.
-PEOPLE = {"N": (0, 2), "P": (1, 3), "Q": (1, 1)}
+PEOPLE = {"M": (0, 2), "N": (0, 2), "O": (0, 1), "P": (1, 3), "Q": (1, 1), "R": (1, 2)}
 
 
 def make_cells(people: Mapping[str, tuple[int, int]]) -> tuple[CellImage, ...]:
@@ -49,55 +49,49 @@ def make_scored(kind: Kind, seed: int, wrong: str) -> Scored:
     return Scored(Split((), (), test, kind, seed, ""), np.array(probabilities))
 
 
-def enumerate_optimism() -> list[float]:
-    """Count the optimism of accuracy in each of the 3**3 draws of people and 2**2 draws of seeds."""
-    wrong = {
+def optimism_of(people: Sequence[str], wrong: Mapping[tuple[Kind, int], str]) -> list[float]:
+    """Return the optimism of accuracy of either seed on these people's cells."""
+    right = {
+        key: sum(PEOPLE[one][1] for one in people if one not in names) / sum(PEOPLE[one][1] for one in people)
+        for key, names in wrong.items()
+    }
+    return [right["image-level", seed] - right["subject-level", seed] for seed in (0, 1)]
+
+
+def test_optimism_and_its_interval_agree_with_leaving_out_by_hand() -> None:
+    wrong: dict[tuple[Kind, int], str] = {
         ("image-level", 0): "",
         ("image-level", 1): "Q",
         ("subject-level", 0): "P",
         ("subject-level", 1): "NQ",
     }
-    values = []
-    for people in itertools.product(PEOPLE, repeat=3):
-        accuracy = {
-            key: sum(PEOPLE[one][1] for one in people if one not in names)
-            / sum(PEOPLE[one][1] for one in people)
-            for key, names in wrong.items()
-        }
-        values += [
-            float(
-                np.mean([accuracy["image-level", seed] - accuracy["subject-level", seed] for seed in seeds])
-            )
-            for seeds in itertools.product((0, 1), repeat=2)
-        ]
-    return values
+
+    worth = measure_worth("one", [make_scored(*key, who) for key, who in wrong.items()], metric="accuracy")
+
+    # Of 11 cells, right by image 11 and 10, by subject 8 and 8.
+    assert worth.image_level.estimate == pytest.approx((11 + 10) / 22)
+    assert worth.subject_level.estimate == pytest.approx((8 + 8) / 22)
+    assert worth.optimism.estimate == pytest.approx(5 / 22)
+    without = [np.mean(optimism_of([one for one in PEOPLE if one != left], wrong)) for left in PEOPLE]
+    of_people = 5 / 6 * np.sum((np.array(without) - np.mean(without)) ** 2)
+    of_seeds = np.var(optimism_of([*PEOPLE], wrong), ddof=1) / 2
+    # Kish's number of people: 11^2 / (4 + 4 + 1 + 9 + 1 + 4).
+    freedom = (of_people + of_seeds) ** 2 / (of_people**2 / (121 / 23 - 1) + of_seeds**2 / 1)
+    estimate = (1 + 5 / 22) / 2
+    reach = t.ppf(0.975, freedom) * np.sqrt(of_people + of_seeds) / 2 / (estimate * (1 - estimate))
+    low, high = 2 * expit(logit(estimate) + np.array([-reach, reach])) - 1
+    assert (worth.optimism.low, worth.optimism.high) == pytest.approx((low, high))
+    assert (worth.optimism.cells, worth.optimism.subjects) == (11, 6)
 
 
-def test_optimism_and_its_interval_agree_with_counting_every_resample() -> None:
-    scored = [
-        make_scored("image-level", 0, ""),
-        make_scored("image-level", 1, "Q"),
-        make_scored("subject-level", 0, "P"),
-        make_scored("subject-level", 1, "NQ"),
-    ]
-
-    worth = measure_worth("one", scored, metric="accuracy")
-
-    # Of 6 cells, right by image 6 and 5, by subject 3 and 3.
-    assert worth.image_level.estimate == pytest.approx((6 + 5) / 12)
-    assert worth.subject_level.estimate == pytest.approx((3 + 3) / 12)
-    assert worth.optimism.estimate == pytest.approx(5 / 12)
-    low, high = np.quantile(enumerate_optimism(), (0.025, 0.975))
-    assert (worth.optimism.low, worth.optimism.high) == pytest.approx((low, high), abs=0.02)
-    assert (worth.optimism.cells, worth.optimism.subjects) == (6, 3)
-
-
-def test_a_resample_without_a_class_counts_as_anything_for_auroc() -> None:
-    # Without N, one draw in three or so, AUROC is undefined; never narrow by leaving these out.
+def test_a_class_of_one_person_gives_no_interval_for_auroc(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("M", "O"):
+        monkeypatch.setitem(PEOPLE, name, (1, 2))
     scored = [make_scored(kind, seed, "") for kind in KINDS for seed in (0, 1)]
 
     worth = measure_worth("one", scored, metric="auroc")
 
+    assert not worth.image_level.is_known
     assert (worth.image_level.low, worth.image_level.estimate, worth.image_level.high) == (0, 1, 1)
     assert (worth.optimism.low, worth.optimism.estimate, worth.optimism.high) == (-1, 0, 1)
 
@@ -188,7 +182,11 @@ def test_audit_files_hold_what_the_call_returned(oracles: Audited) -> None:
     assert read_record(Audit, folder / "audit.json", error=DataError, fix="audit again") == found
     page = (folder / "audit.md").read_text()
     assert found.verdict in page
-    assert "| memory | AUROC | 1.000 (1.000 to 1.000) | 0.9" in page
+    memory = found.rows[0].image_level
+    # Nothing was wrong, which bounds what is: by the number of people.
+    assert 0.8 < memory.low < 0.99
+    assert memory.method == "Clopper-Pearson, subjects counted"
+    assert f"| memory | AUROC | 1.000 ({memory.low:.3f} to 1.000) | 0.9" in page
     assert {"optimism.png", "optimism.svg"} <= {path.name for path in folder.iterdir()}
 
 
@@ -202,7 +200,7 @@ def test_colour_remembers_people_and_knows_nothing_of_the_disease(
 
     by_auroc = found.rows[0]
     # Colour bears no class by construction.
-    assert by_auroc.image_level.low > 0.5
+    assert by_auroc.image_level.estimate > 0.7
     assert by_auroc.subject_level.low < 0.5 < by_auroc.subject_level.high
     assert by_auroc.optimism.estimate > 0.2
 

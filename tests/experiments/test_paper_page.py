@@ -252,7 +252,8 @@ def test_the_headline_states_counts_interval_subjects_and_split(
     # 17 + 18 right of 40.
     expected = (
         "35 of 40 test cells were called right: accuracy 87.5%, "
-        "95% interval 81.5% to 91.5%, Wilson; 40 cells of 7 subjects; image-level split."
+        "95% interval 81.5% to 91.5%, Wilson, cells as independent; 40 cells of 7 subjects; "
+        "image-level split."
     )
     assert expected in written(content).text
 
@@ -269,7 +270,8 @@ def test_the_comparison_holds_what_the_paper_states_with_intervals(content: Repr
     # Wilson's score interval by hand for 196 of 226: centre (p + z^2/2n) / (1 + z^2/n) = 0.86112, half
     # width 0.04429, with z = 1.95996.
     assert rows["Test accuracy"].paper == "86.73%"
-    assert rows["Test accuracy"].paper_detail == "196 right; 95% interval 81.7% to 90.5%, Wilson; 226 cells"
+    detail = "196 right; 95% interval 81.7% to 90.5%, Wilson, cells as independent; 226 cells"
+    assert rows["Test accuracy"].paper_detail == detail
     assert (rows["Sensitivity"].paper, rows["Specificity"].paper) == ("85.84%", "87.61%")
     assert rows["Validation accuracy at the end"].paper == "84.51%"
     assert rows["Validation accuracy at the end"].run == "80.00%"

@@ -84,7 +84,7 @@ def test_scores_are_means_over_seeds_of_the_cells_of_all_rounds(folder: Path) ->
     assert rows["good"].scores["accuracy"].estimate == pytest.approx(34.5 / 36)
     assert rows["poor"].scores["accuracy"].estimate == pytest.approx(30 / 36)
     assert (rows["poor"].cells, rows["poor"].subjects, rows["poor"].seeds) == (36, 18, (0, 1))
-    assert rows["poor"].scores["accuracy"].method == "crossed bootstrap over subjects and seeds"
+    assert rows["poor"].scores["accuracy"].method == "jackknife over subjects, spread over seeds"
 
 
 def test_the_nested_row_takes_in_each_round_the_recipe_that_did_best_on_validation(tmp_path: Path) -> None:
@@ -200,8 +200,8 @@ def test_subjects_count_alike_in_their_metrics_also_on_an_image_level_split(fold
 
     # Person a: 3 of 4 normal and all leukaemic cells right in each round; five others all. Cells: 33 of 36.
     assert row.scores["subject_accuracy"].estimate == pytest.approx((3 / 4 + 6) / 7)
-    assert row.scores["subject_accuracy"].method == "bootstrap over subjects"
-    assert row.scores["accuracy"].method == "bootstrap over cells"
+    assert row.scores["subject_accuracy"].method == "jackknife over subjects"
+    assert row.scores["accuracy"].method == "jackknife over cells, taken as independent"
 
 
 def test_a_row_minus_itself_is_nothing(folder: Path) -> None:

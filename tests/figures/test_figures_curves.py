@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from leuknet.errors import DataError, ShapeError
 from leuknet.evaluation.by_subject import subject_rows
-from leuknet.evaluation.metrics import bootstrap
+from leuknet.evaluation.metrics import metric_intervals
 from leuknet.evaluation.resampling import clusters_of
 from leuknet.figures import (
     draw_decision,
@@ -58,7 +58,7 @@ def scored(
         split_kind=split_kind,
         calibration=make_calibration(1.5, (0.3, 0.7)) if calibrated else None,
     )
-    metrics = bootstrap(labels, probabilities, threshold=0.5, clusters=clusters_of(evaluation), resamples=50)
+    metrics = metric_intervals(labels, probabilities, threshold=0.5, clusters=clusters_of(evaluation))
     return replace(evaluation, metrics=metrics, simulated=simulated)
 
 
@@ -87,8 +87,7 @@ def drawn(figure: str, test: str) -> Figure:
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bands of the figures need no precision here."""
-    for module in ("curves_plot", "reliability_plot"):
-        monkeypatch.setattr(f"leuknet.figures.{module}.RESAMPLES", 20)
+    monkeypatch.setattr("leuknet.figures.curves_plot.RESAMPLES", 20)
 
 
 def lines_of(figure: Figure, axes: int) -> list[Line2D]:
@@ -163,7 +162,7 @@ def test_discrimination_marks_the_own_threshold_on_both_curves() -> None:
     # At 0.5: 2 of 2 ALL found and 1 of 4 HEM called ALL. Of 8 pairs, ALL wins 7.
     labels, probabilities = np.array([1, 1, 0, 0, 0, 0]), np.array([0.9, 0.6, 0.7, 0.1, 0.2, 0.3])
     evaluation = make_evaluation(probabilities, labels=labels)
-    metrics = bootstrap(labels, probabilities, threshold=0.5, metrics=["auroc", "auprc"], resamples=50)
+    metrics = metric_intervals(labels, probabilities, threshold=0.5, metrics=["auroc", "auprc"])
 
     figure = draw_discrimination({"one": replace(evaluation, metrics=metrics)})
 

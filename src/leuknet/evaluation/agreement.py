@@ -5,8 +5,9 @@ guessing: 1 is full agreement, 0 no more than chance, below 0 less. It says noth
 where one category is rare, however well raters agree (Feinstein & Cicchetti 1990, "High agreement but low
 kappa", J Clin Epidemiol 43, 543-549): percent agreement therefore always stands beside it.
 
-Cells of one case are alike. With `MIN_CASES` cases or more, intervals resample whole cases, otherwise cells,
-and each result says which.
+Cells of one case are alike, so that intervals leave out whole cases: those of `leuknet.evaluation.jackknife`,
+kappa on Fisher's scale. Fewer than `MIN_SUBJECTS` cases say too little of how cases differ: there is then no
+interval, and the result says so.
 
 Start at `agreement_of`; `change_of` compares the same cells rated twice.
 """
@@ -21,16 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import SettingError, ShapeError
-from leuknet.evaluation.resampling import RESAMPLES, bounded, draw_counts, percentile_limits
+from leuknet.evaluation.jackknife import Basis, jackknife_interval
+from leuknet.evaluation.limits import Bounds
+from leuknet.evaluation.resampling import MIN_SUBJECTS, Units
 
 Measure = Literal["agreement", "cohen", "fleiss"]
 """Percent agreement, of more than two raters the mean over their pairs; Cohen's kappa; Fleiss' kappa."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 ComparedKind = Literal["pair", "all", "self", "model"]
-
-MIN_CASES = 10
-"""Cases from which on they are resampled: among fewer, resamples are too alike for an interval."""
 
 Ratings = NDArray[np.int64]
 Sums = NDArray[np.float64]
@@ -45,14 +45,13 @@ class Agreement:
     estimate
         Agreement 0 to 1, kappa -1 to 1; of a change the second minus the first. None where it is undefined.
     low, high
-        None where there is no estimate, or too little to resample. An interval without width, as after full
-        agreement, is no bound: other cells may well be disagreed on.
+        None where there is no estimate, or too few cases for an interval.
     cells, cases
         What it rests on: the cells that all raters rated, and their cases.
     left_out
         Cells that some rater did not rate.
     resampled
-        What the interval resamples.
+        What the interval leaves out or draws whole: cases. Results of earlier versions also hold cells.
     reason
         Why there is no estimate or no interval, "" if both are there.
     """
@@ -91,14 +90,12 @@ def agreement_of(
     *,
     measure: Measure,
     cases: NDArray[Any],
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Agreement:
     """Return how far raters agree.
 
     Cells that a rater did not rate are left out and counted: Fleiss (1971) takes the same number of ratings
-    for each. Categories are nominal: leukaemic against uncertain is a disagreement as any other. Resamples in
-    which kappa is undefined count as -1 for the lower limit and as 1 for the upper.
+    for each. Categories are nominal: leukaemic against uncertain is a disagreement as any other. Where kappa
+    is undefined without one of the cases, there is no interval.
 
     Parameters
     ----------
@@ -107,20 +104,18 @@ def agreement_of(
         2 or more otherwise.
     cases : (N,) of any sortable type
         The case of each cell.
-    resamples, seed
-        Of the bootstrap, at least 1; the same seed gives the same interval.
 
     Raises
     ------
     ShapeError
         If the arrays do not fit together or the measure.
     SettingError
-        If there is no such measure, or no resample.
+        If there is no such measure.
 
     References
     ----------
     Cohen (1960), Educational and Psychological Measurement 20, 37-46. Fleiss (1971), Psychological Bulletin
-    76, 378-382. Field & Welsh (2007), JRSS B 69, 369-390: the cluster bootstrap.
+    76, 378-382. Fleiss & Davies (1982), Am. J. Epidemiol. 115(6), 841-845: jackknifing kappa.
 
     Examples
     --------
@@ -128,7 +123,7 @@ def agreement_of(
     >>> agreement_of(two, measure="cohen", cases=np.zeros(4)).estimate
     0.5
     """
-    _check(ratings, measure, cases, resamples)
+    _check(ratings, measure, cases)
     n_categories = max(1, int(ratings.max(initial=0)) + 1)
     statistic = _statistic(measure, n_categories)
 
@@ -136,9 +131,7 @@ def agreement_of(
         return _contributions(rows, measure, n_categories)
 
     lowest = 0.0 if measure == "agreement" else -1.0
-    return _estimated(
-        ratings, cases, sums_of=sums_of, statistic=statistic, bounds=(lowest, 1.0), draws=(resamples, seed)
-    )
+    return _estimated(ratings, cases, sums_of=sums_of, statistic=statistic, bounds=(lowest, 1.0))
 
 
 def change_of(
@@ -147,16 +140,15 @@ def change_of(
     *,
     measure: Measure,
     cases: NDArray[Any],
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Agreement:
     """Return agreement after minus agreement before, over cells that all raters rated both times.
 
-    Each resample serves both, so that what they share cancels out: the interval is that of the difference.
+    Each case is left out of both, so that what they share cancels out: the interval is that of the
+    difference.
     Arguments and errors are those of `agreement_of`; row for row, `before` and `after` are the same cells.
     """
     for ratings in (before, after):
-        _check(ratings, measure, cases, resamples)
+        _check(ratings, measure, cases)
     n_before = before.shape[1]
     both = np.hstack([before, after])
     n_categories = max(1, int(both.max(initial=0)) + 1)
@@ -171,17 +163,13 @@ def change_of(
         return statistic(second) - statistic(first)
 
     most = 1.0 if measure == "agreement" else 2.0
-    return _estimated(
-        both, cases, sums_of=sums_of, statistic=difference, bounds=(-most, most), draws=(resamples, seed)
-    )
+    return _estimated(both, cases, sums_of=sums_of, statistic=difference, bounds=(-most, most), paired=True)
 
 
-def _check(ratings: Ratings, measure: Measure, cases: NDArray[Any], resamples: int) -> None:
+def _check(ratings: Ratings, measure: Measure, cases: NDArray[Any]) -> None:
     what = "cannot measure the agreement"
     if measure not in MEASURES:
         raise SettingError(what, why=f"no measure {measure!r}", fix=f"use {', '.join(MEASURES)}")
-    if resamples < 1:
-        raise SettingError(what, why=f"{resamples} resamples", fix="use 1 or more; 2000 is usual")
     shapes = f"ratings have shape {ratings.shape}, cases {np.shape(cases)}"
     if ratings.ndim != 2 or np.shape(cases) != ratings.shape[:1]:
         raise ShapeError(what, why=shapes, fix="give a row for each cell, and the case of each row")
@@ -195,55 +183,46 @@ def _estimated(
     *,
     sums_of: Callable[[Ratings], Sums],
     statistic: Callable[[Sums], Sums],
-    bounds: tuple[float, float],
-    draws: tuple[int, int],
+    bounds: Bounds,
+    paired: bool = False,
 ) -> Agreement:
     """Return a statistic of sums over cells, with its interval; `sums_of` gives what each cell adds."""
     is_complete = (ratings >= 0).all(axis=1)
-    rated, case_of = ratings[is_complete], cases[is_complete]
-    n_cases = np.unique(case_of).size
-    by_case = n_cases >= MIN_CASES
-    estimate, low, high, reason = None, None, None, ""
+    rated, names = ratings[is_complete], np.unique(cases[is_complete], return_inverse=True)
+    n_cases = names[0].size
+
+    def told(reason: str, estimate: float | None = None, limits: Bounds | None = None) -> Agreement:
+        low, high = limits or (None, None)
+        left_out = len(ratings) - len(rated)
+        return Agreement(estimate, low, high, len(rated), n_cases, left_out, "cases", reason)
+
     if not len(rated):
-        reason = "no cell was rated by all of them"
-    else:
-        # Cells that were rated alike add alike: what each adds is worked out once for each kind.
-        kinds, kind_of, times = np.unique(rated, axis=0, return_inverse=True, return_counts=True)
-        added = sums_of(kinds)
-        found = float(statistic(times @ added))
-        if np.isnan(found):
-            reason = "all ratings are of one category: there is no chance agreement to compare with"
-        else:
-            estimate = found
-    if estimate is not None and len(rated) < 2:
-        reason = "one cell has no spread"
-    elif estimate is not None:
-        units, weights = _drawn(added, kind_of.reshape(-1), times, case_of if by_case else None, draws=draws)
-        values = statistic(weights @ units)
-        low, high = (float(limit) for limit in percentile_limits(bounded(values, bounds)))
-    left_out = len(ratings) - len(rated)
-    resampled: Literal["cases", "cells"] = "cases" if by_case else "cells"
-    return Agreement(estimate, low, high, len(rated), n_cases, left_out, resampled, reason)
+        return told("no cell was rated by all of them")
+    units = Units("subjects", names[1].reshape(-1))
+    by_case = _by_case(rated, units, sums_of)
+    total = by_case.sum(axis=0)
+    estimate = float(statistic(total))
+    if np.isnan(estimate):
+        return told("all ratings are of one category: there is no chance agreement to compare with")
+    if n_cases < MIN_SUBJECTS:
+        why = f"cells of {n_cases} case{'s' * (n_cases != 1)} say too little of how cases differ"
+        return told(f"{why}; an interval needs {MIN_SUBJECTS}", estimate)
+    every = np.ones(len(rated), dtype=bool)
+    basis = Basis(units, every, np.zeros(len(rated), dtype=np.intp))
+    found = jackknife_interval(estimate, statistic(total - by_case), basis, bounds=bounds, paired=paired)
+    if not found.is_known:
+        return told("without one of the cases, all ratings are of one category", estimate)
+    return told("", estimate, (found.low, found.high))
 
 
-def _drawn(
-    added: Sums,
-    kind_of: NDArray[np.intp],
-    times: NDArray[np.intp],
-    case_of: NDArray[Any] | None,
-    *,
-    draws: tuple[int, int],
-) -> tuple[Sums, Sums]:
-    """Return units (U, S) that are resampled, and how often each resample holds each of them (B, U)."""
-    resamples, seed = draws
-    if case_of is None:
-        # Drawing N cells with replacement is one multinomial draw over the kinds of cells.
-        return added, draw_counts(times, resamples=resamples, seed=seed)
-    number = np.unique(case_of, return_inverse=True)[1].reshape(-1)
-    n_cases = int(number.max()) + 1
-    columns = [np.bincount(number, column[kind_of], n_cases) for column in added.T]
-    units: Sums = np.stack(columns, axis=1).astype(np.float64)
-    return units, draw_counts(np.ones(n_cases), resamples=resamples, seed=seed)
+def _by_case(rated: Ratings, units: Units, sums_of: Callable[[Ratings], Sums]) -> Sums:
+    """Return what the cells of each case (C, S) add."""
+    # Cells that were rated alike add alike: what each adds is worked out once for each kind.
+    kinds, kind_of = np.unique(rated, axis=0, return_inverse=True)
+    added = sums_of(kinds)[kind_of.reshape(-1)]
+    columns = [np.bincount(units.of_cell, column, units.count) for column in added.T]
+    by_case: Sums = np.stack(columns, axis=1).astype(np.float64)
+    return by_case
 
 
 def _contributions(rows: Ratings, measure: Measure, n_categories: int) -> Sums:

@@ -63,7 +63,7 @@ class Coverage:
     asked
         `Calibration.coverage`.
     found
-        Share of all cells, with an interval over subjects.
+        Share of all cells, with the interval of `leuknet.evaluation.jackknife` over subjects.
     mean
         Mean over the rows of `subject_rows`: subjects count alike.
     lowest, lowest_subject
@@ -152,8 +152,6 @@ def coverage(evaluation: Evaluation) -> Coverage:
     ------
     DataError
         If a cell names no subject, or the model's sets are not known.
-    ShapeError
-        If all cells come from one subject.
     """
     rows, sets = subject_rows(evaluation), _sets(evaluation)
     if evaluation.calibration is None or sets is None:

@@ -1,10 +1,14 @@
-"""Intervals of scores that are means over seeds: people and seeds are chance, and both are resampled.
+"""Intervals of scores that are means over seeds: both the people and the seeds could have been others.
 
 Models of several seeds are tested on cells of the same people, so that their scores are no independent tries.
-Each resample therefore draws people once, for all seeds, and seeds beside them.
+Two variances are added up: that of the mean over seeds from leaving out each person for all seeds at once,
+and that of the seeds' scores, divided by their number. Student's t takes its degrees of freedom from both
+(Satterthwaite), so that two or three seeds that differ give wide intervals.
 
-Start at `crossed_bootstrap`; `resample_means` is its core, for a caller that needs two scores under the same
-draws.
+One seed says nothing of how seeds differ: the interval is then that of its model on new people, and its
+method names no seeds.
+
+Start at `mean_over_seeds`; `means_of` is its core, for a caller that needs two scores of the same people.
 """
 
 from __future__ import annotations
@@ -16,24 +20,24 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.evaluation.metrics import METRICS, of_weights
-from leuknet.evaluation.resampling import (
-    BOOTSTRAP,
-    Array,
-    Resampled,
-    draw_counts,
-    interval_of,
-    resample,
-    spread_counts,
-)
+from leuknet.evaluation.jackknife import Basis, jackknife_interval
+from leuknet.evaluation.limits import Bounds, Variance
+from leuknet.evaluation.metrics import METRICS, Metric, estimate_of, leave_out
+from leuknet.evaluation.resampling import Array, Units
 from leuknet.types import Interval, IntervalMethod, Labels, Probabilities
 
 Whose = Literal["cells", "subjects"]
 """What `Answers.whose` names."""
 
-CROSSED: dict[Whose, IntervalMethod] = {
-    "cells": IntervalMethod.CROSSED_CELLS,
-    "subjects": IntervalMethod.CROSSED_SUBJECTS,
+_ONE = {"cells": IntervalMethod.JACKKNIFE_CELLS, "subjects": IntervalMethod.JACKKNIFE_SUBJECTS}
+_SEEDS = {"cells": IntervalMethod.JACKKNIFE_CELLS_SEEDS, "subjects": IntervalMethod.JACKKNIFE_SUBJECTS_SEEDS}
+_PAIRED = {
+    "cells": IntervalMethod.PAIRED_JACKKNIFE_CELLS,
+    "subjects": IntervalMethod.PAIRED_JACKKNIFE_SUBJECTS,
+}
+_PAIRED_SEEDS = {
+    "cells": IntervalMethod.PAIRED_JACKKNIFE_CELLS_SEEDS,
+    "subjects": IntervalMethod.PAIRED_JACKKNIFE_SUBJECTS_SEEDS,
 }
 
 
@@ -58,7 +62,7 @@ class Answers(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Crossed:
+class OverSeeds:
     """A mean over seeds with its interval, and the value of each seed in the order given."""
 
     interval: Interval
@@ -66,102 +70,110 @@ class Crossed:
 
 
 class Means(NamedTuple):
-    """Values of each seed (S,), and the mean over seeds in each resample (B,)."""
+    """A metric of several seeds.
+
+    Attributes
+    ----------
+    values : (S,)
+        Of each seed.
+    left_out : (P,)
+        The mean over seeds without each person; of very many cells, without each group of them.
+    people : (P,)
+        Who was left out, sorted by name.
+    """
 
     values: Array
-    resampled: Resampled
+    left_out: Array
+    people: NDArray[np.str_]
 
     def minus(self, other: Means) -> Means:
-        """Return the difference from other means under the same draws."""
-        return Means(self.values - other.values, self.resampled.minus(other.resampled))
+        """Return the difference from other means of the same seeds and people."""
+        return Means(self.values - other.values, self.left_out - other.left_out, self.people)
 
 
-class Draws(NamedTuple):
-    """What the resamples drew: people by name, how often each (B, P), and each seed's share (B, S)."""
-
-    people: NDArray[np.str_]
-    times: Array
-    shares: Array
-
-
-def crossed_bootstrap(
-    answers: Sequence[Answers], *, unit: Whose, metrics: Sequence[str], seed: int = 0
-) -> dict[str, Crossed]:
-    """Return the mean over seeds of each metric, with a percentile interval.
+def mean_over_seeds(
+    answers: Sequence[Answers], *, unit: Whose, metrics: Sequence[str]
+) -> dict[str, OverSeeds]:
+    """Return the mean over seeds of each metric with its interval.
 
     Parameters
     ----------
     answers
         One for each seed.
     unit
-        What `Answers.whose` names, for the record.
+        What `Answers.whose` names.
     metrics
         Keys of `METRICS`.
-    seed
-        Of the bootstrap; the same gives the same intervals.
 
     Returns
     -------
-    dict of str to Crossed
-        Cells and subjects of an interval are those that any seed tested. In a resample that leaves a seed's
-        cells without a class that a metric needs, the value could be anything: it counts as 0 for lower
-        limits and as 1 for upper ones. With one seed, people alone are resampled.
+    dict of str to OverSeeds
+        Cells and subjects of an interval are those that any seed tested and the metric rests on. Where they
+        are fewer than `MIN_SUBJECTS` there is no interval: see `Interval.is_known`.
 
     References
     ----------
-    Owen (2007), "The pigeonhole bootstrap", Ann. Appl. Stat. 1(2), 386-411: rows and columns are resampled
-    independently, and a cell counts as often as its row and column were drawn, multiplied. The variance is
-    never too small by much, and somewhat too large where both rows and columns vary.
+    Satterthwaite (1946), Biometrics Bulletin 2(6), 110-114. Owen (2007), "The pigeonhole bootstrap", Ann.
+    Appl. Stat. 1(2), 386-411: that the two variances, added up, are never too small by much, and somewhat too
+    large where both people and seeds vary.
     """
-    draws = draw_people_and_seeds(answers, seed=seed)
-    method = (BOOTSTRAP if len(answers) == 1 else CROSSED)[unit]
     found = {}
-    for metric in metrics:
-        means = resample_means(answers, metric, draws=draws)
-        found[metric] = Crossed(
-            interval_of_means(means, answers, method=method), tuple(means.values.tolist())
-        )
+    for name in metrics:
+        means = means_of(answers, METRICS[name], people=people_of(answers), unit=unit)
+        interval = interval_of_means(means, answers, METRICS[name], unit=unit)
+        found[name] = OverSeeds(interval, tuple(means.values.tolist()))
     return found
 
 
-def draw_people_and_seeds(*groups: Sequence[Answers], seed: int) -> Draws:
-    """Draw, for each resample, as many people and seeds as there are, with replacement.
-
-    Each group has the answers of the same seeds, which come and go together; people are those of any group.
-    """
-    people = np.unique(np.concatenate([answers.whose for group in groups for answers in group]))
-    n_seeds = len(groups[0])
-    return Draws(
-        people,
-        draw_counts(np.ones(len(people)), seed=(seed, 0)),
-        draw_counts(np.ones(n_seeds), seed=(seed, 1)) / n_seeds,
-    )
+def people_of(*groups: Sequence[Answers]) -> NDArray[np.str_]:
+    """Return who was tested in any of the groups, sorted by name."""
+    return np.unique(np.concatenate([answers.whose for group in groups for answers in group]))
 
 
-def resample_means(answers: Sequence[Answers], metric: str, *, draws: Draws) -> Means:
-    """Return a metric of each seed, and its mean over seeds in each resample."""
-    values, by_seed = [], []
+def means_of(answers: Sequence[Answers], metric: Metric, *, people: NDArray[np.str_], unit: Whose) -> Means:
+    """Return a metric of each seed, and its mean over seeds without each of the people, who are sorted."""
+    values, left_out = [], []
     for said in answers:
-        place = np.searchsorted(draws.people, said.whose)
-        function = of_weights(
-            METRICS[metric], said.labels, said.probabilities, said.threshold, cluster_of=place
-        )
-        values.append(float(function(np.ones(said.labels.size))))
-        resampled = resample(function, spread_counts(draws.times, place))
-        by_seed.append(METRICS[metric].bounded(resampled, values[-1]))
-    low, high = (
-        (np.stack(limits, axis=1) * draws.shares).sum(axis=1) for limits in zip(*by_seed, strict=True)
-    )
-    return Means(np.array(values), Resampled(low, high))
+        units = Units(unit, np.searchsorted(people, said.whose))
+        about = (metric, said.labels, said.probabilities, said.threshold)
+        values.append(estimate_of(*about, units=units))
+        left_out.append(leave_out(*about, units=units, count=people.size))
+    return Means(np.array(values), np.mean(left_out, axis=0), people)
 
 
-def interval_of_means(means: Means, answers: Sequence[Answers], *, method: IntervalMethod) -> Interval:
-    """Return the mean over seeds with its interval, and the cells and people that it rests on."""
-    tested = {pair for said in answers for pair in zip(said.ids, said.whose, strict=True)}
-    return interval_of(
+def interval_of_means(
+    means: Means, answers: Sequence[Answers], metric: Metric, *, unit: Whose, paired: bool = False
+) -> Interval:
+    """Return the mean over seeds with its interval, and the cells and people that it rests on.
+
+    `paired` says that the means are differences of two metrics, so that they may be negative.
+    """
+    seeds = means.values.size
+    spread = Variance(float(np.var(means.values, ddof=1)) / seeds, seeds - 1.0) if seeds > 1 else None
+    one, several = (_PAIRED, _PAIRED_SEEDS) if paired else (_ONE, _SEEDS)
+    widest = metric.bounds[1] - metric.bounds[0]
+    bounds: Bounds = (-widest, widest) if paired else metric.bounds
+    left_out = means.left_out
+    if left_out.size == means.people.size:
+        left_out = left_out[np.isin(means.people, people_of(answers))]
+    return jackknife_interval(
         float(np.mean(means.values)),
-        means.resampled,
-        method=method,
-        cells=len(tested),
-        subjects=len({person for _, person in tested}) if "subjects" in method.resampled else None,
+        left_out,
+        _basis(answers, metric, unit),
+        bounds=bounds,
+        paired=paired,
+        subjects_alike=metric.unit == "subject",
+        # What is left of chance in a calibration error near 0 is not free to move on the scale of log odds.
+        linear=metric.is_biased and not paired,
+        other=spread,
+        method=(one if spread is None else several)[unit],
     )
+
+
+def _basis(answers: Sequence[Answers], metric: Metric, unit: Whose) -> Basis:
+    """Return what means rest on: every cell that any seed tested, once."""
+    ids, first = np.unique(np.concatenate([said.ids for said in answers]), return_index=True)
+    labels = np.concatenate([said.labels for said in answers])[first]
+    whose = np.concatenate([said.whose for said in answers])[first]
+    basis = metric.basis(labels, whose if unit == "subjects" else ids)
+    return Basis(Units(unit, basis.units.of_cell), basis.used, basis.classes)

@@ -2,51 +2,54 @@
 
 A single score hides where a model fails. These curves show it: ROC and precision-recall over all thresholds,
 net benefit of acting on the probabilities, and what is gained by leaving the least certain cells to a person.
-Bands and intervals rest on `leuknet.evaluation.resampling`: whole subjects where it is known which cell is
-whose.
+Bands come from resampling whole subjects where it is known which cell is whose. They lie between percentiles
+that are further out the fewer subjects there are (`limits.expanded_level`). With fewer than `MIN_SUBJECTS`
+subjects, or of a class, there is no band: it would say too little of how subjects differ.
 
 Start at `roc`. `reliability.py` compares stated with observed shares; `figures/curves_plot.py` draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from leuknet.errors import SettingError
+from leuknet.evaluation.bands import (
+    GRID,
+    area_under_steps,
+    band_of,
+    count_down,
+    read_line,
+    read_steps,
+    resampled_counts,
+)
+from leuknet.evaluation.bands import (
+    Band as Band,
+)
+from leuknet.evaluation.bands import (
+    share_of as share_of,
+)
 from leuknet.evaluation.formulas import checked, require
+from leuknet.evaluation.jackknife import basis_of, score_interval
 from leuknet.evaluation.resampling import (
+    MIN_SUBJECTS,
     RESAMPLES,
     Array,
     Clusters,
-    bootstrap_interval,
-    bounded,
-    draw_weights,
-    percentile_limits,
-    units_of,
+    clusters_of,
 )
 from leuknet.types import Evaluation, Interval, Labels, Probabilities
 
-_GRID = np.linspace(0, 1, 101)
 _THRESHOLDS = np.arange(1, 100) / 100
 
 
 @dataclass(frozen=True, eq=False)
-class Band:
-    """Pointwise 95% limits of y: x (G,) ascending, low (G,) and high (G,), all float64."""
-
-    x: Array
-    low: Array
-    high: Array
-
-
-@dataclass(frozen=True, eq=False)
 class Curve:
-    """Points (K,) float64 by ascending x, and a band, None where no resamples were asked for.
+    """Points (K,) float64 by ascending x, and a band.
+
+    There is none where no resamples were asked for, or too few subjects stand behind the curve.
 
     The function that made it says how the curve goes from one point to the next.
     """
@@ -105,7 +108,7 @@ def roc(
     Raises
     ------
     ShapeError
-        If the arrays do not fit, a class is missing, or there is one cluster only.
+        If the arrays do not fit, or a class is missing.
 
     Examples
     --------
@@ -115,12 +118,16 @@ def roc(
     """
     _check(labels, probabilities)
     x, y, _ = roc_curve(labels, probabilities)
-    counts = _resampled_counts(probabilities, labels == 1, clusters, resamples=resamples, seed=seed)
+    basis = basis_of(clusters, cells=labels.size, classes=labels)
+    counts = resampled_counts(probabilities, labels == 1, basis, resamples=resamples, seed=seed)
     rows = [
-        _read_line(share_of(normal, normal[:, -1:]), share_of(leukaemic, leukaemic[:, -1:]))
+        read_line(share_of(normal, normal[:, -1:]), share_of(leukaemic, leukaemic[:, -1:]))
         for leukaemic, normal in counts
     ]
-    return Curve(x, y, _band(_GRID, rows))
+    band = band_of(GRID, rows, basis)
+    if band is not None:
+        band.low[-1] = 1.0  # whoever calls all cells leukaemic misses none
+    return Curve(x, y, band)
 
 
 def precision_recall(
@@ -141,12 +148,13 @@ def precision_recall(
     _check(labels, probabilities)
     precision, recall, _ = precision_recall_curve(labels, probabilities)
     x, y = recall[-2::-1], precision[-2::-1]
-    counts = _resampled_counts(probabilities, labels == 1, clusters, resamples=resamples, seed=seed)
+    basis = basis_of(clusters, cells=labels.size, classes=labels)
+    counts = resampled_counts(probabilities, labels == 1, basis, resamples=resamples, seed=seed)
     rows = [
-        _read_steps(share_of(leukaemic, leukaemic[:, -1:]), share_of(leukaemic, leukaemic + normal))
+        read_steps(share_of(leukaemic, leukaemic[:, -1:]), share_of(leukaemic, leukaemic + normal))
         for leukaemic, normal in counts
     ]
-    return Curve(np.append(0.0, x), np.append(y[0], y), _band(_GRID, rows))
+    return Curve(np.append(0.0, x), np.append(y[0], y), band_of(GRID, rows, basis))
 
 
 def net_benefit(
@@ -176,9 +184,10 @@ def net_benefit(
         gained: Array = leukaemic[:, called] - normal[:, called] * _THRESHOLDS / (1 - _THRESHOLDS)
         return gained / cells
 
-    counts = _resampled_counts(probabilities, labels == 1, clusters, resamples=resamples, seed=seed)
-    band = _band(_THRESHOLDS, [benefit(*each) for each in counts])
-    (estimate,) = benefit(*_count_down(probabilities, labels == 1, np.ones((1, labels.size))))
+    basis = basis_of(clusters, cells=labels.size, classes=labels)
+    counts = resampled_counts(probabilities, labels == 1, basis, resamples=resamples, seed=seed)
+    band = band_of(_THRESHOLDS, [benefit(*each) for each in counts], basis)
+    (estimate,) = benefit(*count_down(probabilities, labels == 1, np.ones((1, labels.size))))
     return Curve(_THRESHOLDS, estimate, band)
 
 
@@ -194,8 +203,8 @@ def risk_coverage(
     """Return the share of wrong calls among the most certain cells, over the share of cells decided.
 
     Certainty is how far P lies from the threshold, as a share of the way to 0 or 1 on its side: at threshold
-    0.5 this orders cells as max(P, 1 - P) does. Cells of one certainty are decided together. The area has an
-    interval, so that fewer than one resample is a SettingError.
+    0.5 this orders cells as max(P, 1 - P) does. Cells of one certainty are decided together. The interval of
+    the area is that of `leuknet.evaluation.jackknife`.
 
     References
     ----------
@@ -203,7 +212,6 @@ def risk_coverage(
     Geifman, Uziel & El-Yaniv (2019), "Bias-reduced uncertainty estimation", ICLR: the area.
     """
     _check(labels, probabilities)
-    require(resamples >= 1, f"{resamples} resamples", fix="use 1 or more; 2000 is usual", error=SettingError)
     called = probabilities >= threshold
     way = np.where(called, 1 - threshold, threshold)
     # At threshold 1, P = 1 has no way to go: as uncertain as can be.
@@ -214,15 +222,18 @@ def risk_coverage(
         decided = errors + right
         return share_of(decided, decided[:, -1:]), share_of(errors, decided)
 
-    coverage, risk = points(*_count_down(certainty, wrong, np.ones((1, labels.size))))
-    counts = _resampled_counts(certainty, wrong, clusters, resamples=resamples, seed=seed)
-    resampled = [points(*each) for each in counts]
-    areas = np.concatenate([_area_under_steps(*each) for each in resampled])
-    band = _band(_GRID, [_read_steps(*each) for each in resampled])
-    units = units_of(clusters, cells=labels.size)
-    area = bootstrap_interval(_area_under_steps(coverage, risk)[0], bounded(areas), units)
+    def area(weights: Array) -> Array:
+        return area_under_steps(*points(*count_down(certainty, wrong, np.atleast_2d(weights))))
+
+    coverage, risk = points(*count_down(certainty, wrong, np.ones((1, labels.size))))
+    basis = basis_of(clusters, cells=labels.size)
+    counts = resampled_counts(certainty, wrong, basis, resamples=resamples, seed=seed)
+    band = band_of(GRID, [read_steps(*points(*each)) for each in counts], basis)
     risk[0, 0] = risk[0, 1]  # of nobody decided there is no risk; the first step begins here
-    return RiskCoverage(Curve(coverage[0], risk[0], band), area)
+    return RiskCoverage(
+        Curve(coverage[0], risk[0], band),
+        score_interval(lambda weights: area(weights).squeeze(), clusters, cells=labels.size),
+    )
 
 
 def arrays_of(evaluation: Evaluation) -> tuple[Labels, Probabilities]:
@@ -230,64 +241,13 @@ def arrays_of(evaluation: Evaluation) -> tuple[Labels, Probabilities]:
     return np.array(evaluation.labels, dtype=np.int64), np.array(evaluation.probabilities, dtype=np.float64)
 
 
-def share_of(part: Array, whole: Array) -> Array:
-    """Return part / whole, NaN where there is nothing to share."""
-    shape = np.broadcast_shapes(part.shape, whole.shape)
-    quotient: Array = np.divide(part, whole, out=np.full(shape, np.nan), where=whole > 0)
-    return quotient
+def has_band(evaluation: Evaluation) -> bool:
+    """Return whether there are enough subjects, of either class, for a band around its curves."""
+    labels, _ = arrays_of(evaluation)
+    return basis_of(clusters_of(evaluation), cells=labels.size, classes=labels).count >= MIN_SUBJECTS
 
 
 def _check(labels: Labels, probabilities: Probabilities) -> None:
     checked(labels, probabilities, 0.5, None)
     n_classes = np.unique(labels).size
     require(n_classes == 2, "the cells are of one class", fix="use cells of both classes")
-
-
-def _count_down(scores: Array, hits: NDArray[np.bool_], weights: Array) -> tuple[Array, Array]:
-    """Return how many hits and others (B, T + 1) have one of the t greatest scores, for t = 0..T.
-
-    T is the number of distinct scores, so that cells that tie are counted together.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ties = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
-    ranked, hit = weights[:, order], hits[order]
-    hit_at = np.add.reduceat(ranked * hit, ties, axis=1)
-    other_at = np.add.reduceat(ranked * ~hit, ties, axis=1)
-    start = ((0, 0), (1, 0))
-    return np.pad(hit_at.cumsum(axis=1), start), np.pad(other_at.cumsum(axis=1), start)
-
-
-def _resampled_counts(
-    scores: Array, hits: NDArray[np.bool_], clusters: Clusters, *, resamples: int, seed: int
-) -> Iterator[tuple[Array, Array]]:
-    for weights in draw_weights(units_of(clusters, cells=hits.size), resamples=resamples, seed=seed):
-        yield _count_down(scores, hits, weights)
-
-
-def _read_line(x: Array, y: Array) -> Array:
-    """Return y at `_GRID` of each of B curves (B, T) that are linear between points; NaN without an x."""
-    rows = np.stack([np.interp(_GRID, each_x, each_y) for each_x, each_y in zip(x, y, strict=True)])
-    rows[np.isnan(x[:, -1])] = np.nan
-    return rows
-
-
-def _read_steps(x: Array, y: Array) -> Array:
-    """Return y at `_GRID` of each of B curves (B, T): that of the first point at or beyond it."""
-    # A share such as 3 / 10 must be found although the grid holds 0.30000000000000004. At 0, where nothing
-    # is defined, the first step begins.
-    places = np.maximum(_GRID - 1e-9, 1e-9)
-    rows = np.stack([each_y[np.searchsorted(each_x, places)] for each_x, each_y in zip(x, y, strict=True)])
-    rows[np.isnan(x[:, -1])] = np.nan
-    return rows
-
-
-def _area_under_steps(x: Array, y: Array) -> Array:
-    """Return the area (B,) under each of B curves that keep each y from the last x up to its own."""
-    # Where y is undefined nobody has been decided yet: x has not moved.
-    area: Array = (np.diff(x, axis=1) * np.nan_to_num(y[:, 1:])).sum(axis=1)
-    return area
-
-
-def _band(x: Array, rows: Sequence[Array]) -> Band | None:
-    """Return the band at x (G,) of resampled curves, read there in blocks (B, G)."""
-    return Band(x, *percentile_limits(bounded(np.concatenate(rows).T))) if rows else None

@@ -1,9 +1,9 @@
 """The one protocol: a model and cells it was not trained on give an `Evaluation`.
 
 It scores anything that is a `Predictor`, so it cannot favour one. Each number comes with an interval that
-fits what was tested: cells of one person look alike, so where whole subjects were held out, subjects are
-resampled; where they were not, the interval takes cells as independent and the split's name says that the
-score is optimistic.
+fits what was tested: cells of one person look alike, so where whole subjects were held out, subjects are left
+out in turn; where they were not, the interval takes cells as independent and the split's name says that the
+score is optimistic. Of too few people there is none.
 
 Start at `evaluate`, then `judge`, which takes answers from anywhere; `write_evaluation` and
 `read_evaluation` keep the result as JSON, `leuknet.evaluation.summary` says it in words. Whether the cells
@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.looks import NOT_LOOKED, Looked, record_look
-from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.metrics import METRICS, metric_intervals
 from leuknet.evaluation.resampling import clusters_for, wilson
 from leuknet.inference.familiar import Reference
 from leuknet.inference.predict import predict_files
@@ -146,9 +146,9 @@ def judge(
         The model or baseline.
     dataset, side
         Where the cells come from, and how they were kept apart from training. For `subject-level` and
-        `external`, where every scored cell has a subject and there are at least `MIN_SUBJECTS`, all intervals
-        resample subjects. Otherwise accuracy, sensitivity and specificity have Wilson intervals, and the
-        others resample cells, but for those over subjects. `Interval.method` says which it was.
+        `external`, where every scored cell has a subject, all intervals leave subjects out, and there is none
+        where fewer than `MIN_SUBJECTS` have a part. Otherwise accuracy, sensitivity and specificity have
+        Wilson intervals, and the others leave cells out, but for those over subjects: see `Interval.method`.
     cells
         The scored cells, all labelled and of both classes.
     probabilities : (N,)
@@ -225,10 +225,9 @@ def _intervals(
     split_kind: SplitKind,
 ) -> Mapping[str, Interval]:
     """Return each metric with the interval that `evaluate` promises for this kind of split."""
-    resampled = clusters_for(split_kind, subjects or [None])
-    if resampled is not None:
-        return bootstrap(labels, probabilities, threshold=threshold, clusters=resampled)
-    named = None if subjects is None or len(set(subjects)) < 2 else np.array(subjects)
+    held_out = clusters_for(split_kind, subjects or [None])
+    if held_out is not None:
+        return metric_intervals(labels, probabilities, threshold=threshold, clusters=held_out)
     (right_normal, missed_normal), (missed_leukaemic, right_leukaemic) = _confusion(
         labels, probabilities, threshold
     )
@@ -237,10 +236,12 @@ def _intervals(
         "sensitivity": wilson(right_leukaemic, right_leukaemic + missed_leukaemic),
         "specificity": wilson(right_normal, right_normal + missed_normal),
     }
-    for unit, clusters in (("cell", None), ("subject", named)):
+    for unit, clusters in (("cell", None), ("subject", None if subjects is None else np.array(subjects))):
         names = [name for name, metric in METRICS.items() if metric.unit == unit and name not in found]
         if unit == "cell" or clusters is not None:
-            found |= bootstrap(labels, probabilities, threshold=threshold, metrics=names, clusters=clusters)
+            found |= metric_intervals(
+                labels, probabilities, threshold=threshold, metrics=names, clusters=clusters
+            )
     return {
         name: replace(found[name], subjects=_count(name, labels, subjects))
         for name in METRICS

@@ -179,14 +179,19 @@ def ece(
     Notes
     -----
     Naeini, Cooper & Hauskrecht (2015), AAAI-15, whose binning of P(positive) this follows. Of few cells
-    it is above 0 even for perfect probabilities.
+    it is above 0 even for perfect probabilities; `leuknet.evaluation.calibration_error` takes out what chance
+    adds.
     """
     weights = checked(labels, probabilities, threshold, weights)
-    # Multiplying is exact where edges such as 0.3 are not: np.linspace(0, 1, 11)[3] lies above 0.3.
-    bin_of = np.minimum(probabilities * ECE_BINS, ECE_BINS - 1).astype(np.intp)
     # A bin's gap times its number of cells is the sum of its cells' signed gaps.
-    gaps = weights @ (np.eye(ECE_BINS)[bin_of] * (probabilities - labels)[:, None])
+    gaps = weights @ (np.eye(ECE_BINS)[bin_of(probabilities)] * (probabilities - labels)[:, None])
     return _ratio(np.abs(gaps).sum(axis=-1), weights.sum(axis=-1))
+
+
+def bin_of(probabilities: Probabilities) -> NDArray[np.intp]:
+    """Return in which of the `ECE_BINS` bins each probability (N,) lies, counted from 0."""
+    # Multiplying is exact where edges such as 0.3 are not: np.linspace(0, 1, 11)[3] lies above 0.3.
+    return np.minimum(probabilities * ECE_BINS, ECE_BINS - 1).astype(np.intp)
 
 
 def subject_accuracy(

@@ -17,9 +17,9 @@ Start at `score_interval`.
 
 References
 ----------
-Miller (1974), "The jackknife - a review", Biometrika 61(1), 1-15: the transform, then t. Kish (1965), "Survey
-Sampling": the effective number of observations of unequal weight. Clopper & Pearson (1934), Biometrika 26,
-404-413. Carter, Schnepel & Steigerwald (2017), Rev. Econ. Stat. 99(4), 698-709: few effective clusters.
+Miller (1974), "The jackknife - a review", Biometrika 61(1), 1-15. Kish (1965), "Survey Sampling": the
+effective number of observations of unequal weight. Carter, Schnepel & Steigerwald (2017), Rev. Econ. Stat.
+99(4), 698-709: few effective clusters.
 """
 
 from __future__ import annotations
@@ -31,31 +31,28 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import beta, t
 
 from leuknet.errors import SettingError
 from leuknet.evaluation.formulas import Values, Weights, require
-from leuknet.evaluation.resampling import (
+from leuknet.evaluation.limits import (
     LEVEL,
-    MIN_SUBJECTS,
-    Array,
-    Clusters,
-    Units,
-    blocks,
-    resample,
-    units_of,
+    UNIT,
+    Bounds,
+    Variance,
+    equal_limits,
+    exact_limits,
+    no_narrower_than_perfect,
+    student_limits,
 )
+from leuknet.evaluation.resampling import MIN_SUBJECTS, Array, Clusters, Units, blocks, resample, units_of
 from leuknet.types import Interval, IntervalMethod
 
 MOST_GROUPS = 1000
 """More cells that are taken as independent are left out in so many groups, drawn at random."""
 
-UNIT = (0.0, 1.0)
-
-_TOO_FEW = {"cells": IntervalMethod.TOO_FEW_CELLS, "subjects": IntervalMethod.TOO_FEW_SUBJECTS}
-_JACKKNIFE = {"cells": IntervalMethod.JACKKNIFE_CELLS, "subjects": IntervalMethod.JACKKNIFE_SUBJECTS}
-_EXACT = {"cells": IntervalMethod.EXACT_CELLS, "subjects": IntervalMethod.EXACT_SUBJECTS}
+TOO_FEW = {"cells": IntervalMethod.TOO_FEW_CELLS, "subjects": IntervalMethod.TOO_FEW_SUBJECTS}
+JACKKNIFE = {"cells": IntervalMethod.JACKKNIFE_CELLS, "subjects": IntervalMethod.JACKKNIFE_SUBJECTS}
+EXACT = {"cells": IntervalMethod.EXACT_CELLS, "subjects": IntervalMethod.EXACT_SUBJECTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +102,10 @@ class Basis:
             return float(self.count)
         return _balanced(_kish(np.sum(self.sizes, axis=0)), [_kish(each) for each in self.sizes])
 
+    def variance_of(self, left_out: Array, *, subjects_alike: bool = False) -> Variance:
+        """Return the variance of a score from its values without each of the units that have a part (G,)."""
+        return Variance(jackknife_variance(left_out), max(self.effective(alike=subjects_alike) - 1, 1.0))
+
 
 def score_interval(
     statistic: Callable[[Weights], Values],
@@ -113,7 +114,7 @@ def score_interval(
     cells: int,
     used: NDArray[np.bool_] | None = None,
     classes: NDArray[Any] | None = None,
-    bounds: tuple[float, float] = UNIT,
+    bounds: Bounds = UNIT,
     subjects_alike: bool = False,
     level: float = LEVEL,
 ) -> Interval:
@@ -186,16 +187,21 @@ def basis_of(
     )
 
 
-def leave_one_out(statistic: Callable[[Weights], Values], units: Units) -> Array:
+def leave_one_out(statistic: Callable[[Weights], Values], units: Units, *, count: int | None = None) -> Array:
     """Return a statistic (..., U) without each unit in turn, NaN where it is then undefined.
 
-    Of more than `MOST_GROUPS` cells groups are left out, as many as that and drawn at random: the error of
-    the standard error that follows is 1 / sqrt(2 * 1000), or 2%.
+    `count` is the number of units, where the last of them have no cell here. Of more than `MOST_GROUPS` cells
+    groups are left out, as many as that and drawn at random: the standard error that follows is then off by
+    about 1 / sqrt(2 * 1000), or 2%.
     """
-    of_cell, count = _grouped(units)
+    count = units.count if count is None else count
+    group_of, groups = np.arange(count), count
+    if units.kind == "cells" and count > MOST_GROUPS:
+        group_of, groups = np.random.default_rng(0).permutation(count) % MOST_GROUPS, MOST_GROUPS
+    of_cell = group_of[units.of_cell]
 
     def rows() -> Iterator[Weights]:
-        for block in blocks(count, width=of_cell.size):
+        for block in blocks(groups, width=of_cell.size):
             yield (of_cell != np.arange(block.start, block.stop)[:, None]).astype(np.float64)
 
     return resample(statistic, rows())
@@ -206,38 +212,60 @@ def jackknife_interval(
     left_out: Array,
     basis: Basis,
     *,
-    bounds: tuple[float, float] = UNIT,
+    bounds: Bounds = UNIT,
     subjects_alike: bool = False,
+    linear: bool = False,
+    paired: bool = False,
     level: float = LEVEL,
+    other: Variance | None = None,
+    method: IntervalMethod | None = None,
 ) -> Interval:
     """Return an estimate with the interval that follows from its values without each unit (U,).
 
-    Arguments are those of `score_interval`; `left_out` comes from `leave_one_out`.
+    Parameters
+    ----------
+    estimate, left_out, basis
+        The score, its values from `leave_one_out`, and what it rests on.
+    bounds, subjects_alike, level
+        As for `score_interval`; for `linear` see `student_limits`.
+    paired
+        Whether it is a difference of two models on the same cells: if nobody differs, see `equal_limits`.
+    other
+        A variance beside that of the units, such as that between seeds.
+    method
+        What to call it, where it is more than a jackknife.
     """
-    kind = basis.units.kind
-    (low, high), method = bounds, _TOO_FEW[kind]
+    low, high = bounds
+    kind, how = basis.units.kind, TOO_FEW[basis.units.kind]
     if basis.count >= MIN_SUBJECTS and np.isfinite(left_out).all():
         moved = left_out[basis.has_part] if left_out.size == basis.units.count else left_out
-        spread = math.sqrt(jackknife_variance(moved))
-        freedom = basis.effective(alike=subjects_alike) - 1
-        found = student_limits(estimate, spread, freedom=freedom, bounds=bounds, level=level)
-        exact = exact_limits(estimate, basis.count, bounds=bounds, level=level)
+        variance = basis.variance_of(moved, subjects_alike=subjects_alike)
+        if other is not None:
+            variance = variance.plus(other)
+        found = student_limits(estimate, variance, bounds=bounds, linear=linear, level=level)
         if found is not None:
-            (low, high), method = (
-                _no_better_than_perfect(found, moved, basis, bounds, level),
-                _JACKKNIFE[kind],
-            )
-        elif exact is not None:
-            (low, high), method = exact, _EXACT[kind]
+            low, high = no_narrower_than_perfect(found, moved, basis.count, bounds=bounds, level=level)
+            how = method or JACKKNIFE[kind]
+        elif paired and estimate == 0:
+            (low, high), how = equal_limits(basis.count, bounds=bounds, level=level), EXACT[kind]
+        elif exact := exact_limits(estimate, basis.count, bounds=bounds, level=level):
+            (low, high), how = exact, EXACT[kind]
+    return interval_on(basis, estimate, (low, high), method=how, level=level)
+
+
+def interval_on(
+    basis: Basis, estimate: float, limits: Bounds, *, method: IntervalMethod, level: float = LEVEL
+) -> Interval:
+    """Return an estimate with limits and the cells and subjects that it rests on."""
     of_used = basis.units.of_cell[basis.used]
     return Interval(
         estimate=float(estimate),
-        low=float(low),
-        high=float(high),
+        low=float(limits[0]),
+        high=float(limits[1]),
         level=level,
         method=method,
         cells=of_used.size,
-        subjects=np.unique(of_used).size if kind == "subjects" else None,
+        subjects=np.unique(of_used).size if basis.units.kind == "subjects" else None,
         resamples=0,
     )
 
@@ -250,73 +278,6 @@ def jackknife_variance(left_out: Array) -> float:
     return float((left_out.size - 1) * np.var(left_out))
 
 
-def student_limits(
-    estimate: float,
-    error: float,
-    *,
-    freedom: float,
-    bounds: tuple[float, float] = UNIT,
-    level: float = LEVEL,
-) -> tuple[float, float] | None:
-    """Return limits from a standard error and Student's t, None where there is no error to go by.
-
-    They are symmetric on the scale that `score_interval` names for the bounds. `freedom` below 1 counts as 1.
-    """
-    lowest, highest = bounds
-    # Sums in another order leave a spread of rounding errors where there is none.
-    if error < 1e-12 or not lowest < estimate < highest:
-        return None
-    reach = float(t.ppf((1 + level) / 2, max(freedom, 1.0))) * error
-    if math.isfinite(highest):
-        width = highest - lowest
-        share = (estimate - lowest) / width
-        reach /= width * share * (1 - share)
-        ends = expit(logit(share) + np.array([-reach, reach]))
-        low, high = lowest + width * ends
-    elif math.isfinite(lowest):
-        low, high = lowest + (estimate - lowest) * np.exp(np.array([-reach, reach]) / (estimate - lowest))
-    else:
-        low, high = estimate - reach, estimate + reach
-    return float(low), float(high)
-
-
-def exact_limits(
-    estimate: float, count: int, *, bounds: tuple[float, float] = UNIT, level: float = LEVEL
-) -> tuple[float, float] | None:
-    """Return the limits of Clopper and Pearson for a share of so many units, None where bounds are infinite.
-
-    At the highest value the lower limit is ((1 - level) / 2)^(1 / count) of the way to it.
-    """
-    lowest, highest = bounds
-    if not math.isfinite(highest - lowest):
-        return None
-    right = count * (estimate - lowest) / (highest - lowest)
-    tail = (1 - level) / 2
-    low = 0.0 if right <= 0 else float(beta.ppf(tail, right, count - right + 1))
-    high = 1.0 if right >= count else float(beta.ppf(1 - tail, right + 1, count - right))
-    return lowest + (highest - lowest) * low, lowest + (highest - lowest) * high
-
-
-def _no_better_than_perfect(
-    limits: tuple[float, float],
-    left_out: Array,
-    basis: Basis,
-    bounds: tuple[float, float],
-    level: float,
-) -> tuple[float, float]:
-    """Return limits that reach at least as far as those of no error where one unit makes all errors.
-
-    Else a single wrong cell would give a narrower interval than none at all.
-    """
-    low, high = limits
-    lowest, highest = (np.isclose(left_out, bound, rtol=0, atol=1e-12).any() for bound in bounds)
-    if highest and (perfect := exact_limits(bounds[1], basis.count, bounds=bounds, level=level)):
-        low = min(low, perfect[0])
-    if lowest and (worst := exact_limits(bounds[0], basis.count, bounds=bounds, level=level)):
-        high = max(high, worst[1])
-    return low, high
-
-
 def _balanced(of_all: float, of_classes: list[float]) -> float:
     """Return a number of units; where there are several classes, at most as if all were like the smallest."""
     return min(of_all, len(of_classes) * min(of_classes))
@@ -324,10 +285,3 @@ def _balanced(of_all: float, of_classes: list[float]) -> float:
 
 def _kish(cells: NDArray[np.intp]) -> float:
     return float(cells.sum() ** 2 / np.sum(cells.astype(np.float64) ** 2))
-
-
-def _grouped(units: Units) -> tuple[NDArray[np.intp], int]:
-    """Return the number of each cell's group (N,) and how many groups are left out."""
-    if units.kind == "subjects" or units.count <= MOST_GROUPS:
-        return units.of_cell, units.count
-    return np.random.default_rng(0).permutation(units.of_cell) % MOST_GROUPS, MOST_GROUPS

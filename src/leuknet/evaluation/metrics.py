@@ -2,8 +2,9 @@
 
 Metrics over subjects let each person count once, however many cells there are of each.
 
-Start at `METRICS`, then `bootstrap`. What each metric computes stands in `leuknet.evaluation.formulas`, which
-also says how to add one; how intervals are made, in `leuknet.evaluation.resampling`.
+Start at `METRICS`, then `metric_intervals`. What each metric computes stands in
+`leuknet.evaluation.formulas`, which also says how to add one; how intervals are made, in
+`leuknet.evaluation.jackknife`.
 """
 
 from __future__ import annotations
@@ -18,20 +19,11 @@ from numpy.typing import NDArray
 
 from leuknet.errors import SettingError
 from leuknet.evaluation import formulas
+from leuknet.evaluation.calibration_error import ece_interval, gaps_of
 from leuknet.evaluation.formulas import ECE_BINS, Threshold, Values, Weights, checked, require
-from leuknet.evaluation.resampling import (
-    LEVEL,
-    RESAMPLES,
-    Array,
-    Clusters,
-    Resampled,
-    bootstrap_interval,
-    bounded,
-    centred,
-    draw_weights,
-    resample,
-    units_of,
-)
+from leuknet.evaluation.jackknife import Basis, basis_of, jackknife_interval, leave_one_out
+from leuknet.evaluation.limits import LEVEL, Bounds
+from leuknet.evaluation.resampling import MIN_SUBJECTS, Array, Clusters, Units
 from leuknet.types import Interval, Labels, Probabilities
 
 
@@ -51,9 +43,11 @@ class Metric:
         True classes of the cells that have a part in it.
     unit
         Whether `compute` takes cells, or subjects as `subject_accuracy` does.
+    compares
+        Whether it compares the two classes, so that the class of fewer subjects decides how much is known.
     is_biased
-        Whether resampling moves the value to one side, as each resample of a mean gap adds chance gaps. Its
-        resampled values are then `centred`.
+        Whether chance adds to the value, as it adds gaps to the calibration error. What it adds is then taken
+        out of the estimate.
     least
         The least value that it can have; the largest is 1.
     """
@@ -64,27 +58,34 @@ class Metric:
     higher_is_better: bool
     rests_on: tuple[int, ...] = (0, 1)
     unit: Literal["cell", "subject"] = "cell"
+    compares: bool = False
     is_biased: bool = False
     least: float = 0.0
 
-    def bounded(self, values: Array, estimate: float) -> Resampled:
-        """Return resampled values (B,), centred if the metric is biased; undefined ones may be any."""
-        return bounded(centred(values, estimate) if self.is_biased else values, (self.least, 1.0))
+    @property
+    def bounds(self) -> Bounds:
+        """The least and the largest value that it can have."""
+        return self.least, 1.0
 
     def rests_on_cells(self, labels: Labels) -> NDArray[np.bool_]:
         """Return which cells (N,) have a part in the metric."""
         return np.isin(labels, self.rests_on)
 
+    def basis(self, labels: Labels, clusters: Clusters) -> Basis:
+        """Return what the metric of these cells rests on."""
+        used, classes = self.rests_on_cells(labels), labels if self.compares else None
+        return basis_of(clusters, cells=labels.size, used=used, classes=classes)
+
 
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("accuracy", formulas.accuracy, True, True),
-    "balanced_accuracy": Metric("balanced accuracy", formulas.balanced_accuracy, True, True),
+    "balanced_accuracy": Metric("balanced accuracy", formulas.balanced_accuracy, True, True, compares=True),
     "sensitivity": Metric("sensitivity", formulas.sensitivity, True, True, rests_on=(1,)),
     "specificity": Metric("specificity", formulas.specificity, True, True, rests_on=(0,)),
-    "weighted_f1": Metric("weighted F1", formulas.weighted_f1, False, True),
-    "mcc": Metric("MCC", formulas.mcc, False, True, least=-1.0),
-    "auroc": Metric("AUROC", formulas.auroc, False, True),
-    "auprc": Metric("AUPRC", formulas.auprc, False, True),
+    "weighted_f1": Metric("weighted F1", formulas.weighted_f1, False, True, compares=True),
+    "mcc": Metric("MCC", formulas.mcc, False, True, compares=True, least=-1.0),
+    "auroc": Metric("AUROC", formulas.auroc, False, True, compares=True),
+    "auprc": Metric("AUPRC", formulas.auprc, False, True, compares=True),
     "brier": Metric("Brier score", formulas.brier, False, False),
     "ece": Metric(f"ECE ({ECE_BINS} bins)", formulas.ece, False, False, is_biased=True),
     "subject_accuracy": Metric(
@@ -97,36 +98,31 @@ METRICS: dict[str, Metric] = {
 """Every metric by name, in the order in which reports show them. All lie in [0, 1], MCC in [-1, 1]."""
 
 
-def bootstrap(
+def metric_intervals(
     labels: Labels,
     probabilities: Probabilities,
     *,
     threshold: Threshold,
     clusters: Clusters = None,
     metrics: Iterable[str] | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
     level: float = LEVEL,
 ) -> dict[str, Interval]:
-    """Return each metric with a percentile interval from resampling cells or whole subjects.
+    """Return each metric with its interval from leaving out each subject, or each cell.
 
-    A resample draws as many clusters as there are, with replacement; all cells of a drawn cluster come
-    along. A resample without one of the classes leaves some metrics undefined, and counts as the least
-    possible value for the lower limit and as the largest for the upper. Where all cells are called right,
-    every resample agrees and the interval has no width; it is then no bound.
+    Intervals are those of `leuknet.evaluation.jackknife`, that of the calibration error is explained in
+    `leuknet.evaluation.calibration_error`. Where fewer than `MIN_SUBJECTS` subjects have a part, or a class
+    that is compared has too few of them, there is none: see `Interval.is_known`.
 
     Parameters
     ----------
     labels, probabilities, threshold
         As in `accuracy`.
     clusters
-        None makes each cell its own cluster.
+        The subject of each cell (N,). None takes the cells as independent, as the interval then says.
     metrics
         Keys of `METRICS`; None takes all, without clusters all over cells.
-    resamples, seed
-        Number of resamples, at least 1; the same seed gives the same intervals.
     level
-        Share of resamples between the limits, in (0, 1).
+        Share of such intervals that should hold the truth, in (0, 1).
 
     Returns
     -------
@@ -136,36 +132,68 @@ def bootstrap(
     Raises
     ------
     ShapeError
-        If arrays do not fit, if there is one cluster only, or if a metric is undefined for want of a class.
+        If arrays do not fit, or if a metric is undefined for want of a class.
     SettingError
-        If a metric is unknown, one over subjects is asked for without clusters, or a number is out of range.
+        If a metric is unknown, one over subjects is asked for without clusters, or the level is out of range.
     """
     names = _chosen(metrics, clusters)
-    require(resamples >= 1, f"{resamples} resamples", fix="use 1 or more; 2000 is usual", error=SettingError)
     require(0 < level < 1, f"level {level}", fix="use 0.95 for a 95% interval", error=SettingError)
-    once = checked(labels, probabilities, threshold, None)
-    units = units_of(clusters, cells=labels.size)
-    functions = [
-        of_weights(METRICS[name], labels, probabilities, threshold, cluster_of=units.of_cell)
-        for name in names
-    ]
-    estimates = [float(function(once)) for function in functions]
-    undefined = ", ".join(name for name, estimate in zip(names, estimates, strict=True) if np.isnan(estimate))
-    require(not undefined, f"{undefined}: undefined for one class", fix="use cells of both classes")
-    values = resample(
-        lambda weights: np.stack([function(weights) for function in functions]),
-        draw_weights(units, resamples=resamples, seed=seed),
-    )
-    return {
-        name: bootstrap_interval(
-            estimate,
-            METRICS[name].bounded(row, estimate),
-            units,
-            used=METRICS[name].rests_on_cells(labels),
-            level=level,
-        )
-        for name, estimate, row in zip(names, estimates, values, strict=True)
+    checked(labels, probabilities, threshold, None)
+    units = basis_of(clusters, cells=labels.size).units
+    values = {
+        name: estimate_of(METRICS[name], labels, probabilities, threshold, units=units) for name in names
     }
+    undefined = ", ".join(name for name, value in values.items() if np.isnan(value))
+    require(not undefined, f"{undefined}: undefined for one class", fix="use cells of both classes")
+    return {
+        name: _interval(METRICS[name], value, labels, probabilities, threshold, clusters, level)
+        for name, value in values.items()
+    }
+
+
+def estimate_of(
+    metric: Metric, labels: Labels, probabilities: Probabilities, threshold: Threshold, *, units: Units
+) -> float:
+    """Return a metric's value, less what chance adds if it is biased; NaN where it is undefined."""
+    if metric.is_biased:
+        return gaps_of(labels, probabilities, units).debiased
+    function = of_weights(metric, labels, probabilities, threshold, cluster_of=units.of_cell)
+    return float(function(np.ones(labels.size)))
+
+
+def leave_out(
+    metric: Metric,
+    labels: Labels,
+    probabilities: Probabilities,
+    threshold: Threshold,
+    *,
+    units: Units,
+    count: int | None = None,
+) -> Array:
+    """Return a metric's values without each unit in turn; `count` is that of `leave_one_out`."""
+    function = of_weights(metric, labels, probabilities, threshold, cluster_of=units.of_cell)
+    return leave_one_out(function, units, count=count)
+
+
+def _interval(
+    metric: Metric,
+    estimate: float,
+    labels: Labels,
+    probabilities: Probabilities,
+    threshold: Threshold,
+    clusters: Clusters,
+    level: float,
+) -> Interval:
+    basis = metric.basis(labels, clusters)
+    if metric.is_biased:
+        return ece_interval(labels, probabilities, basis, level=level)
+    left_out = np.full(basis.units.count, np.nan)
+    if basis.count >= MIN_SUBJECTS:
+        left_out = leave_out(metric, labels, probabilities, threshold, units=basis.units)
+    alike = metric.unit == "subject"
+    return jackknife_interval(
+        estimate, left_out, basis, bounds=metric.bounds, subjects_alike=alike, level=level
+    )
 
 
 def of_weights(

@@ -1,10 +1,10 @@
 """Puts a number on the optimism of an image-level split: a learner's score by image minus that by subject.
 
-Both scores are means over seeds, on cells of the same people. They are resampled together: each resample
-draws people once, for all seeds and both kinds of split, and seeds beside them.
+Both scores are means over seeds, on cells of the same people. Each person is left out of both at once, and
+seeds are compared one by one.
 
-Start at `measure_worth`; the resampling stands in `leuknet.evaluation.crossed`. Nothing here knows how a
-learner came to its answers.
+Start at `measure_worth`; how the interval is made stands in `leuknet.evaluation.crossed`. Nothing here knows
+how a learner came to its answers.
 """
 
 from __future__ import annotations
@@ -16,13 +16,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from leuknet.errors import ShapeError
-from leuknet.evaluation.crossed import (
-    CROSSED,
-    Answers,
-    draw_people_and_seeds,
-    interval_of_means,
-    resample_means,
-)
+from leuknet.evaluation.crossed import Answers, interval_of_means, means_of, people_of
+from leuknet.evaluation.metrics import METRICS
 from leuknet.types import Interval, Probabilities, Split
 
 Kind = Literal["image-level", "subject-level"]
@@ -61,7 +56,7 @@ class Scored(NamedTuple):
     probabilities: Probabilities
 
 
-def measure_worth(learner: str, scored: Sequence[Scored], *, metric: str, seed: int = 0) -> Worth:
+def measure_worth(learner: str, scored: Sequence[Scored], *, metric: str) -> Worth:
     """Compare a learner's scores under both kinds of split.
 
     Parameters
@@ -73,14 +68,12 @@ def measure_worth(learner: str, scored: Sequence[Scored], *, metric: str, seed: 
         cell has a label and names its person.
     metric
         A key of `METRICS`.
-    seed
-        Of the bootstrap; the same gives the same intervals.
 
     Returns
     -------
     Worth
-        With intervals as `leuknet.evaluation.crossed.crossed_bootstrap` has them. Where a resample leaves a
-        score undefined, the difference has the least and the largest value that it then could have.
+        With intervals as `leuknet.evaluation.crossed.mean_over_seeds` has them. Where a score is undefined
+        without one of the people, there is none.
 
     Raises
     ------
@@ -98,15 +91,15 @@ def measure_worth(learner: str, scored: Sequence[Scored], *, metric: str, seed: 
         )
     by_image, by_subject = ([_answers(answers) for answers in by_kind[kind]] for kind in KINDS)
     # People of either kind of split, but seeds of one: the two splits of a seed come and go together.
-    draws = draw_people_and_seeds(by_image, by_subject, seed=seed)
-    image, subject = (resample_means(answers, metric, draws=draws) for answers in (by_image, by_subject))
+    people, about = people_of(by_image, by_subject), METRICS[metric]
+    image, subject = (
+        means_of(answers, about, people=people, unit="subjects") for answers in (by_image, by_subject)
+    )
+    both = [*by_image, *by_subject]
     intervals = (
-        interval_of_means(means, answers, method=CROSSED["subjects"])
-        for means, answers in (
-            (image, by_image),
-            (subject, by_subject),
-            (image.minus(subject), [*by_image, *by_subject]),
-        )
+        interval_of_means(image, by_image, about, unit="subjects"),
+        interval_of_means(subject, by_subject, about, unit="subjects"),
+        interval_of_means(image.minus(subject), both, about, unit="subjects", paired=True),
     )
     return Worth(learner, metric, *intervals)
 

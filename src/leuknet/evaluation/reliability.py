@@ -1,7 +1,8 @@
 """Compares what a model states with what comes true: reliability, and cells left undecided.
 
 A probability of 0.8 is worth its name if four of five such cells are leukaemic. A count over a few cells of a
-few patients says so only roughly, hence each share comes with an interval.
+few patients says so only roughly, hence each share comes with an interval; of very few patients it says too
+little for one.
 
 Start at `reliability`; `shares` holds its one computation. `uncalibrated` gives the same cells as they were
 before the temperature, `decided` what a model's own undecided band leaves.
@@ -17,18 +18,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from leuknet.evaluation.curves import arrays_of, share_of
-from leuknet.evaluation.formulas import ECE_BINS, checked
-from leuknet.evaluation.resampling import (
-    RESAMPLES,
-    Clusters,
-    bootstrap_interval,
-    bounded,
-    clusters_of,
-    draw_weights,
-    resample,
-    units_of,
-    wilson,
-)
+from leuknet.evaluation.formulas import ECE_BINS, bin_of, checked
+from leuknet.evaluation.jackknife import basis_of, jackknife_interval, leave_one_out
+from leuknet.evaluation.resampling import Clusters, clusters_of, wilson
 from leuknet.types import Evaluation, Interval, Labels, Probabilities
 
 
@@ -54,12 +46,7 @@ class Decided(NamedTuple):
 
 
 def reliability(
-    labels: Labels,
-    probabilities: Probabilities,
-    clusters: Clusters = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    labels: Labels, probabilities: Probabilities, clusters: Clusters = None
 ) -> tuple[ReliabilityBin, ...]:
     """Return stated and observed shares of leukaemic cells in bins of P, by ascending P.
 
@@ -67,50 +54,45 @@ def reliability(
     `shares`. A class may be missing.
     """
     checked(labels, probabilities, 0.5, None)
-    bin_of = np.minimum(probabilities * ECE_BINS, ECE_BINS - 1).astype(np.intp)
-    found = shares(labels == 1, bin_of, clusters, resamples=resamples, seed=seed)
+    bins = bin_of(probabilities)
     return tuple(
         ReliabilityBin(
             low=number / ECE_BINS,
             high=(number + 1) / ECE_BINS,
-            stated=float(probabilities[bin_of == number].mean()),
+            stated=float(probabilities[bins == number].mean()),
             observed=observed,
         )
-        for number, observed in found.items()
+        for number, observed in shares(labels == 1, bins, clusters).items()
     )
 
 
 def shares(
-    hits: NDArray[np.bool_],
-    groups: NDArray[np.intp],
-    clusters: Clusters = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    hits: NDArray[np.bool_], groups: NDArray[np.intp], clusters: Clusters = None
 ) -> dict[int, Interval]:
-    """Return the share of hits in each group of cells: Wilson's interval, or by resampling clusters.
+    """Return the share of hits in each group of cells: Wilson's interval, or by leaving clusters out.
 
     `hits` (N,) says which cells count, `groups` (N,) the group of each; the result is by ascending group.
-    Without clusters the cells are independent, which Wilson's interval takes them for; it needs no chance.
-    Resamples that miss a group could have shown any share: a group of few subjects has a wide interval.
+    Without clusters the cells are taken as independent, as Wilson's interval takes them. A group of fewer
+    than `MIN_SUBJECTS` clusters has no interval: see `Interval.is_known`.
     """
     names, group_of = np.unique(groups, return_inverse=True)
     cells, found = np.bincount(group_of), np.bincount(group_of, weights=hits).astype(int)
     if clusters is None:
         return {int(name): wilson(int(found[n]), int(cells[n])) for n, name in enumerate(names)}
-    units = units_of(clusters, cells=hits.size)
     member = np.eye(names.size)[group_of]
-    resampled = resample(
+    left_out = leave_one_out(
         lambda weights: share_of(weights @ (member * hits[:, None]), weights @ member).T,
-        draw_weights(units, resamples=resamples, seed=seed),
+        basis_of(clusters, cells=hits.size).units,
     )
     return {
-        int(name): bootstrap_interval(found[n] / cells[n], bounded(resampled[n]), units, used=group_of == n)
+        int(name): jackknife_interval(
+            found[n] / cells[n], left_out[n], basis_of(clusters, cells=hits.size, used=group_of == n)
+        )
         for n, name in enumerate(names)
     }
 
 
-def decided(evaluation: Evaluation, *, resamples: int = RESAMPLES, seed: int = 0) -> Decided | None:
+def decided(evaluation: Evaluation) -> Decided | None:
     """Return what the model's own undecided band leaves; None for a model without one.
 
     A cell is undecided where `Prediction.is_uncertain` says so. Intervals are those of `shares`.
@@ -122,9 +104,8 @@ def decided(evaluation: Evaluation, *, resamples: int = RESAMPLES, seed: int = 0
     outside = (probabilities < low) | (probabilities >= high)
     wrong = (probabilities >= evaluation.threshold) != (labels == 1)
     clusters = clusters_of(evaluation)
-    everyone = np.zeros(labels.size, dtype=np.intp)
-    coverage = shares(outside, everyone, clusters, resamples=resamples, seed=seed)
-    risk = shares(wrong, outside.astype(np.intp), clusters, resamples=resamples, seed=seed)
+    coverage = shares(outside, np.zeros(labels.size, dtype=np.intp), clusters)
+    risk = shares(wrong, outside.astype(np.intp), clusters)
     return Decided(coverage[0], risk.get(1))
 
 

@@ -1,16 +1,16 @@
-"""How far an estimate may be off: the one place where resamples are drawn and intervals are made of them.
+"""Chance by drawing: who is drawn, how often each counts, and what interval or p value follows.
 
-Three questions, in this order. Who is drawn: `clusters_for` decides between cells and whole subjects, `Units`
-says which cells come along. How often each then counts: `draw_weights` and `draw_counts` draw with
-replacement, `permutation_test` swaps. What follows: `interval_of` makes the interval of what a statistic
-was in each resample, `wilson` that of a plain count.
+Cells of one patient look alike, so that whole subjects are drawn where it is known which cell is whose.
+`clusters_for` decides, `Units` says which cells come along. `draw_weights` draws with replacement,
+`permutation_test` swaps. `percentile_limits` are those of what a statistic was in each resample,
+`wilson` gives those of a plain count. An undefined resample could have had any value: it counts as the least
+possible value for the lower limit and as the largest for the upper.
 
-Cells of one patient look alike, so that resampling cells makes intervals too narrow for a claim about new
-patients. An undefined resample could have had any value: it counts as the least possible value for the lower
-limit and as the largest for the upper, so that intervals of data that can hardly tell are wide, never narrow
-by omission.
+The interval of a score comes from `leuknet.evaluation.jackknife`: percentiles of resamples hold the truth too
+seldom where subjects are few. They are left to bands of curves, to the difference of two models and to Monte
+Carlo.
 
-Start at `interval_of`. To add a method, write a function beside `percentile_limits` or `wilson`, and a line
+Start at `clusters_for`. To add a method, write a function beside `percentile_limits` or `wilson`, and a line
 in `leuknet.types.IntervalMethod`.
 
 References
@@ -32,15 +32,13 @@ from scipy.stats import binomtest
 
 from leuknet.errors import SettingError
 from leuknet.evaluation.formulas import Values, Weights, require
+from leuknet.evaluation.limits import LEVEL as LEVEL
 from leuknet.types import Evaluation, Interval, IntervalMethod, SplitKind
-
-LEVEL = 0.95
-"""Share of the resamples between the limits of an interval, unless a caller asks for another."""
 
 RESAMPLES = 2000
 
 MIN_SUBJECTS = 5
-"""With fewer subjects, resampling them says nothing; cells are then taken as independent."""
+"""With fewer subjects there is no interval: they say too little of how subjects differ."""
 
 BOOTSTRAP: dict[Literal["cells", "subjects"], IntervalMethod] = {
     "cells": IntervalMethod.BOOTSTRAP_CELLS,
@@ -81,14 +79,13 @@ def clusters_of(evaluation: Evaluation) -> NDArray[np.str_] | None:
 
 
 def clusters_for(split_kind: SplitKind, subject_ids: Sequence[str | None]) -> NDArray[np.str_] | None:
-    """Return the subject of each cell (N,) where intervals must resample subjects, else None.
+    """Return the subject of each cell (N,) where intervals must rest on subjects, else None.
 
-    They must where whole subjects were kept apart from training, each cell names its subject, and there are
-    at least `MIN_SUBJECTS`. The score of an image-level split makes no claim about new people.
+    They must where whole subjects were kept apart from training and each cell names its subject, however few
+    there are. The score of an image-level split makes no claim about new people.
     """
     subjects = [subject for subject in subject_ids if subject is not None]
-    is_known = len(subjects) == len(subject_ids)
-    if split_kind == "image-level" or not is_known or len(set(subjects)) < MIN_SUBJECTS:
+    if split_kind == "image-level" or len(subjects) != len(subject_ids):
         return None
     return np.array(subjects)
 
@@ -123,22 +120,6 @@ def draw_weights(units: Units, *, resamples: int, seed: int) -> Iterator[Weights
         yield times[:, units.of_cell].astype(np.float64)
 
 
-def draw_counts(there: NDArray[Any], *, resamples: int = RESAMPLES, seed: int | tuple[int, int]) -> Array:
-    """Return how often each of U kinds is drawn in each resample (B, U), where `there` (U,) are of each.
-
-    As many are drawn with replacement as there are of all kinds together.
-    """
-    total = int(there.sum())
-    drawn = np.random.default_rng(seed).multinomial(total, there / total, size=resamples)
-    return drawn.astype(np.float64)
-
-
-def spread_counts(counts: Array, of_cell: NDArray[np.intp]) -> Iterator[Weights]:
-    """Yield blocks of weights of cells (b, N) from how often each resample holds their units (B, U)."""
-    for block in blocks(len(counts), width=of_cell.size):
-        yield counts[block, of_cell]
-
-
 def blocks(rows: int, *, width: int) -> Iterator[slice]:
     """Yield slices of rows, so few at a time that with `width` elements a row they stay in the cache."""
     most = max(1, _BLOCK // width)
@@ -155,10 +136,6 @@ class Resampled(NamedTuple):
     low: Array
     high: Array
 
-    def minus(self, other: Resampled) -> Resampled:
-        """Return the difference of two statistics in the same resamples."""
-        return Resampled(self.low - other.high, self.high - other.low)
-
 
 def resample(statistic: Callable[[Weights], Values], weights: Iterable[Weights]) -> Array:
     """Return a statistic (..., B) of each row of the weights, which come in blocks."""
@@ -169,14 +146,6 @@ def bounded(values: Array, bounds: tuple[float, float] = (0.0, 1.0)) -> Resample
     """Return resampled values (..., B), those undefined (NaN) as the least and the largest possible ones."""
     lowest, highest = bounds
     return Resampled(np.nan_to_num(values, nan=lowest), np.nan_to_num(values, nan=highest))
-
-
-def centred(values: Array, estimate: float) -> Array:
-    """Return resampled values (B,) in [0, 1], moved back by the mean of their shift from the estimate.
-
-    For a statistic that resampling moves to one side (Efron & Tibshirani 1993, chapter 10).
-    """
-    return np.clip(values - (np.nanmean(values) - estimate), 0.0, 1.0)
 
 
 def percentile_limits(resampled: Resampled, *, level: float = LEVEL) -> tuple[Array, Array]:

@@ -1,9 +1,9 @@
 """What a table of several models rests on: a row for each recipe or baseline, and how two rows differ.
 
 A row is the mean over seeds of its scores, each on the cells of all rounds of the protocol together, since
-every round tests other cells. Intervals resample people and seeds. A verdict on two rows rests on the paired
-test of `leuknet.evaluation.paired`, needs `MIN_SEEDS`, since one seed says nothing of a recipe, and is
-corrected for the number of rows. Nothing here reads or writes a file.
+every round tests other cells. Intervals hold the choice of people and seeds. A verdict on two rows rests on
+the paired test of `leuknet.evaluation.paired`, needs `MIN_SEEDS`, since one seed says nothing of a recipe,
+and is corrected for the number of rows. Nothing here reads or writes a file.
 
 Start at `make_row`; `leuknet.experiments.scoreboard` makes the table.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.errors import DataError
 from leuknet.evaluation.baselines import PREFIX
-from leuknet.evaluation.crossed import Answers, Crossed, Whose, crossed_bootstrap
+from leuknet.evaluation.crossed import Answers, OverSeeds, Whose, mean_over_seeds
 from leuknet.evaluation.curves import arrays_of
 from leuknet.evaluation.margins import SIGNIFICANT, Margin, within_margin
 from leuknet.evaluation.metrics import METRICS
@@ -124,11 +124,11 @@ def make_row(evaluations: Sequence[Evaluation]) -> Row:
     """Return the row of one recipe or baseline, from evaluations of all rounds for each of its seeds."""
     first = evaluations[0]
     metrics = _shared_metrics(evaluations)
-    means: dict[str, Crossed] = {}
+    means: dict[str, OverSeeds] = {}
     for unit in ("cells", "subjects"):
         asked = [metric for metric in metrics if _unit(evaluations, metric) == unit]
         if asked:
-            means |= crossed_bootstrap(_answers_by_seed(evaluations, unit), unit=unit, metrics=asked)
+            means |= mean_over_seeds(_answers_by_seed(evaluations, unit), unit=unit, metrics=asked)
     found = {metric: means[metric] for metric in metrics}
     subjects = {subject for evaluation in evaluations for subject in evaluation.subject_ids}
     return Row(
@@ -257,7 +257,7 @@ def name_of(evaluation: Evaluation) -> str:
 
 
 def _unit(evaluations: Sequence[Evaluation], metric: str) -> Whose:
-    """Return what is resampled: subjects where every evaluation asks for it, and for metrics over them."""
+    """Return what is left out whole: subjects where all evaluations ask for it, and for metrics over them."""
     if METRICS[metric].unit == "subject":
         return "subjects"
     return "cells" if any(clusters_of(evaluation) is None for evaluation in evaluations) else "subjects"

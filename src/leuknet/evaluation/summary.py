@@ -32,8 +32,11 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     rows.append(("data", ", ".join(filter(None, (evaluation.dataset, evaluation.part, simulated)))))
     methods: dict[str, list[str]] = {}
     for name, interval in evaluation.metrics.items():
-        methods.setdefault(f"{interval.level:.0%}, {interval.method}", []).append(METRICS[name].title)
-    rows += [(f"interval ({method})", ", ".join(names)) for method, names in methods.items()]
+        how = f"interval ({interval.level:.0%}, {interval.method.label})"
+        methods.setdefault(how if interval.is_known else interval.method.label, []).append(
+            METRICS[name].title
+        )
+    rows += [(method, ", ".join(names)) for method, names in methods.items()]
     rule = "" if evaluation.threshold_rule == "half" else ", chosen on the validation side"
     rows.append(("threshold", f"{evaluation.threshold:.3g}{rule}"))
     if evaluation.neighbours:
@@ -160,7 +163,10 @@ def seen_text(evaluation: Evaluation) -> str:
 
 
 def score_text(name: str, interval: Interval) -> str:
-    """Return a metric's estimate and interval as people read it: `80.4% (68.2 to 88.7)`."""
+    """Return a metric's estimate and interval as people read it: `80.4% (68.2 to 88.7)`.
+
+    Of too few people it is `80.4% (no interval)`.
+    """
     return _text(name, interval, sign="", unit="%")
 
 
@@ -169,25 +175,27 @@ def signed_text(name: str, interval: Interval) -> str:
     return _text(name, interval, sign="+", unit=" points")
 
 
+def limits_text(interval: Interval, form: str, *, factor: float = 1.0) -> str:
+    """Return the limits in a format, multiplied by a factor: `68.2 to 88.7`; or `no interval`."""
+    if not interval.is_known:
+        return "no interval"
+    return f"{factor * interval.low:{form}} to {factor * interval.high:{form}}"
+
+
 def share_text(interval: Interval) -> str:
     """Return a share with its interval: `80.4% (68.2 to 88.7)`."""
-    return f"{interval.estimate:.1%} {_limits(100 * interval.low, 100 * interval.high, '.1f', interval)}"
+    return f"{interval.estimate:.1%} ({limits_text(interval, '.1f', factor=100)})"
 
 
 def number_text(interval: Interval | None) -> str:
     """Return a number with its interval: `0.912 (0.870 to 0.945)`."""
     if interval is None:
         return "not known"
-    return f"{interval.estimate:.3f} {_limits(interval.low, interval.high, '.3f', interval)}"
-
-
-def _limits(low: float, high: float, form: str, interval: Interval) -> str:
-    return f"({format(low, form)} to {format(high, form)})" if interval.is_known else f"({interval.method})"
+    return f"{interval.estimate:.3f} ({limits_text(interval, '.3f')})"
 
 
 def _text(name: str, interval: Interval, *, sign: str, unit: str) -> str:
     is_percent = METRICS[name].is_percent
     factor, form = (100, f"{sign}.1f") if is_percent else (1, f"{sign}.3f")
-    numbers = (interval.estimate, interval.low, interval.high)
-    estimate, low, high = (format(factor * number, form) for number in numbers)
-    return f"{estimate}{unit if is_percent else ''} ({low} to {high})"
+    estimate = f"{factor * interval.estimate:{form}}{unit if is_percent else ''}"
+    return f"{estimate} ({limits_text(interval, form, factor=factor)})"

@@ -284,6 +284,6 @@ def _page(result: Audit) -> str:
         f"{result.dataset}, divided by seeds {seeds}. Scores are means over seeds, accuracy at "
         f"{THRESHOLD:g}. Of the image-level test cells, {result.met_share:.1%} are of people who are in "
         "training too; of the subject-level ones, none.",
-        f"Intervals are {first.level:.0%}, from a {first.method} with {first.resamples:,} resamples.",
+        f"Intervals are {first.level:.0%}: {first.method}.",
     ]
     return "\n\n".join(lines) + "\n"

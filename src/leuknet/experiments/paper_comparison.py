@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from leuknet.evaluation.resampling import wilson
+from leuknet.evaluation.summary import limits_text
 from leuknet.experiments.paper_content import ReproductionContent
 from leuknet.types import Interval, Label, Recipe, Split
 
@@ -72,10 +73,10 @@ def interval_text(interval: Interval, *, percent: bool = True) -> str:
     style = ".1%" if percent else ".3f"
     method = interval.method.label
     subjects = "" if interval.subjects is None else f" of {interval.subjects:,} subjects"
-    return (
-        f"{interval.level:.0%} interval {interval.low:{style}} to {interval.high:{style}}, "
-        f"{method}; {interval.cells:,} cells{subjects}"
-    )
+    rests_on = f"{interval.cells:,} cells{subjects}"
+    if not interval.is_known:
+        return f"{method}; {rests_on}"
+    return f"{interval.level:.0%} interval {limits_text(interval, style)}, {method}; {rests_on}"
 
 
 def _setting_rows(content: ReproductionContent) -> tuple[ComparisonRow, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from leuknet.evaluation.summary import limits_text
 from leuknet.experiments.paper_comparison import (
     PAPER_COUNTS,
     comparison_rows,
@@ -83,6 +84,6 @@ def _tiles(content: ReproductionContent) -> list[tuple[str, str, str, str]]:
     for name in ("accuracy", "sensitivity", "specificity"):
         interval = content.evaluation.metrics[name]
         right, total = PAPER_COUNTS[name]
-        bounds = f"{interval.low:.1%} to {interval.high:.1%}"
+        bounds = limits_text(interval, ".1%")
         tiles.append((name, f"{interval.estimate:.1%}", bounds, f"{right / total:.2%}"))
     return tiles

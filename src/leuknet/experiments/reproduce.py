@@ -27,6 +27,7 @@ from leuknet.data.published_counts import COUNTS
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.resampling import wilson
+from leuknet.evaluation.summary import limits_text
 from leuknet.experiments.assess import assess
 from leuknet.experiments.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.experiments.paper_content import FigureFile, ReproductionContent
@@ -221,7 +222,7 @@ def _figures_after(
             "True against called class on the test side.",
             f"Confusion chart of {evaluation.cells} test cells: {right_positive} {positive} and "
             f"{right_negative} {negative} called right; accuracy {accuracy.estimate:.1%} "
-            f"({accuracy.low:.1%} to {accuracy.high:.1%}).",
+            f"({limits_text(accuracy, '.1%')}).",
         ),
         "history": (
             draw_history(run.history, simulated=dataset.simulated),

@@ -1,7 +1,7 @@
 """Makes one table and one plot of the evaluations of a benchmark, from their files alone.
 
 Each recipe and baseline is a row: the mean over seeds of its scores, each on the cells of all rounds of the
-protocol together, since every round tests other cells. Intervals resample people and seeds.
+protocol together, since every round tests other cells. Intervals hold the choice of people and of seeds.
 
 Where it is asked for, one more row is nested: in each round of each seed it takes the recipe with the
 lowest loss by subject on its own validation side. That is what a user gets who chooses among the recipes
@@ -258,7 +258,9 @@ def _nested_lines(chosen: Mapping[str, int]) -> list[str]:
 
 def _rests_on(row: Row) -> str:
     interval = row.scores["auroc"]
-    return f"the {interval.level:.0%} interval from a {interval.method}"
+    if not interval.is_known:
+        return str(interval.method)
+    return f"the {interval.level:.0%} interval ({interval.method})"
 
 
 def _csv(rows: Sequence[Row]) -> str:

@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from leuknet.evaluation.summary import limits_text
 from leuknet.figures.frame import INK, MUTED, ORANGE, PAPER, framed, house_style, shortened, write
 from leuknet.figures.key import check_evaluations
 from leuknet.types import Evaluation, Interval, Label
@@ -95,10 +96,12 @@ def _draw_shares_of_called(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _write_interval(axes: Axes, top: float, *, name: str, interval: Interval) -> None:
-    method = f"{interval.level:.0%}, {interval.method.label}"
+    method = interval.method.label
+    if interval.is_known:
+        method = f"{interval.level:.0%}, {method}"
     write(axes, 2.7, top + 0.28, name, color=MUTED)
     write(axes, 2.7, top + 0.5, f"{interval.estimate:.1%}", 14, fontweight="bold")
-    write(axes, 2.7, top + 0.72, f"{interval.low:.1%} to {interval.high:.1%}")
+    write(axes, 2.7, top + 0.72, limits_text(interval, ".1%"))
     write(axes, 2.7, top + 0.88, method, 7.5, color=MUTED)
 
 

@@ -21,6 +21,7 @@ from matplotlib.ticker import PercentFormatter
 from leuknet.evaluation.curves import (
     Curve,
     arrays_of,
+    has_band,
     net_benefit,
     precision_recall,
     risk_coverage,
@@ -164,7 +165,7 @@ def draw_risk_coverage(evaluations: Mapping[str, Evaluation]) -> Figure:
         )
         for evaluation in ordered
     ]
-    own = [decided(evaluation, resamples=RESAMPLES) for evaluation in ordered]
+    own = [decided(evaluation) for evaluation in ordered]
     rows = [
         KeyRow(style_of(n), name, [number_text(found[n].area), *_decided_texts(own[n])], notes[n])
         for n, name in enumerate(evaluations)
@@ -215,7 +216,13 @@ def _draw_curve(axes: Axes, place: int, curve: Curve, *, is_stepped: bool = Fals
 def _band_words(evaluations: Sequence[Evaluation]) -> str:
     if len(evaluations) > _MOST_BANDS:
         return ""
-    units = {"cells" if clusters_of(evaluation) is None else "subjects" for evaluation in evaluations}
+    units = {
+        "cells" if clusters_of(evaluation) is None else "subjects"
+        for evaluation in evaluations
+        if has_band(evaluation)
+    }
+    if not units:
+        return "No band: too few subjects. "
     return f"Shaded: 95% at each place, bootstrap over {' or '.join(sorted(units))}. "
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from matplotlib.figure import SubFigure
 
 from leuknet.errors import ShapeError
+from leuknet.evaluation.summary import limits_text
 from leuknet.figures.frame import (
     BLUE,
     GREEN,
@@ -44,7 +45,7 @@ REFERENCE: dict[str, Any] = {"color": MUTED, "linestyle": (0, (1, 2.2)), "linewi
 """Of a line that is no model: chance, or a policy that needs none."""
 
 RESAMPLES = 2000
-"""Of every band and interval that is computed for a figure."""
+"""Of every band that is computed for a figure."""
 
 _PITCH_IN = 0.235
 _NOTE_IN = 0.155
@@ -107,19 +108,25 @@ def tested_on(evaluations: Sequence[Evaluation]) -> tuple[str, list[str]]:
 
 def interval_words(intervals: Iterable[Interval]) -> str:
     """Return how these intervals were made, as the end of a sentence."""
-    methods = sorted({(interval.level, interval.method.label) for interval in intervals})
-    words = " or ".join(method for _, method in methods)
-    return f"{methods[0][0]:.0%} intervals: {words.replace(' or bootstrap over', ' or over')}"
+    intervals = list(intervals)
+    known = sorted({(each.level, each.method.label) for each in intervals if each.is_known})
+    unknown = sorted({each.method.label for each in intervals if not each.is_known})
+    if not known:
+        return " or ".join(unknown)
+    words = " or ".join(method for _, method in known)
+    for kind in ("bootstrap", "jackknife"):
+        words = words.replace(f" or {kind} over", " or over")
+    return "; ".join([f"{known[0][0]:.0%} intervals: {words}", *unknown])
 
 
 def number_text(interval: Interval) -> str:
-    """Return `0.912 (0.870 to 0.945)`."""
-    return f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+    """Return `0.912 (0.870 to 0.945)`, or `0.912 (no interval)`."""
+    return f"{interval.estimate:.3f} ({limits_text(interval, '.3f')})"
 
 
 def percent_text(interval: Interval) -> str:
-    """Return `80.4% (68.2 to 88.7)`."""
-    return f"{interval.estimate:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    """Return `80.4% (68.2 to 88.7)`, or `80.4% (no interval)`."""
+    return f"{interval.estimate:.1%} ({limits_text(interval, '.1f', factor=100)})"
 
 
 def key_height_in(rows: Sequence[KeyRow]) -> float:

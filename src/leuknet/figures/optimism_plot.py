@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leuknet.evaluation.summary import limits_text
 from leuknet.figures.frame import (
     BLUE,
     HAIRLINE,
@@ -23,6 +24,7 @@ from leuknet.figures.frame import (
     shortened,
     write,
 )
+from leuknet.figures.key import interval_words
 from leuknet.types import Interval
 
 _OFFSET = 0.13
@@ -66,18 +68,22 @@ def draw_optimism(
         height_in,
         title="What an image-level split is worth",
         subtitle=f"{metric} on {first.cells:,} test cells of {first.subjects} people, mean of {n_seeds} "
-        f"seeds; bars are {first.level:.0%} intervals ({first.method})",
+        f"seeds; bars: {interval_words([image for image, *_ in scores.values()])}",
         simulated=simulated,
     )
     axes = body.add_axes((0.16, 0.5 / height_in, 0.56, 1 - 0.86 / height_in))
     for place, (image, subject, optimism) in enumerate(scores.values()):
         _draw_learner(axes, place, image=image, subject=subject)
-        text = f"{optimism.estimate:+.3f} ({optimism.low:+.3f} to {optimism.high:+.3f})"
+        text = f"{optimism.estimate:+.3f} ({limits_text(optimism, '+.3f')})"
         write(axes, 1.03, place, text, 8.5, side="left", transform=axes.get_yaxis_transform())
     axes.text(1.03, -0.36, "optimism", fontsize=8.5, color=MUTED, transform=axes.get_yaxis_transform())
     _draw_references(axes, ceiling)
     axes.set_yticks(range(len(scores)), [shortened(name, 14) for name in scores], color=INK)
-    lowest = min(interval.low for image, subject, _ in scores.values() for interval in (image, subject))
+    lowest = min(
+        interval.low if interval.is_known else interval.estimate
+        for image, subject, _ in scores.values()
+        for interval in (image, subject)
+    )
     axes.set(ylim=(len(scores) - 0.5, -0.5), xlim=(min(0.45, lowest - 0.02), 1.01), xlabel=metric)
     axes.tick_params(axis="y", length=0)
     handles = [axes.plot([], [], **style)[0] for style in _STYLES.values()]
@@ -95,7 +101,8 @@ def _draw_learner(axes: Axes, place: int, *, image: Interval, subject: Interval)
     ends = (place + _OFFSET, place - _OFFSET)
     axes.plot([subject.estimate, image.estimate], ends, color=MUTED, linewidth=1.0, zorder=1)
     for interval, y, style in zip((subject, image), ends, _STYLES.values(), strict=True):
-        axes.hlines(y, interval.low, interval.high, color=style["color"], linewidth=2.2, alpha=0.45)
+        if interval.is_known:
+            axes.hlines(y, interval.low, interval.high, color=style["color"], linewidth=2.2, alpha=0.45)
         axes.plot(interval.estimate, y, markersize=6.5, **style)
 
 

@@ -15,13 +15,12 @@ from matplotlib.ticker import MaxNLocator
 
 from leuknet.evaluation.curves import arrays_of
 from leuknet.evaluation.formulas import ECE_BINS
-from leuknet.evaluation.metrics import bootstrap
+from leuknet.evaluation.metrics import metric_intervals
 from leuknet.evaluation.reliability import ReliabilityBin, reliability, uncalibrated
-from leuknet.evaluation.resampling import clusters_of
+from leuknet.evaluation.resampling import MIN_SUBJECTS, clusters_of
 from leuknet.figures.frame import MUTED, ORANGE, axes_at, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,
-    RESAMPLES,
     KeyRow,
     check_evaluations,
     draw_key,
@@ -45,8 +44,10 @@ _HEAD_IN = 0.3
 def draw_reliability(evaluations: Mapping[str, Evaluation]) -> Figure:
     """Draw observed over stated probability in `ECE_BINS` bins, one diagram for each evaluation.
 
-    Whiskers are 95% intervals of the observed share: a bootstrap over subjects, or Wilson's where cells are
-    independent. Below each diagram stands how many cells are stated at which probability, and in grey where
+    Whiskers are 95% intervals of the observed share: a jackknife over subjects, or Wilson's where cells are
+    taken as independent; a bin of too few subjects has none.
+
+    Below each diagram stands how many cells are stated at which probability, and in grey where
     the model leaves them undecided. Of a single calibrated evaluation, the diagram also shows, without
     whiskers, the probabilities before the temperature.
 
@@ -114,13 +115,12 @@ def _rows(evaluations: Mapping[str, Evaluation], notes: list[str]) -> list[KeyRo
     raw = None if others else _before(first)
     if raw is not None and first.calibration is not None:
         labels, _ = arrays_of(first)
-        before = bootstrap(
+        before = metric_intervals(
             labels,
             raw,
             threshold=first.threshold,
             clusters=clusters_of(first),
             metrics=["ece"],
-            resamples=RESAMPLES,
         )["ece"]
         words = f"the same before its temperature of {first.calibration.temperature:.2f}"
         rows.append(KeyRow(_BEFORE, words, [number_text(before)]))
@@ -134,16 +134,18 @@ def _before(evaluation: Evaluation) -> Probabilities | None:
 
 
 def _whiskers(evaluations: list[Evaluation]) -> str:
-    clusters = [clusters_of(evaluation) for evaluation in evaluations]
-    return " or ".join(sorted({"Wilson" if ids is None else "bootstrap over subjects" for ids in clusters}))
+    held_out = {clusters_of(evaluation) is not None for evaluation in evaluations}
+    words = {True: f"jackknife over subjects, none of fewer than {MIN_SUBJECTS}", False: "Wilson"}
+    return " or ".join(words[each] for each in sorted(held_out))
 
 
 def _draw_diagram(axes: Axes, evaluation: Evaluation, *, style: Mapping[str, Any]) -> None:
-    bins = reliability(*arrays_of(evaluation), clusters_of(evaluation), resamples=RESAMPLES)
+    bins = reliability(*arrays_of(evaluation), clusters_of(evaluation))
     axes.plot([0, 1], [0, 1], **REFERENCE)
     for place in bins:
-        low, high = place.observed.low, place.observed.high
-        axes.vlines(place.stated, low, high, color=style["color"], linewidth=1.2, alpha=0.6)
+        if place.observed.is_known:
+            low, high = place.observed.low, place.observed.high
+            axes.vlines(place.stated, low, high, color=style["color"], linewidth=1.2, alpha=0.6)
     _draw_points(axes, bins, style=style)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
     axes.tick_params(labelbottom=False)

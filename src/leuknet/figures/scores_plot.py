@@ -64,7 +64,8 @@ def _draw_panel(axes: Axes, rows: Sequence[Row], metric: str, *, names: bool) ->
         score = row.scores[metric]
         low, high, estimate = (factor * value for value in (score.low, score.high, score.estimate))
         colour = MUTED if row.is_baseline else BLUE
-        axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+        if score.is_known:
+            axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
         axes.plot(
             [factor * value for value in row.by_seed[metric]],
             [place] * len(row.by_seed[metric]),

@@ -145,9 +145,9 @@ def _clusters(runs: Runs) -> str:
 def _uncertainty(runs: Runs) -> str:
     levels = {interval.level for run in runs for interval in run.evaluation.metrics.values()}
     return (
-        f"{', '.join(sorted(f'{level:.0%}' for level in levels))} intervals by resampling subjects, or by "
-        "Wilson's formula and over cells where subjects do not count; pairs of models by swapping answers of "
-        "whole subjects"
+        f"{', '.join(sorted(f'{level:.0%}' for level in levels))} intervals by leaving out subjects, or by "
+        "Wilson's formula and over cells where subjects do not count, and none where subjects are too few; "
+        "pairs of models by swapping answers of whole subjects"
     )
 
 

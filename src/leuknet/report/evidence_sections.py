@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 
 from leuknet.evaluation.by_subject import SubjectRow, called_risk, coverage, subject_rows
 from leuknet.evaluation.curves import arrays_of, net_benefit
-from leuknet.evaluation.metrics import bootstrap
+from leuknet.evaluation.metrics import metric_intervals
 from leuknet.evaluation.reliability import decided, uncalibrated
 from leuknet.evaluation.resampling import clusters_of
+from leuknet.evaluation.summary import limits_text
 from leuknet.figures.curves_plot import draw_decision, draw_discrimination, draw_risk_coverage
 from leuknet.figures.reliability_plot import draw_reliability
 from leuknet.figures.subjects import draw_subjects
@@ -209,7 +210,7 @@ def _ece_before(evaluation: Evaluation) -> Cell:
     raw = uncalibrated(evaluation)
     if raw is None:
         return "not known", "cells voted"
-    before = bootstrap(
+    before = metric_intervals(
         arrays_of(evaluation)[0],
         raw,
         threshold=evaluation.threshold,
@@ -301,4 +302,4 @@ def _left_out(runs: Runs) -> tuple[Block, ...]:
 
 
 def _share(interval: Interval) -> tuple[str, ...]:
-    return f"{interval.estimate:.1%}", f"{interval.low:.1%} to {interval.high:.1%}"
+    return f"{interval.estimate:.1%}", limits_text(interval, ".1%")

@@ -44,10 +44,14 @@ def methods_text(metrics: Mapping[str, Interval]) -> str:
     """Return how intervals were made; where that differs between metrics, of which each was made so."""
     names: dict[str, list[str]] = {}
     for name, interval in metrics.items():
-        method = f"{interval.level:.0%}, {interval.method.label}"
+        method = interval.method.label
+        if interval.is_known:
+            method = f"{interval.level:.0%}, {method}"
         names.setdefault(method, []).append(METRICS[name].title)
     if len(names) == 1:
-        return f"intervals: {next(iter(names))}"
+        return f"intervals: {next(iter(names))}".removeprefix("intervals: no").replace(
+            " interval:", "no interval:"
+        )
     return "intervals: " + "; ".join(f"{method} ({', '.join(titles)})" for method, titles in names.items())
 
 

@@ -1,7 +1,7 @@
 """Takes the rounds of one protocol together, where each cell was tested once by a model that had not seen it.
 
 Each round alone tests a part of the people. Their answers together are one test on all of them, and its
-interval resamples these people; a mean of the rounds' scores has no interval worth the name.
+interval leaves these people out in turn; a mean of the rounds' scores has no interval worth the name.
 
 Start at `pooled_rounds`.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from leuknet.evaluation.metrics import METRICS, bootstrap
+from leuknet.evaluation.metrics import METRICS, metric_intervals
 from leuknet.report.blocks import counted
 from leuknet.report.facts import Runs
 from leuknet.types import Evaluation, Interval
@@ -22,7 +22,7 @@ def pooled_rounds(runs: Runs) -> list[tuple[str, str, Mapping[str, Interval]]]:
     """Return name, basis and scores of each recipe and seed whose rounds can be taken together.
 
     They can if there are two or more rounds of one protocol, and no cell was tested twice. Each cell is
-    called at the threshold of the model that scored it. Intervals resample subjects where whole subjects
+    called at the threshold of the model that scored it. Intervals leave subjects out where whole subjects
     were held out and all are known.
     """
     groups: dict[tuple[str, int, str, str], list[Evaluation]] = {}
@@ -51,9 +51,9 @@ def _basis(rounds: list[Evaluation]) -> str:
 def _scores(rounds: list[Evaluation]) -> Mapping[str, Interval]:
     subjects = [subject for tested in rounds for subject in tested.subject_ids]
     is_held_out = None not in subjects and all(tested.split_kind != "image-level" for tested in rounds)
-    clusters = np.array(subjects) if is_held_out and len(set(subjects)) > 1 else None
+    clusters = np.array(subjects) if is_held_out else None
     metrics = [name for name, metric in METRICS.items() if clusters is not None or metric.unit == "cell"]
-    return bootstrap(
+    return metric_intervals(
         np.concatenate([tested.labels for tested in rounds], dtype=np.int64),
         np.concatenate([tested.probabilities for tested in rounds]),
         threshold=np.concatenate([np.full(tested.cells, tested.threshold) for tested in rounds]),

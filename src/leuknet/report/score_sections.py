@@ -12,7 +12,7 @@ from leuknet.errors import DataError, ShapeError
 from leuknet.evaluation.compare import compare
 from leuknet.evaluation.margins import SIGNIFICANT
 from leuknet.evaluation.metrics import METRICS
-from leuknet.evaluation.summary import score_text, split_text
+from leuknet.evaluation.summary import limits_text, score_text, split_text
 from leuknet.report.blocks import Block, Cell, Heading, Notice, Table, Text, Tiles, counted, shortened
 from leuknet.report.facts import Runs, basis_text, methods_text, tested_text
 from leuknet.report.literature import AIM, PUBLISHED
@@ -102,7 +102,7 @@ def literature(runs: Runs) -> tuple[Block, ...]:
             "Scores rank only within one split kind and one test set. Those of an image-level split are "
             "optimistic: cells of one person sit on both sides."
         ),
-        Text(f"{AIM}, each with an interval from a bootstrap over subjects.", strong="The aim:"),
+        Text(f"{AIM}, each with an interval over subjects.", strong="The aim:"),
         Table(
             "These runs beside published results. No subject-disjoint score of a small network trained from "
             "scratch was found",
@@ -127,7 +127,8 @@ def _tiles(evaluation: Evaluation) -> Tiles:
             interval = evaluation.metrics[name]
             value, bounds = value_bounds(name, interval)
             basis = f"{basis_text(interval)}; {interval.method}"
-            tiles.append((METRICS[name].title, value, f"{interval.level:.0%} interval {bounds}", basis))
+            told = f"{interval.level:.0%} interval {bounds}" if interval.is_known else bounds
+            tiles.append((METRICS[name].title, value, told, basis))
     return Tiles(tuple(tiles))
 
 
@@ -219,7 +220,7 @@ def _pair(first_name: str, first: Evaluation, second_name: str, second: Evaluati
     return (
         first_name,
         second_name,
-        (f"{change.estimate:+.3f}", f"{change.low:+.3f} to {change.high:+.3f}", basis_text(change)),
+        (f"{change.estimate:+.3f}", limits_text(change, "+.3f"), basis_text(change)),
         p_value,
         found.warning or found.verdict or "",
     )
@@ -263,6 +264,6 @@ def scores_text(evaluation: Evaluation, names: Sequence[str]) -> str:
 
 
 def value_bounds(name: str, interval: Interval) -> tuple[str, str]:
-    """Return `80.4%` and `68.2 to 88.7`."""
+    """Return `80.4%` and `68.2 to 88.7`, or `no interval`."""
     value, bounds = score_text(name, interval).split(" (")
     return value, bounds.removesuffix(")")

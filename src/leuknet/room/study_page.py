@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from leuknet.evaluation.agreement import MIN_CASES, Agreement, Compared
-from leuknet.evaluation.resampling import RESAMPLES
+from leuknet.evaluation.agreement import Agreement, Compared
+from leuknet.evaluation.resampling import MIN_SUBJECTS
 from leuknet.figures.agreement_plot import HEADINGS, draw_agreement, kappa_text
 from leuknet.report.blocks import Block, Bullets, Facts, Notice, Picture, Section, Table, Text, Tiles, counted
 from leuknet.report.render import embedded_figure, render
@@ -104,8 +104,8 @@ def _agreement(results: StudyResults, *, simulated: bool) -> tuple[Block, ...]:
 def _changes(results: StudyResults) -> tuple[Block, ...]:
     return (
         Text(
-            "Assisted minus unaided, over cells that were read in both phases; each resample serves both. "
-            "That readers agree more once they see the model can mean that it helps them, or that they "
+            "Assisted minus unaided, over cells that were read in both phases; each case is left out of "
+            "both. That readers agree more once they see the model can mean that it helps them, or that they "
             "follow it.",
         ),
         _table("Change of agreement and kappa, assisted minus unaided", results.changes, is_change=True),
@@ -174,16 +174,15 @@ def _limits(results: StudyResults) -> tuple[Block, ...]:
     n_readers = len(results.phases[0].readers) if results.phases else 0
     texts = [
         "For research only. It has not been tested for any use in the care of people.",
-        "Intervals hold the choice of cases or cells, not that of readers: from "
+        "Intervals hold the choice of cases, not that of readers: from "
         f"{counted(n_readers, 'reader')} nothing follows for others.",
         "A verdict is an opinion on a picture of one cell, without the blood count, the other cells or the "
         "person. Agreement with the model is not accuracy.",
-        "After full agreement an interval has no width. It is then no bound: others may be disagreed on.",
     ]
-    if results.n_cases < MIN_CASES:
+    if results.n_cases < MIN_SUBJECTS:
         texts.append(
-            f"There are fewer than {MIN_CASES} cases, so that cells were resampled. Cells of a case are "
-            "alike: the intervals are too narrow."
+            f"There are no intervals: {counted(results.n_cases, 'case')} say too little of how cases differ, "
+            f"an interval needs {MIN_SUBJECTS}."
         )
     return (Bullets(tuple(texts)),)
 
@@ -240,5 +239,6 @@ def _signed(measured: Agreement) -> str:
 
 
 def _intervals(results: StudyResults) -> str:
-    units = {pair.kappa.resampled for phase in results.phases for pair in phase.compared}
-    return f"95% intervals: {RESAMPLES:,} resamples of {' or '.join(sorted(units))}."
+    if results.n_cases < MIN_SUBJECTS:
+        return f"No intervals: fewer than {MIN_SUBJECTS} cases."
+    return "95% intervals: jackknife over cases."

@@ -98,10 +98,7 @@ def study_results(store: Store, study_id: UUID) -> StudyResults:
             StudyPhaseResults(
                 phase,
                 tuple(_reader_row(lines, phase, reader_id, name) for reader_id, name in readers.items()),
-                tuple(
-                    _compared(comparison, readings[phase].cases, seed=study.seed)
-                    for comparison in compared[phase]
-                ),
+                tuple(_compared(comparison, readings[phase].cases) for comparison in compared[phase]),
             )
             for phase in study.phases
         ),
@@ -208,7 +205,7 @@ def _comparisons(readings: _Readings) -> list[_Comparison]:
     ]
 
 
-def _compared(comparison: _Comparison, cases: NDArray[np.int64], *, seed: int) -> Compared:
+def _compared(comparison: _Comparison, cases: NDArray[np.int64]) -> Compared:
     ratings = comparison.ratings
     if comparison.kind == "self":
         # Cells that were not shown twice are no missing ratings.
@@ -217,8 +214,8 @@ def _compared(comparison: _Comparison, cases: NDArray[np.int64], *, seed: int) -
     return Compared(
         comparison.name,
         comparison.kind,
-        agreement_of(ratings, measure="agreement", cases=cases, seed=seed),
-        agreement_of(ratings, measure=_kappa(comparison.kind), cases=cases, seed=seed),
+        agreement_of(ratings, measure="agreement", cases=cases),
+        agreement_of(ratings, measure=_kappa(comparison.kind), cases=cases),
     )
 
 
@@ -236,7 +233,7 @@ def _changes(
             old.name,
             old.kind,
             *(
-                change_of(old.ratings, new.ratings, measure=measure, cases=cases, seed=study.seed)
+                change_of(old.ratings, new.ratings, measure=measure, cases=cases)
                 for measure in ("agreement", _kappa(old.kind))
             ),
         )

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from leuknet.evaluation.agreement import MIN_CASES, Agreement, Compared, ComparedKind
+from leuknet.evaluation.agreement import Agreement, Compared, ComparedKind
+from leuknet.evaluation.resampling import MIN_SUBJECTS
 from leuknet.report.pdf import print_pdf
 from leuknet.report.render import encoded
 from leuknet.room.demonstration import CELLS_TITLE, FIELD_TITLE
@@ -64,8 +65,8 @@ def results_page(request: Request, user: SignedIn, store: OpenStore, study: Fini
         "phases": [(phase, _by_kind(phase.compared)) for phase in results.phases],
         "changes": _by_kind(results.changes),
         "mark": mark_of,
-        "by_case": results.n_cases >= MIN_CASES,
-        "min_cases": MIN_CASES,
+        "has_intervals": results.n_cases >= MIN_SUBJECTS,
+        "min_cases": MIN_SUBJECTS,
         "kappa_means": WHAT_KAPPA_SAYS,
         "simulated": _is_simulated(store, user, study),
     }
