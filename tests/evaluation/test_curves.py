@@ -8,17 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from leuknet.errors import ShapeError
 from leuknet.evaluation.curves import Curve, net_benefit, precision_recall, risk_coverage, roc
 from leuknet.evaluation.jackknife import basis_of
-from leuknet.evaluation.limits import expanded_level
+from leuknet.evaluation.limits import student
 from leuknet.evaluation.metrics import METRICS, metric_intervals
 from leuknet.evaluation.reliability import decided, reliability, shares, uncalibrated
-from leuknet.evaluation.resampling import clusters_of, draw_weights, units_of
+from leuknet.evaluation.resampling import clusters_of
 from leuknet.types import Calibration, Evaluation, SplitKind
 
 LABELS = np.array([1, 0, 1, 0])
@@ -77,7 +77,7 @@ def test_roc_is_that_of_scikit_learn_and_its_trapezoids_are_the_auroc() -> None:
     labels, probabilities, _ = draw_scores(300, subjects=30)
     x, y, _ = roc_curve(labels, probabilities)
 
-    curve = roc(labels, probabilities, resamples=0)
+    curve = roc(labels, probabilities, band=False)
 
     assert (curve.x.tolist(), curve.y.tolist()) == (x.tolist(), y.tolist())
     auroc = METRICS["auroc"].compute(labels, probabilities, 0.5, None)
@@ -88,7 +88,7 @@ def test_precision_recall_is_that_of_scikit_learn_and_its_steps_are_the_auprc() 
     labels, probabilities, _ = draw_scores(300, subjects=30)
     precision, recall, _ = precision_recall_curve(labels, probabilities)
 
-    curve = precision_recall(labels, probabilities, resamples=0)
+    curve = precision_recall(labels, probabilities, band=False)
 
     assert curve.x[1:].tolist() == recall[-2::-1].tolist()
     assert curve.y[1:].tolist() == precision[-2::-1].tolist()
@@ -97,7 +97,7 @@ def test_precision_recall_is_that_of_scikit_learn_and_its_steps_are_the_auprc() 
 
 
 def test_precision_recall_has_the_steps_worked_out_by_hand() -> None:
-    curve = precision_recall(LABELS, PROBABILITIES, resamples=0)
+    curve = precision_recall(LABELS, PROBABILITIES, band=False)
 
     # Calling 1, 2, 3, 4 cells finds 1, 1, 2, 2 of 2 ALL; no point (0, 1) that nobody called for.
     assert curve.x.tolist() == [0, 0.5, 0.5, 1, 1]
@@ -105,7 +105,7 @@ def test_precision_recall_has_the_steps_worked_out_by_hand() -> None:
 
 
 def test_net_benefit_has_the_values_worked_out_by_hand() -> None:
-    curve = net_benefit(LABELS, PROBABILITIES, resamples=0)
+    curve = net_benefit(LABELS, PROBABILITIES, band=False)
 
     # At 0.2, all four are called: 2/4 - 2/4 * 0.25. At 0.5, one ALL and one HEM: 1/4 - 1/4 * 1. At 0.8, one
     # ALL. At 0.95, none.
@@ -114,7 +114,7 @@ def test_net_benefit_has_the_values_worked_out_by_hand() -> None:
 
 
 def test_probabilities_of_one_give_the_net_benefit_of_acting_on_every_cell() -> None:
-    curve = net_benefit(np.array([1, 1, 1, 0]), np.ones(4), resamples=0)
+    curve = net_benefit(np.array([1, 1, 1, 0]), np.ones(4), band=False)
 
     assert value_at(curve, 0.75) == pytest.approx(0.75 - 0.25 * 3)
     assert value_at(curve, 0.5) == pytest.approx(0.75 - 0.25 * 1)
@@ -134,13 +134,13 @@ def test_risk_coverage_has_the_values_worked_out_by_hand() -> None:
 def test_certainty_is_a_share_of_the_way_on_the_own_side_of_the_threshold() -> None:
     # From threshold 0.8, 0.92 (wrong) has gone 3/5 of its way, and 0.4 (right) half of its own, though 0.4
     # lies further off; 0.79 (wrong) is the least certain.
-    found = risk_coverage(np.array([0, 0, 1]), np.array([0.92, 0.4, 0.79]), threshold=0.8, resamples=10)
+    found = risk_coverage(np.array([0, 0, 1]), np.array([0.92, 0.4, 0.79]), threshold=0.8)
 
     assert found.curve.y == pytest.approx([1, 1, 1 / 2, 2 / 3])
 
 
 def test_a_threshold_of_one_leaves_the_cells_at_one_least_certain() -> None:
-    found = risk_coverage(np.array([0, 1, 0]), np.array([1.0, 0.5, 0.2]), threshold=1.0, resamples=10)
+    found = risk_coverage(np.array([0, 1, 0]), np.array([1.0, 0.5, 0.2]), threshold=1.0)
 
     # 0.2 right, 0.5 wrong, 1.0 wrong.
     assert found.curve.y == pytest.approx([0, 0, 1 / 2, 2 / 3])
@@ -149,16 +149,14 @@ def test_a_threshold_of_one_leaves_the_cells_at_one_least_certain() -> None:
 def test_tied_cells_make_one_step_whatever_their_order() -> None:
     tied = np.full(4, 0.7)
 
-    assert roc(LABELS, tied, resamples=0).x.tolist() == [0, 1]
-    assert precision_recall(LABELS, tied, resamples=0).y.tolist() == [0.5, 0.5]
+    assert roc(LABELS, tied, band=False).x.tolist() == [0, 1]
+    assert precision_recall(LABELS, tied, band=False).y.tolist() == [0.5, 0.5]
     assert risk_coverage(LABELS, tied, threshold=0.5).curve.x.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("name", CURVES)
 def test_a_band_holds_its_curve_and_widens_with_fewer_subjects(name: str) -> None:
-    many, few = (
-        CURVES[name](*draw_scores(400, subjects=subjects), resamples=400, seed=1) for subjects in (100, 8)
-    )
+    many, few = (CURVES[name](*draw_scores(400, subjects=subjects)) for subjects in (100, 8))
     widths = {}
     for label, curve in (("many", many), ("few", few)):
         assert curve.band is not None
@@ -171,37 +169,30 @@ def test_a_band_holds_its_curve_and_widens_with_fewer_subjects(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_a_band_is_that_of_the_curves_of_the_resampled_cells(name: str) -> None:
-    labels, probabilities, subjects = draw_scores(60, subjects=12)
-    (weights,) = draw_weights(units_of(subjects, cells=60), resamples=60, seed=3)
-    resampled = []
-    for times in weights.astype(int):
-        curve = CURVES[name](np.repeat(labels, times), np.repeat(probabilities, times), resamples=0)
-        at_half = float(np.interp(0.5, curve.x, curve.y)) if name == "roc" else value_at(curve, 0.5)
-        resampled.append(at_half)
+def test_a_band_is_that_of_curves_without_each_subject(name: str) -> None:
+    labels, probabilities, subjects = draw_scores(120, subjects=12)
 
-    band = CURVES[name](labels, probabilities, subjects, resamples=60, seed=3).band
+    x = 0.2 if name == "roc" else 0.5
 
-    assert band is not None
-    place = np.flatnonzero(np.isclose(band.x, 0.5))[0]
-    # Percentiles further out than 2.5 and 97.5, by the effective number of subjects.
+    def read(kept: np.ndarray) -> float:
+        curve = CURVES[name](labels[kept], probabilities[kept], band=False)
+        return float(np.interp(x, curve.x, curve.y)) if name == "roc" else value_at(curve, x)
+
+    value = read(np.ones(120, dtype=bool))
+    without = np.array([read(subjects != one) for one in np.unique(subjects)])
+    error = np.sqrt((without.size - 1) / without.size * ((without - without.mean()) ** 2).sum())
     classes = None if name == "risk_coverage" else labels
-    level = expanded_level(basis_of(subjects, cells=60, classes=classes).effective())
-    assert 0.95 < level < 1
-    assert [band.low[place], band.high[place]] == pytest.approx(
-        np.quantile(resampled, ((1 - level) / 2, (1 + level) / 2)).tolist()
-    )
+    reach = student(basis_of(subjects, cells=120, classes=classes).effective() - 1) * error
 
-
-def test_resamples_without_a_class_widen_the_band_to_both_ends() -> None:
-    # Three of twenty subjects are HEM: (17/20)^20 = 4% of the resamples have none.
-    labels, probabilities = np.repeat([1] * 17 + [0] * 3, 4), np.repeat([0.9] * 17 + [0.1] * 3, 4)
-
-    band = roc(labels, probabilities, np.repeat(np.arange(20), 4)).band
+    band = CURVES[name](labels, probabilities, subjects).band
 
     assert band is not None
-    assert set(band.low[:-1]) == {0.0}
-    assert set(band.high) == {1.0}
+    place = np.flatnonzero(np.isclose(band.x, x))[0]
+    if name == "net_benefit":
+        expected = [value - reach, value + reach]
+    else:
+        expected = expit(logit(value) + np.array([-reach, reach]) / (value * (1 - value))).tolist()
+    assert [band.low[place], band.high[place]] == pytest.approx(expected)
 
 
 def test_few_subjects_or_few_of_a_class_have_no_band_and_no_interval() -> None:
@@ -216,7 +207,7 @@ def test_few_subjects_or_few_of_a_class_have_no_band_and_no_interval() -> None:
 def test_a_band_without_width_at_the_edge_reaches_as_far_as_the_number_of_subjects_allows() -> None:
     labels = np.tile([0, 1], 24)
 
-    curve = roc(labels, labels * 0.8 + 0.1, np.arange(48) // 4, resamples=300)
+    curve = roc(labels, labels * 0.8 + 0.1, np.arange(48) // 4)
 
     assert curve.band is not None
     assert curve.band.low[[1, 50]] == pytest.approx([0.025 ** (1 / 12)] * 2)
@@ -224,11 +215,11 @@ def test_a_band_without_width_at_the_edge_reaches_as_far_as_the_number_of_subjec
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_two_thousand_resamples_of_two_thousand_cells_take_less_than_two_seconds(name: str) -> None:
+def test_a_band_of_two_thousand_cells_takes_less_than_two_seconds(name: str) -> None:
     scores = draw_scores(2000, subjects=28)
     started = time.process_time()
 
-    CURVES[name](*scores, resamples=2000)
+    CURVES[name](*scores)
 
     assert time.process_time() - started < 2
 

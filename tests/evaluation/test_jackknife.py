@@ -24,7 +24,6 @@ from leuknet.evaluation.limits import (
     Variance,
     equal_limits,
     exact_limits,
-    expanded_level,
     student_limits,
 )
 from leuknet.evaluation.resampling import MIN_SUBJECTS
@@ -265,10 +264,3 @@ def test_models_that_agree_on_everybody_may_still_differ_on_others() -> None:
     # Nobody of 15: at most 22% of all, as 15 of 15 are at least 78%.
     assert limits(nobody) == pytest.approx((-1 + 0.025 ** (1 / 15), 1 - 0.025 ** (1 / 15)))
     assert equal_limits(15, bounds=(-2.0, 2.0)) == pytest.approx((2 * nobody.low, 2 * nobody.high))
-
-
-def test_percentiles_reach_further_out_the_fewer_people_there_are() -> None:
-    # Of 10: Phi(-sqrt(10 / 9) * 2.262157), by the normal table; of 20: Phi(-sqrt(20 / 19) * 2.093024).
-    assert (1 - expanded_level(10)) / 2 == pytest.approx(0.0086, abs=5e-5)
-    assert (1 - expanded_level(20)) / 2 == pytest.approx(0.0159, abs=5e-5)
-    assert expanded_level(1e6) == pytest.approx(0.95, abs=1e-5)

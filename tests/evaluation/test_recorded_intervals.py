@@ -100,9 +100,9 @@ def curve(found: curves.Curve) -> dict[str, Any]:
 
 def curves_of(clusters: np.ndarray | None) -> dict[str, Any]:
     stated = probabilities(0)
-    by_risk = curves.risk_coverage(LABELS, stated, clusters, threshold=0.45, resamples=300)
+    by_risk = curves.risk_coverage(LABELS, stated, clusters, threshold=0.45)
     made = {
-        function.__name__: curve(function(LABELS, stated, clusters, resamples=300, seed=2))
+        function.__name__: curve(function(LABELS, stated, clusters))
         for function in (curves.roc, curves.precision_recall, curves.net_benefit)
     }
     bins = reliability(LABELS, stated, clusters)

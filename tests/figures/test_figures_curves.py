@@ -84,12 +84,6 @@ def drawn(figure: str, test: str) -> Figure:
     return ALL_FIVE[figure](TESTS[test])
 
 
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bands of the figures need no precision here."""
-    monkeypatch.setattr("leuknet.figures.curves_plot.RESAMPLES", 20)
-
-
 def lines_of(figure: Figure, axes: int) -> list[Line2D]:
     return [line for line in figure.get_axes()[axes].get_lines() if len(np.asarray(line.get_xdata())) > 2]
 

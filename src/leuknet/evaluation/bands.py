@@ -1,19 +1,28 @@
-"""Bands of curves: a curve in each resample, read at fixed places, and the limits that hold it there.
+"""Bands of curves: the jackknife's interval of a curve at each of many places.
 
 Start at `band_of`; `leuknet.evaluation.curves` says which curves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leuknet.evaluation.jackknife import Basis
-from leuknet.evaluation.limits import exact_limits, expanded_level
-from leuknet.evaluation.resampling import MIN_SUBJECTS, Array, bounded, draw_weights, percentile_limits
+from leuknet.evaluation.formulas import Weights
+from leuknet.evaluation.jackknife import Basis, jackknife_variance, leave_one_out
+from leuknet.evaluation.limits import (
+    UNIT,
+    Bounds,
+    Variance,
+    exact_limits,
+    no_narrower_than_perfect,
+    student_limits,
+)
+from leuknet.evaluation.resampling import MIN_SUBJECTS, Array
 
 GRID = np.linspace(0, 1, 101)
 """Where curves of shares are read."""
@@ -49,15 +58,6 @@ def count_down(scores: Array, hits: NDArray[np.bool_], weights: Array) -> tuple[
     return np.pad(hit_at.cumsum(axis=1), start), np.pad(other_at.cumsum(axis=1), start)
 
 
-def resampled_counts(
-    scores: Array, hits: NDArray[np.bool_], basis: Basis, *, resamples: int, seed: int
-) -> Iterator[tuple[Array, Array]]:
-    """Yield `count_down` of blocks of resamples; nothing where there are too few subjects for a band."""
-    if basis.count >= MIN_SUBJECTS:
-        for weights in draw_weights(basis.units, resamples=resamples, seed=seed):
-            yield count_down(scores, hits, weights)
-
-
 def read_line(x: Array, y: Array) -> Array:
     """Return y at `GRID` of each of B curves (B, T) that are linear between points; NaN without an x."""
     rows = np.stack([np.interp(GRID, each_x, each_y) for each_x, each_y in zip(x, y, strict=True)])
@@ -82,16 +82,41 @@ def area_under_steps(x: Array, y: Array) -> Array:
     return area
 
 
-def band_of(x: Array, rows: Sequence[Array], basis: Basis) -> Band | None:
-    """Return the band at x (G,) of resampled curves, read there in blocks (B, G)."""
-    if not rows:
+def band_of(
+    x: Array, curve: Callable[[Weights], Array], basis: Basis, *, bounds: Bounds = UNIT
+) -> Band | None:
+    """Return the band of a curve at x (G,), None where there are too few subjects for one.
+
+    Parameters
+    ----------
+    x
+        Where the curve is read.
+    curve
+        The curve at these places, of weights (B, N) to (B, G).
+    basis
+        What it rests on.
+    bounds
+        Of its values; infinite ones leave the limits as far from the curve on either side.
+    """
+    if basis.count < MIN_SUBJECTS:
         return None
-    resampled = bounded(np.concatenate(rows).T)
-    low, high = percentile_limits(resampled, level=expanded_level(basis.effective()))
-    for edge in (0.0, 1.0):
-        # That all resamples agree at the edge bounds nothing; how many subjects there are does.
-        limits = exact_limits(edge, basis.count)
-        if limits is not None:
-            agreed = (low == edge) & (high == edge)
-            low[agreed], high[agreed] = limits
+    values = curve(np.ones((1, basis.used.size)))[0]
+    left_out = leave_one_out(lambda weights: curve(weights).T, basis.units)
+    if left_out.shape[1] == basis.units.count:
+        left_out = left_out[:, basis.has_part]
+    freedom = max(basis.effective() - 1, 1.0)
+    limits = [
+        _limits(float(value), row, freedom, basis.count, bounds)
+        for value, row in zip(values, left_out, strict=True)
+    ]
+    low, high = np.array(limits).T
     return Band(x, low, high)
+
+
+def _limits(value: float, left_out: Array, freedom: float, count: int, bounds: Bounds) -> Bounds:
+    found = student_limits(value, Variance(jackknife_variance(left_out), freedom), bounds=bounds)
+    if math.isinf(bounds[1]):
+        return found or (value, value)
+    if found is None:
+        return exact_limits(value, count, bounds=bounds) or bounds
+    return no_narrower_than_perfect(found, left_out, count, bounds=bounds)

@@ -2,9 +2,8 @@
 
 A single score hides where a model fails. These curves show it: ROC and precision-recall over all thresholds,
 net benefit of acting on the probabilities, and what is gained by leaving the least certain cells to a person.
-Bands come from resampling whole subjects where it is known which cell is whose. They lie between percentiles
-that are further out the fewer subjects there are (`limits.expanded_level`). With fewer than `MIN_SUBJECTS`
-subjects, or of a class, there is no band: it would say too little of how subjects differ.
+Bands are those of the jackknife at each place, over whole subjects where it is known which cell is whose.
+With too few subjects, or of a class, there is no band: they would say too little of how subjects differ.
 
 Start at `roc`. `reliability.py` compares stated with observed shares; `figures/curves_plot.py` draws.
 """
@@ -23,7 +22,6 @@ from leuknet.evaluation.bands import (
     count_down,
     read_line,
     read_steps,
-    resampled_counts,
 )
 from leuknet.evaluation.bands import (
     Band as Band,
@@ -35,7 +33,6 @@ from leuknet.evaluation.formulas import checked, require
 from leuknet.evaluation.jackknife import basis_of, score_interval
 from leuknet.evaluation.resampling import (
     MIN_SUBJECTS,
-    RESAMPLES,
     Array,
     Clusters,
     clusters_of,
@@ -49,7 +46,7 @@ _THRESHOLDS = np.arange(1, 100) / 100
 class Curve:
     """Points (K,) float64 by ascending x, and a band.
 
-    There is none where no resamples were asked for, or too few subjects stand behind the curve.
+    There is none where it was not asked for, or too few subjects stand behind the curve.
 
     The function that made it says how the curve goes from one point to the next.
     """
@@ -81,8 +78,7 @@ def roc(
     probabilities: Probabilities,
     clusters: Clusters = None,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    band: bool = True,
 ) -> Curve:
     """Return the ROC curve: sensitivity (y) over 1 - specificity (x), for all thresholds.
 
@@ -96,9 +92,9 @@ def roc(
     probabilities : (N,) float64
         P(leukaemic), each in [0, 1].
     clusters
-        What to resample: see `Clusters`.
-    resamples, seed
-        Of the band; 0 resamples leave it out.
+        Whose the cells are: see `Clusters`.
+    band
+        Whether to compute it.
 
     Returns
     -------
@@ -112,22 +108,22 @@ def roc(
 
     Examples
     --------
-    >>> curve = roc(np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.6, 0.9]), resamples=0)
+    >>> curve = roc(np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.6, 0.9]), band=False)
     >>> curve.x.tolist(), curve.y.tolist()
     ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
     """
     _check(labels, probabilities)
     x, y, _ = roc_curve(labels, probabilities)
     basis = basis_of(clusters, cells=labels.size, classes=labels)
-    counts = resampled_counts(probabilities, labels == 1, basis, resamples=resamples, seed=seed)
-    rows = [
-        read_line(share_of(normal, normal[:, -1:]), share_of(leukaemic, leukaemic[:, -1:]))
-        for leukaemic, normal in counts
-    ]
-    band = band_of(GRID, rows, basis)
-    if band is not None:
-        band.low[-1] = 1.0  # whoever calls all cells leukaemic misses none
-    return Curve(x, y, band)
+
+    def read(weights: Array) -> Array:
+        leukaemic, normal = count_down(probabilities, labels == 1, weights)
+        return read_line(share_of(normal, normal[:, -1:]), share_of(leukaemic, leukaemic[:, -1:]))
+
+    around = band_of(GRID, read, basis) if band else None
+    if around is not None:
+        around.low[-1] = 1.0  # whoever calls all cells leukaemic misses none
+    return Curve(x, y, around)
 
 
 def precision_recall(
@@ -135,8 +131,7 @@ def precision_recall(
     probabilities: Probabilities,
     clusters: Clusters = None,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    band: bool = True,
 ) -> Curve:
     """Return precision (y, share of leukaemic cells among those called so) over recall (x, sensitivity).
 
@@ -149,12 +144,13 @@ def precision_recall(
     precision, recall, _ = precision_recall_curve(labels, probabilities)
     x, y = recall[-2::-1], precision[-2::-1]
     basis = basis_of(clusters, cells=labels.size, classes=labels)
-    counts = resampled_counts(probabilities, labels == 1, basis, resamples=resamples, seed=seed)
-    rows = [
-        read_steps(share_of(leukaemic, leukaemic[:, -1:]), share_of(leukaemic, leukaemic + normal))
-        for leukaemic, normal in counts
-    ]
-    return Curve(np.append(0.0, x), np.append(y[0], y), band_of(GRID, rows, basis))
+
+    def read(weights: Array) -> Array:
+        leukaemic, normal = count_down(probabilities, labels == 1, weights)
+        return read_steps(share_of(leukaemic, leukaemic[:, -1:]), share_of(leukaemic, leukaemic + normal))
+
+    around = band_of(GRID, read, basis) if band else None
+    return Curve(np.append(0.0, x), np.append(y[0], y), around)
 
 
 def net_benefit(
@@ -162,8 +158,7 @@ def net_benefit(
     probabilities: Probabilities,
     clusters: Clusters = None,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    band: bool = True,
 ) -> Curve:
     """Return the decision curve: net benefit (y) of acting on P >= t, for thresholds t of 0.01 to 0.99 (x).
 
@@ -179,16 +174,16 @@ def net_benefit(
     # How many of the distinct probabilities, greatest first, each threshold calls leukaemic.
     called = np.searchsorted(-np.unique(probabilities)[::-1], -_THRESHOLDS, side="right")
 
-    def benefit(leukaemic: Array, normal: Array) -> Array:
+    def benefit(weights: Array) -> Array:
+        leukaemic, normal = count_down(probabilities, labels == 1, weights)
         cells = leukaemic[:, -1:] + normal[:, -1:]
         gained: Array = leukaemic[:, called] - normal[:, called] * _THRESHOLDS / (1 - _THRESHOLDS)
         return gained / cells
 
     basis = basis_of(clusters, cells=labels.size, classes=labels)
-    counts = resampled_counts(probabilities, labels == 1, basis, resamples=resamples, seed=seed)
-    band = band_of(_THRESHOLDS, [benefit(*each) for each in counts], basis)
-    (estimate,) = benefit(*count_down(probabilities, labels == 1, np.ones((1, labels.size))))
-    return Curve(_THRESHOLDS, estimate, band)
+    around = band_of(_THRESHOLDS, benefit, basis, bounds=(-np.inf, np.inf)) if band else None
+    (estimate,) = benefit(np.ones((1, labels.size)))
+    return Curve(_THRESHOLDS, estimate, around)
 
 
 def risk_coverage(
@@ -197,8 +192,7 @@ def risk_coverage(
     clusters: Clusters = None,
     *,
     threshold: float,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    band: bool = True,
 ) -> RiskCoverage:
     """Return the share of wrong calls among the most certain cells, over the share of cells decided.
 
@@ -218,21 +212,20 @@ def risk_coverage(
     certainty = np.nan_to_num(share_of(np.abs(probabilities - threshold), way))
     wrong = called != (labels == 1)
 
-    def points(errors: Array, right: Array) -> tuple[Array, Array]:
+    def points(weights: Array) -> tuple[Array, Array]:
+        errors, right = count_down(certainty, wrong, np.atleast_2d(weights))
         decided = errors + right
         return share_of(decided, decided[:, -1:]), share_of(errors, decided)
 
-    def area(weights: Array) -> Array:
-        return area_under_steps(*points(*count_down(certainty, wrong, np.atleast_2d(weights))))
-
-    coverage, risk = points(*count_down(certainty, wrong, np.ones((1, labels.size))))
+    coverage, risk = points(np.ones(labels.size))
     basis = basis_of(clusters, cells=labels.size)
-    counts = resampled_counts(certainty, wrong, basis, resamples=resamples, seed=seed)
-    band = band_of(GRID, [read_steps(*points(*each)) for each in counts], basis)
+    around = band_of(GRID, lambda weights: read_steps(*points(weights)), basis) if band else None
     risk[0, 0] = risk[0, 1]  # of nobody decided there is no risk; the first step begins here
     return RiskCoverage(
-        Curve(coverage[0], risk[0], band),
-        score_interval(lambda weights: area(weights).squeeze(), clusters, cells=labels.size),
+        Curve(coverage[0], risk[0], around),
+        score_interval(
+            lambda weights: area_under_steps(*points(weights)).squeeze(), clusters, cells=labels.size
+        ),
     )
 
 

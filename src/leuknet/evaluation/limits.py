@@ -1,12 +1,11 @@
-"""Limits of an interval, from a standard error, from counts alone, or for resamples of few units.
+"""Limits of an interval, from a standard error or from counts alone.
 
 Start at `student_limits`. What the error is and who counts, `leuknet.evaluation.jackknife` says.
 
 References
 ----------
 Miller (1974), "The jackknife - a review", Biometrika 61(1), 1-15: a transform, then Student's t. Clopper &
-Pearson (1934), Biometrika 26, 404-413. Satterthwaite (1946), Biometrics Bulletin 2(6), 110-114. Hesterberg
-(2015), "What teachers should know about the bootstrap", The American Statistician 69(4), 371-386.
+Pearson (1934), Biometrika 26, 404-413. Satterthwaite (1946), Biometrics Bulletin 2(6), 110-114.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import beta, norm, t
+from scipy.stats import beta, t
 
 LEVEL = 0.95
 """Share of intervals that should hold the truth, unless a caller asks for another."""
@@ -114,17 +113,6 @@ def equal_limits(count: int, *, bounds: Bounds, level: float = LEVEL) -> Bounds:
     """
     share = 1 - ((1 - level) / 2) ** (1 / count)
     return share * bounds[0], share * bounds[1]
-
-
-def expanded_level(count: float, *, level: float = LEVEL) -> float:
-    """Return the share of resamples of so many units between whose limits an interval of a level lies.
-
-    Percentiles of resamples leave out both Student's t and that the spread of n units drawn with replacement
-    is too small by (n - 1) / n; for a mean, this share makes up for both (Hesterberg 2015).
-    """
-    units = max(count, 2.0)
-    reach = math.sqrt(units / (units - 1)) * student(units - 1, level=level)
-    return float(2 * norm.cdf(reach) - 1)
 
 
 def no_narrower_than_perfect(

@@ -32,7 +32,6 @@ from leuknet.evaluation.resampling import clusters_of
 from leuknet.figures.frame import axes_at, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,
-    RESAMPLES,
     KeyRow,
     check_evaluations,
     draw_key,
@@ -77,16 +76,18 @@ def draw_discrimination(evaluations: Mapping[str, Evaluation]) -> Figure:
     share = f"share of {shortened(ordered[0].class_names[1], 12)} cells"
     rows.append(KeyRow(REFERENCE, "a coin", ["0.5", share]))
     words = interval_words(chain.from_iterable(areas))
-    subtitle = f"{side} {_band_words(ordered)}{words}. Markers: at the model's own threshold."
+    subtitle = (
+        f"{side} {_band_words(ordered)}{words[0].upper()}{words[1:]}. Markers: at the model's own threshold."
+    )
     figure, body, bottom_in = _framed("How well the classes are told apart", subtitle, ordered, rows)
     left = axes_at(body, 0.75, bottom_in + 0.55, 4.0, 4.0)
     right = axes_at(body, 5.7, bottom_in + 0.55, 4.0, 4.0)
     left.plot([0, 1], [0, 1], **REFERENCE)
-    resamples = RESAMPLES if len(ordered) <= _MOST_BANDS else 0
+    band = len(ordered) <= _MOST_BANDS
     for n, evaluation in enumerate(ordered):
         cells = *arrays_of(evaluation), clusters_of(evaluation)
-        _draw_curve(left, n, roc(*cells, resamples=resamples))
-        _draw_curve(right, n, precision_recall(*cells, resamples=resamples), is_stepped=True)
+        _draw_curve(left, n, roc(*cells, band=band))
+        _draw_curve(right, n, precision_recall(*cells, band=band), is_stepped=True)
         right.axhline(float(np.mean(evaluation.labels)), **REFERENCE)
         (kept, alarms), (missed, found) = evaluation.confusion
         left.plot([alarms / (kept + alarms)], [found / (missed + found)], **mark_of(n))
@@ -126,17 +127,17 @@ def draw_decision(evaluations: Mapping[str, Evaluation]) -> Figure:
     axes = axes_at(body, 0.85, bottom_in + 0.55, 8.85, 4.0)
     axes.axhline(0, **REFERENCE)
     top = max(shares)
-    resamples = RESAMPLES if len(ordered) <= _MOST_BANDS else 0
+    band = len(ordered) <= _MOST_BANDS
     for n, evaluation in enumerate(ordered):
         labels, probabilities = arrays_of(evaluation)
-        curve = net_benefit(labels, probabilities, clusters_of(evaluation), resamples=resamples)
+        curve = net_benefit(labels, probabilities, clusters_of(evaluation), band=band)
         _draw_curve(axes, n, curve)
         threshold = evaluation.threshold
         axes.plot([threshold], [np.interp(threshold, curve.x, curve.y)], **mark_of(n))
         if shares[n] not in shares[:n]:
-            everyone = net_benefit(labels, np.ones(labels.size), resamples=0)
+            everyone = net_benefit(labels, np.ones(labels.size), band=False)
             axes.plot(everyone.x, everyone.y, **REFERENCE)
-        # A resample may hold more leukaemic cells than the test, and gain more.
+        # Other people may have more leukaemic cells than those tested, and gain more.
         top = top if curve.band is None else max(top, float(curve.band.high.max()))
     top *= 1.04
     axes.set(xlim=(0, 1), ylim=(-0.22 * top, top), ylabel="net benefit per cell")
@@ -161,7 +162,7 @@ def draw_risk_coverage(evaluations: Mapping[str, Evaluation]) -> Figure:
             *arrays_of(evaluation),
             clusters_of(evaluation),
             threshold=evaluation.threshold,
-            resamples=RESAMPLES,
+            band=len(ordered) <= _MOST_BANDS,
         )
         for evaluation in ordered
     ]
@@ -223,7 +224,7 @@ def _band_words(evaluations: Sequence[Evaluation]) -> str:
     }
     if not units:
         return "No band: too few subjects. "
-    return f"Shaded: 95% at each place, bootstrap over {' or '.join(sorted(units))}. "
+    return f"Shaded: 95% at each place, jackknife over {' or '.join(sorted(units))}. "
 
 
 def _decided_texts(rule: Decided | None) -> tuple[str, str]:

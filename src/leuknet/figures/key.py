@@ -44,9 +44,6 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 REFERENCE: dict[str, Any] = {"color": MUTED, "linestyle": (0, (1, 2.2)), "linewidth": 1.2}
 """Of a line that is no model: chance, or a policy that needs none."""
 
-RESAMPLES = 2000
-"""Of every band that is computed for a figure."""
-
 _PITCH_IN = 0.235
 _NOTE_IN = 0.155
 _HEAD_IN = 0.34

@@ -153,8 +153,8 @@ def _drawn(
 
 def _benefit_told(evaluation: Evaluation) -> str:
     labels, probabilities = arrays_of(evaluation)
-    curve = net_benefit(labels, probabilities, resamples=0)
-    everyone = net_benefit(labels, np.ones_like(probabilities), resamples=0)
+    curve = net_benefit(labels, probabilities, band=False)
+    everyone = net_benefit(labels, np.ones_like(probabilities), band=False)
     texts = []
     for threshold in (0.2, 0.5, 0.8):
         at = int(np.abs(curve.x - threshold).argmin())
