@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,10 @@ import api_page
 import coverage
 import coverage_people
 import equivalence
-import evidence
 import familiarity
 import finding
 import performance
 import reliability_page
-import results
 import scale
 import scale_page
 import screenshots
@@ -30,7 +27,7 @@ import shares
 import verdicts
 from leuknet.evaluation.metrics import metric_intervals
 from tests.browsers import needs_chromium
-from tests.conftest import REPOSITORY, _shrink_demo, run_cli
+from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
 
@@ -40,7 +37,7 @@ RUN = {
         ("run", "turns", "alone", "preparation", "arithmetic", "contests", "intervals", "worker"), "bench"
     ),
     **dict.fromkeys(("ours", "plain", "in_keras", "others", "gemm"), "bench/peers"),
-    **dict.fromkeys(("architecture_page", "mutants"), "studies"),
+    **dict.fromkeys(("architecture_page", "mutants", "results", "evidence"), "studies"),
     # As parts of others:
     "made_up": "bench/reading_room",  # of frames
     **dict.fromkeys(("commands", "performance_figures", "performance_goals", "simulated_people"), "studies"),
@@ -213,81 +210,6 @@ def test_sums_over_people_give_the_scores_of_their_cells() -> None:
     assert sums.scores(np.ones((1, 8)))[:, 0] == pytest.approx([one.estimate for one in everyone.values()])
     limits = coverage_people.score_limits(drawn, seed=(2,))["chosen"]
     assert limits.tolist() == [pytest.approx([one.low, one.high]) for one in everyone.values()]
-
-
-@pytest.fixture(scope="module")
-def small_studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The studies' build folder; recipes and data are as small as can be, commands run in this process."""
-    build = tmp_path_factory.mktemp("studies")
-    tiny = ("image_size_px=32", "epochs=1", "batch_size=16")
-
-    def run(command: str) -> str:
-        ended = run_cli(*shlex.split(command))
-        assert ended.status == 0, f"{command}\n{ended.err}"
-        return f"leuknet {command}"
-
-    with pytest.MonkeyPatch.context() as patch:
-        _shrink_demo(patch)
-        patch.setattr(results, "_run", run)
-        patch.setattr(evidence, "run", run)
-        for script in (results, evidence):
-            patch.setattr(script, "BUILD", build)
-        patch.setattr(results, "FOLDS_COMMAND", results.FOLDS_COMMAND.replace("0.15", "0.03"))
-        patch.setattr(results, "FC1_WIDTHS", (4,))
-        patch.setattr(results, "WBC_SETTINGS", (*results.WBC_SETTINGS[:3], "epochs=1"))
-        patch.setattr(evidence, "SEPARATIONS", {1.0: "usual"})
-        patch.setattr(evidence, "SEEDS", {1.0: "0"})
-        for name in ("SCALE", "MORE_SCALE", "MORE_CELLS"):
-            patch.setattr(evidence, name, 0.02)
-        smaller = (*tiny, "network_options.pretrained=false")
-        sizes = {"leuknet-plus": tiny, "strong": smaller}
-        patch.setattr(evidence, "SIZES", sizes)
-        patch.setattr(evidence, "INGREDIENTS", {"leuknet-plus": {"the best epoch": ("keep=last",)}})
-        yield build
-
-
-MEASURED = ("demo", "fc1-width", "explanations", "audit", "benchmark", "recipes", "ablations")
-OF_REAL_IMAGES = ("real-prediction", "wbc-masks", "wbc-recipes")
-OTHERWISE = {
-    "finding": "has a test above",
-    "shares": "has a test above",
-    "verdicts": "has a test above",
-    "unfamiliar": "is what `familiarity` measures",
-    "full-size": "half an hour: the code of `demo` with another option",
-    "more-cells": "the code of `recipes` with networks that take minutes",
-}
-
-
-def test_every_measurement_of_the_results_page_has_a_small_run() -> None:
-    assert {*results.MEASUREMENTS} == {*MEASURED, *OF_REAL_IMAGES, *OTHERWISE}
-
-
-@runs("studies/results", "studies/evidence")
-@pytest.mark.parametrize("name", MEASURED)
-def test_a_measurement_of_the_results_page_runs(
-    name: str, small_studies: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if name == "demo":
-        monkeypatch.setattr(results, "BUILD", small_studies / "apart")  # the others read the shared one
-    else:
-        link_demo(small_studies, request)
-
-    assert results.MEASUREMENTS[name](small_studies)
-
-
-@pytest.mark.parametrize("name", OF_REAL_IMAGES)
-def test_a_measurement_of_real_images_runs(
-    name: str, small_studies: Path, request: pytest.FixtureRequest, shared_data: Path
-) -> None:
-    link_demo(small_studies, request)
-
-    assert results.MEASUREMENTS[name](shared_data)["commands"]
-
-
-def link_demo(build: Path, request: pytest.FixtureRequest) -> None:
-    """Let the demonstration be there, as after `make demo`."""
-    if not (build / "demo").exists():
-        (build / "demo").symlink_to(request.getfixturevalue("mini_reproduction"))
 
 
 def test_every_script_has_a_small_run() -> None:
