@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from leuknet.data import read_pixels as read_pixels
     from leuknet.errors import LeukNetError as LeukNetError
     from leuknet.evaluation.compare import compare as compare
+    from leuknet.evaluation.details import details_of as details_of
     from leuknet.evaluation.evaluate import read_evaluation as read_evaluation
+    from leuknet.evaluation.planning import plan_interval as plan_interval
+    from leuknet.evaluation.planning import plan_power as plan_power
     from leuknet.evaluation.share import subject_shares as subject_shares
+    from leuknet.evaluation.study_plan import StudySizes as StudySizes
     from leuknet.experiments.assess import assess as evaluate
     from leuknet.inference.predict import find_images as find_images
     from leuknet.inference.predict import predict_files as predict_files
@@ -71,7 +75,11 @@ _PLACES = {
     # what they are worth
     "evaluate": "leuknet.experiments.assess:assess",
     "read_evaluation": "leuknet.evaluation.evaluate:read_evaluation",
+    "details_of": "leuknet.evaluation.details:details_of",
     "compare": "leuknet.evaluation.compare:compare",
+    "plan_interval": "leuknet.evaluation.planning:plan_interval",
+    "plan_power": "leuknet.evaluation.planning:plan_power",
+    "StudySizes": "leuknet.evaluation.study_plan:StudySizes",
     "write_report": "leuknet.report:write_report",
     "read_scored": "leuknet.inference.scored_table:read_scored",
     "subject_shares": "leuknet.evaluation.share:subject_shares",

@@ -38,6 +38,7 @@ def usual_commands(folder: Path, *, fold: Path) -> dict[str, tuple[str | None, l
     model = run / "model"
     cell, field = min(fold.rglob("*_all.bmp")), folder / "fields" / "field-01.png"
     data, scale = ("--data", fold), ("--scale", str(FIELD_UM))
+    few = ("--people", "10", "--cells", "5", "--studies", "20", "--out", folder / "plan")
     scores, url = folder / "scores.csv", ("--url", f"sqlite:///{folder / 'room.db'}")
     return {
         "data verify": (None, [fold]),
@@ -56,6 +57,8 @@ def usual_commands(folder: Path, *, fold: Path) -> dict[str, tuple[str | None, l
         "ensemble": ("train", [model, model, *data, "--out", out]),
         "evaluate": (None, [model, *data, "--all", "--out", folder / "evaluation"]),
         "compare": (None, [run, run / "evaluation" / "baselines" / "area.json"]),
+        "plan interval": (None, [run, "--width", "0.3", *few]),
+        "plan power": (None, [run, "--gap", "0.1", "--correlation", "0.5", *few]),
         "explain": ("train", [model, cell, "--out", out]),
         "export": ("train", [model, "--out", folder / "cells.onnx"]),
         "push": ("hub", [model, "me/model", "--licence", "mit"]),

@@ -21,11 +21,13 @@ from leuknet.cli import audit_log_command as audit_log
 from leuknet.cli import benchmark_command as benchmark
 from leuknet.cli import data_commands as data
 from leuknet.cli import model_commands as model
+from leuknet.cli import plan_commands as plan
 from leuknet.cli import run_commands as run
 from leuknet.cli import store_commands as store
 from leuknet.cli.batch_command import batch
 from leuknet.cli.compare_command import compare
 from leuknet.cli.ensemble_command import ensemble
+from leuknet.cli.evaluate_command import evaluate
 from leuknet.cli.explain_command import explain
 from leuknet.cli.export_command import export
 from leuknet.cli.hub_commands import pull, push
@@ -58,7 +60,7 @@ app.add_typer(model.app, name="model")
 app.command("recipes")(model.recipes)
 app.command("train")(run.train)
 app.command("ensemble")(ensemble)
-app.command("evaluate")(run.evaluate)
+app.command("evaluate")(evaluate)
 app.command("predict")(run.predict)
 app.command("batch")(batch)
 app.command("explain")(explain)
@@ -76,6 +78,7 @@ app.command("audit")(audit.audit)
 app.command("benchmark")(benchmark.benchmark)
 app.command("tune")(tune)
 app.command("serve")(serve)
+app.add_typer(plan.app, name="plan")
 app.add_typer(account.app, name="account")
 app.add_typer(audit_log.app, name="audit-log")
 app.add_typer(store.app, name="store")

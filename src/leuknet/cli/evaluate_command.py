@@ -1,0 +1,118 @@
+"""`leuknet evaluate`: a model judged on cells that it was not trained on."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from leuknet.cli import options
+from leuknet.cli.printing import RESEARCH_ONLY, print_details, warn_of_simulation
+from leuknet.types import CLASS_NAMES, Evaluation
+
+
+@options.expanded
+def evaluate(
+    model: options.ModelFolder,
+    data: options.Data,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Where results go [evaluation beside MODEL]."),
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="Judge on all labelled cells of this part, such as prelim; repeatable."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Judge on all labelled cells of the data.")
+    ] = False,
+    neighbours: Annotated[
+        int,
+        typer.Option(
+            "--transductive",
+            metavar="N",
+            min=0,
+            help="Let each cell's N nearest among the tested cells vote: a score for this set only.",
+        ),
+    ] = 0,
+    specificity: options.Specificities = None,
+    sensitivity: options.Sensitivities = None,
+    prevalence: options.Prevalences = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also print what the file details.md holds.")
+    ] = False,
+    galleries: Annotated[
+        bool,
+        typer.Option("--galleries", help="Also draw cells, wrong, uncertain and typical, with explanations."),
+    ] = False,
+    *,
+    dataset: options.DatasetOptions,
+) -> None:
+    """Judge a model on cells that it was not trained on: scores with intervals, and baselines beside it.
+
+    Takes the test side of the model's own split unless --part or --all says otherwise; cells that trained
+    the model are refused. Sensitivity at a stated specificity, predictive values at stated prevalences, weak
+    calibration, scores over people and subgroups go to details.md and into the report.
+
+    Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
+    """
+    import leuknet
+    from leuknet.data.unseen import cells_of_parts
+    from leuknet.experiments.assess import assess
+    from leuknet.explain.methods import methods_for
+
+    # The model's graph where it has one; Grad-CAM maps need PyTorch, where it is installed.
+    predictor = leuknet.load(model, engine="torch" if galleries and find_spec("torch") else None)
+    card = predictor.card
+    own_classes = None if card.class_names == CLASS_NAMES else card.class_names
+    opened = dataset.open(data, usual_classes=own_classes)
+    side = None
+    if part or everything:
+        side = cells_of_parts(
+            predictor.manifest,
+            opened,
+            parts=tuple(part or ()),
+            trained_on=card.dataset,
+            trained_on_simulated=card.simulated,
+        )
+    warn_of_simulation(card)
+    folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")
+    asked = options.asked(specificity, sensitivity, prevalence)
+    evaluation = assess(
+        predictor,
+        opened,
+        out=folder,
+        side=side,
+        neighbours=neighbours,
+        asked=asked,
+        galleries=galleries,
+        progress=True,
+    )
+    _tell(evaluation, folder, details=details, galleries=galleries)
+    _, left_out = methods_for(predictor)
+    if galleries and left_out:
+        typer.echo(left_out, err=True)
+    if folder.resolve().parent == model.resolve().parent:  # where `leuknet report` finds the model too
+        run = model.parent if folder.name == "evaluation" else folder
+        typer.echo(f"a report of it: {options.command('report', run)}")
+    typer.echo(RESEARCH_ONLY)
+
+
+def _tell(evaluation: Evaluation, folder: Path, *, details: bool, galleries: bool) -> None:
+    """Print the scores, and where the rest lies."""
+    from leuknet.evaluation.summary import summary_rows
+
+    table = Table(title="SIMULATED CELLS" if evaluation.simulated else None, show_header=False)
+    for name, text in summary_rows(evaluation):
+        table.add_row(name, text)
+    Console().print(table)
+    if details:
+        print_details(evaluation)
+    drawn = ", galleries" if galleries else ""
+    typer.echo(f"written: {folder}: scores, baselines, proof of no overlap{drawn}")
+    if not details:
+        typer.echo(f"thresholds for a purpose, predictive values, people, subgroups: {folder / 'details.md'}")
