@@ -9,8 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from leuknet.errors import DataError, LeakError, SettingError
 from leuknet.evaluation.crossed import Answers
-from leuknet.evaluation.jackknife import score_interval
-from leuknet.evaluation.metrics import METRICS, of_weights
+from leuknet.evaluation.metrics import metric_intervals
 from leuknet.evaluation.paired import paired_difference
 from leuknet.evaluation.pilot import Pilot, draw_study, fit_pilot
 from leuknet.evaluation.plan_text import plan_notes, plan_rows, plan_title
@@ -89,19 +88,11 @@ def test_aurocs_without_each_person_are_those_of_scikit_learn(pilot: Pilot) -> N
 @pytest.mark.parametrize("metric", ["auroc", "sensitivity", "weighted_f1", "subject_accuracy", "mcc"])
 def test_a_study_has_the_interval_that_a_real_one_would_have(pilot: Pilot, metric: str) -> None:
     study = draw_study(pilot, (9, 8), 12, np.random.default_rng(3))
-    described = METRICS[metric]
-
     found = interval_of_study(study, metric, threshold=0.5)
 
-    real = score_interval(
-        of_weights(described, study.labels, study.stated[0], 0.5, cluster_of=study.people),
-        study.people,
-        cells=study.labels.size,
-        used=described.rests_on_cells(study.labels),
-        classes=study.labels if len(described.rests_on) == 2 else None,
-        bounds=(described.least, 1.0),
-        subjects_alike=described.unit == "subject",
-    )
+    real = metric_intervals(
+        study.labels, study.stated[0], threshold=0.5, clusters=study.people, metrics=[metric]
+    )[metric]
     assert (found.low, found.high) == pytest.approx((real.low, real.high))
     assert found.method == real.method
 

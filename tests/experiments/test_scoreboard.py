@@ -264,6 +264,11 @@ def test_table_and_plot_are_written_and_say_what_they_show(folder: Path) -> None
     accuracy = next(row for row in table if (row["model"], row["metric"]) == ("good", "accuracy"))
     assert float(accuracy["estimate"]) == pytest.approx(34.5 / 36)
     assert (accuracy["cells"], accuracy["subjects"], accuracy["split"]) == ("36", "18", "subject-level")
+    # Each round by itself, their mean, and the pooled AUROC of the table above.
+    assert "| model | fold_0 | fold_1 | fold_2 | mean of rounds | pooled |" in page
+    by_round = {row["metric"]: float(row["estimate"]) for row in table if row["model"] == "good"}
+    of_rounds = [by_round[f"auroc, round fold_{number}"] for number in range(3)]
+    assert by_round["auroc, mean of rounds"] == pytest.approx(sum(of_rounds) / 3)
 
 
 def test_the_same_files_give_the_same_bytes(folder: Path) -> None:

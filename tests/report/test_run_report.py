@@ -38,7 +38,7 @@ from leuknet.report.literature import PUBLISHED
 from leuknet.report.look_notices import look_notices
 from leuknet.report.look_notices import looks as look_blocks
 from leuknet.report.pdf import check_printer, print_pdf
-from leuknet.report.rounds import pooled_rounds
+from leuknet.report.rounds import pooled_rounds, round_blocks
 from leuknet.report.run_record import RunRecord, read_run, read_runs
 from leuknet.report.run_report import report_html, write_report
 from leuknet.report.score_sections import comparison, literature, result
@@ -295,6 +295,12 @@ def test_rounds_of_a_protocol_are_taken_together_at_their_own_thresholds(run: Ru
     assert metrics["accuracy"].subjects == 4
     assert name == "leuknet-paper (seed 0, all 2 rounds)"
     assert "fold_0, fold_1" in basis
+    # Each round ranks its three cells without an error; pooled, 0.8 and 0.5 still lie above both normal ones.
+    _, areas, _ = round_blocks(rounds)
+    assert isinstance(areas, Table)
+    assert areas.head == ("model", "fold_0", "fold_1", "mean of rounds", "pooled")
+    assert [str(text).partition(" ")[0] for text in areas.rows[0][1:]] == ["1.000"] * 4
+    assert round_blocks(rounds[:1]) == ()
     assert pooled_rounds([rounds[0], changed(rounds[1], paths=rounds[0].evaluation.paths)]) == []
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.special import logit
 from scipy.stats import t as student
 
-from leuknet.evaluation.jackknife import basis_of, jackknife_interval, score_interval
-from leuknet.evaluation.metrics import METRICS, of_weights
+from leuknet.evaluation.jackknife import basis_of, jackknife_interval
+from leuknet.evaluation.metrics import METRICS, metric_intervals, of_weights
 from leuknet.evaluation.pilot import Study
 from leuknet.evaluation.resampling import Array
 from leuknet.types import Interval, Labels
@@ -26,16 +26,8 @@ def interval_of_study(study: Study, metric: str, *, threshold: float) -> Interva
         estimate, left_out = auroc_left_out(labels, stated, study.people)
         basis = basis_of(study.people, cells=labels.size, classes=labels)
         return jackknife_interval(estimate, left_out, basis)
-    described = METRICS[metric]
-    return score_interval(
-        of_weights(described, labels, stated, threshold, cluster_of=study.people),
-        study.people,
-        cells=labels.size,
-        used=described.rests_on_cells(labels),
-        classes=labels if len(described.rests_on) == 2 else None,
-        bounds=(described.least, 1.0),
-        subjects_alike=described.unit == "subject",
-    )
+    found = metric_intervals(labels, stated, threshold=threshold, clusters=study.people, metrics=[metric])
+    return found[metric]
 
 
 def estimate_of(study: Study, metric: str, *, threshold: float) -> float:

@@ -126,7 +126,7 @@ def make_row(evaluations: Sequence[Evaluation]) -> Row:
     metrics = _shared_metrics(evaluations)
     means: dict[str, OverSeeds] = {}
     for unit in ("cells", "subjects"):
-        asked = [metric for metric in metrics if _unit(evaluations, metric) == unit]
+        asked = [metric for metric in metrics if unit_of(evaluations, metric) == unit]
         if asked:
             means |= mean_over_seeds(_answers_by_seed(evaluations, unit), unit=unit, metrics=asked)
     found = {metric: means[metric] for metric in metrics}
@@ -182,7 +182,7 @@ def _difference(
     both = [*first, *second]
     tests = {}
     for metric in _shared_metrics(both):
-        unit = _unit(both, metric)
+        unit = unit_of(both, metric)
         answers = [_answers_by_seed(side, unit) for side in (first, second)]
         tests[metric] = paired_difference(*answers, unit=unit, metric=metric)
     return Difference(name, against, len({one.seed for one in first}), tests, {})
@@ -256,7 +256,7 @@ def name_of(evaluation: Evaluation) -> str:
     return evaluation.model_id if is_baseline else evaluation.recipe
 
 
-def _unit(evaluations: Sequence[Evaluation], metric: str) -> Whose:
+def unit_of(evaluations: Sequence[Evaluation], metric: str) -> Whose:
     """Return what is left out whole: subjects where all evaluations ask for it, and for metrics over them."""
     if METRICS[metric].unit == "subject":
         return "subjects"
@@ -272,10 +272,10 @@ def _answers_by_seed(evaluations: Sequence[Evaluation], unit: Whose) -> list[Ans
     by_seed: dict[int, list[Evaluation]] = {}
     for evaluation in evaluations:
         by_seed.setdefault(evaluation.seed, []).append(evaluation)
-    return [_pooled(by_seed[seed], unit) for seed in sorted(by_seed)]
+    return [pooled_answers(by_seed[seed], unit) for seed in sorted(by_seed)]
 
 
-def _pooled(rounds: Sequence[Evaluation], unit: Whose) -> Answers:
+def pooled_answers(rounds: Sequence[Evaluation], unit: Whose) -> Answers:
     """Put the cells of all rounds of one seed into one set of arrays; each keeps its own threshold."""
     ids = np.array([path for tested in rounds for path in tested.paths])
     subjects = np.array([str(name) for tested in rounds for name in tested.subject_ids])

@@ -16,11 +16,12 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.errors import DataError, SettingError
+from leuknet.evaluation.by_round import ROUND_NOTE, ByRound, by_round, round_table
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.margins import check_margin
 from leuknet.evaluation.metrics import METRICS
@@ -64,6 +65,8 @@ class Summary:
         Of each other row from the one that was asked for.
     margin
         The largest loss that would not matter, None where none was named.
+    rounds
+        Name of a row to its AUROC round by round; empty where the protocol has one round.
     """
 
     rows: tuple[Row, ...]
@@ -71,6 +74,7 @@ class Summary:
     chosen: Mapping[str, int]
     differences: tuple[Difference, ...] = ()
     margin: float | None = None
+    rounds: Mapping[str, ByRound] = field(default_factory=dict)
 
 
 def summarise(
@@ -121,10 +125,11 @@ def summarise(
     differences: tuple[Difference, ...] = ()
     if against is not None:
         differences = find_differences({row.name: behind[row.name] for row in ordered}, against=against)
+    rounds = {row.name: found for row in ordered if (found := by_round(behind[row.name])) is not None}
     often = Counter(evaluation.recipe for evaluation in chosen)
-    found = Summary(tuple(ordered), tuple(incomplete), often, differences, margin)
+    found = Summary(tuple(ordered), tuple(incomplete), often, differences, margin, rounds)
     write_whole(folder / "table.md", _markdown(found).encode())
-    write_whole(folder / "table.csv", _csv(found.rows).encode())
+    write_whole(folder / "table.csv", _csv(found).encode())
     first = found.rows[0]
     figure = draw_scores(
         found.rows,
@@ -191,6 +196,7 @@ def _markdown(summary: Summary) -> str:
         f"{_rests_on(first)}. Baselines should not work as well as they do: what they reach, a network "
         "may owe to size, colour and texture.",
         *(f"Not in the table: {text}." for text in summary.incomplete),
+        *_round_lines(summary.rounds),
         *_difference_lines(summary),
         *_nested_lines(summary.chosen),
         "Research software, not a medical device.",
@@ -250,6 +256,12 @@ def _difference_lines(summary: Summary) -> list[str]:
     return [table, " ".join(difference_notes(differences, margin=summary.margin))]
 
 
+def _round_lines(rounds: Mapping[str, ByRound]) -> list[str]:
+    if not rounds:
+        return []
+    return ["## AUROC round by round", markdown_table(*round_table(rounds)), ROUND_NOTE]
+
+
 def _nested_lines(chosen: Mapping[str, int]) -> list[str]:
     often = sorted(chosen.items(), key=lambda entry: -entry[1])
     took = ", ".join(f"{name} {'once' if n == 1 else f'{n} times'}" for name, n in often)
@@ -263,14 +275,20 @@ def _rests_on(row: Row) -> str:
     return f"the {interval.level:.0%} interval ({interval.method})"
 
 
-def _csv(rows: Sequence[Row]) -> str:
-    """Return one line for each row and metric."""
+def _csv(summary: Summary) -> str:
+    """Return one line for each row and metric, and for its AUROC in each round and as their mean."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("model", "protocol", "split", "metric", "seeds", "cells", "subjects", *_NUMBERS))
-    for row in rows:
+    for row in summary.rows:
         about = (row.name, row.protocol, row.split_kind)
-        rests_on = (len(row.seeds), row.cells, row.subjects)
         for name, score in row.scores.items():
-            writer.writerow((*about, name, *rests_on, score.estimate, score.low, score.high, score.method))
+            numbers = (score.estimate, score.low, score.high, score.method)
+            writer.writerow((*about, name, len(row.seeds), row.cells, row.subjects, *numbers))
+        if row.name in summary.rounds:
+            found = summary.rounds[row.name]
+            of_rounds = {f"auroc, round {name}": score for name, score in found.rounds.items()}
+            for name, score in {**of_rounds, "auroc, mean of rounds": found.within}.items():
+                numbers = (score.estimate, score.low, score.high, score.method)
+                writer.writerow((*about, name, len(row.seeds), score.cells, score.subjects, *numbers))
     return text.getvalue()

@@ -15,11 +15,12 @@ from leuknet.report.evidence_sections import calibration, curves, galleries, peo
 from leuknet.report.facts import Runs
 from leuknet.report.look_notices import looks
 from leuknet.report.provenance import data_card, model_card, split
+from leuknet.report.rounds import round_blocks
 from leuknet.report.score_sections import comparison, literature, result
 
 SECTIONS: tuple[tuple[str, str, Callable[[Runs], tuple[Block, ...]]], ...] = (
     ("result", "Result", result),
-    ("comparison", "Comparison", comparison),
+    ("comparison", "Comparison", lambda runs: (*comparison(runs), *round_blocks(runs))),
     ("literature", "Published results", literature),
     ("curves", "Curves", curves),
     ("calibration", "Calibration", lambda runs: (*calibration(runs), *weak_calibration(runs))),
