@@ -456,14 +456,19 @@ def test_sets_and_calls_are_judged_by_subject(run: RunRecord) -> None:
     assert row[1] == ("not known", "the model was saved without them")
 
 
-def test_both_checklists_are_whole_and_each_answer_is_used() -> None:
-    tripod, claim = read_guidelines()
+def test_all_checklists_are_whole_and_each_answer_is_used() -> None:
+    tripod, claim, stard = guidelines = read_guidelines()
 
     assert len({item.item for item in tripod.items}) == len(tripod.items) == 52
     assert [item.item for item in claim.items] == [str(number) for number in range(1, 45)]
-    used = {item.answer for one in (tripod, claim) for item in one.items if item.answer}
+    # Numbers 1 to 40, of which five are parted: 48 items.
+    parted = {"15": "abcd", "16": "abc", "17": "ab", "26": "ab", "40": "ab"}
+    assert [item.item for item in stard.items] == [
+        f"{number}{part}".strip() for number in range(1, 41) for part in parted.get(str(number), " ")
+    ]
+    used = {item.answer for one in guidelines for item in one.items if item.answer}
     assert used == set(ANSWERS)
-    assert all(item.answer or item.owed for one in (tripod, claim) for item in one.items)
+    assert all(item.answer or item.owed for one in guidelines for item in one.items)
 
 
 def test_what_no_software_knows_is_owed_by_the_author(run: RunRecord) -> None:
@@ -476,6 +481,24 @@ def test_what_no_software_knows_is_owed_by_the_author(run: RunRecord) -> None:
         assert str(tripod[item][2]).startswith(OWED)
     for item in ("34", "41", "44"):
         assert str(claim[item][2]).startswith(OWED)
+    stard = {row[0]: row for row in table(blocks, "STARD-AI, filled").rows}
+    # Ethics, users, severity, other diagnoses, harm, registration, protocol, funding, interests.
+    for item in ("6", "15d", "26a", "26b", "32", "36", "37", "38", "39"):
+        assert str(stard[item][2]).startswith(OWED)
+
+
+def test_stard_ai_is_answered_by_counts_cutoffs_and_subgroups(run: RunRecord) -> None:
+    stard = {row[0]: row for row in table(checklists([with_details(run)]), "STARD-AI, filled").rows}
+    (cleared, alarms), (missed, found) = run.evaluation.confusion
+
+    assert f"ALL: {found} called ALL, {missed} called HEM" in str(stard["30"][2])
+    assert f"HEM: {cleared} called HEM, {alarms} called ALL" in str(stard["30"][2])
+    assert "others from the validation side for sensitivity 80%" in str(stard["15c"][2])
+    assert "Scores by cell size, and subject by subject" in str(stard["21"][2])
+    assert "50% of the tested cells are ALL; predictive values are stated for 1%, 5%, 20%, 50%" in str(
+        stard["28"][2]
+    )
+    assert "leuknet plan" in str(stard["22"][2])
 
 
 def test_answers_hold_the_facts_of_the_run_and_debts_are_listed_with_their_count(run: RunRecord) -> None:
@@ -485,11 +508,12 @@ def test_answers_hold_the_facts_of_the_run_and_debts_are_listed_with_their_count
     assert "P(ALL) at or above 0.500" in str(tripod["15"][2])
     assert "train 48 cells of 12 subjects" in str(tripod["20a"][2])
     owed = table(blocks, "What the author still owes").rows
-    filled = [row for one in ("TRIPOD+AI, filled", "CLAIM, filled") for row in table(blocks, one).rows]
+    names = ("TRIPOD+AI, filled", "CLAIM, filled", "STARD-AI, filled")
+    filled = [row for one in names for row in table(blocks, one).rows]
     assert len(owed) == sum(OWED in str(row[2]) for row in filled)
     # This run has an answer to every item that names one, so that what is owed is what the items say.
     assert len(owed) == sum(bool(item.owed) for one in read_guidelines() for item in one.items)
-    assert f"{len(owed)} items of both lists wait" in told(*blocks)
+    assert f"{len(owed)} items of all lists wait" in told(*blocks)
 
 
 def test_the_commands_repeat_what_was_changed(run: RunRecord) -> None:

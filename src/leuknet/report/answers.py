@@ -15,6 +15,7 @@ from leuknet.evaluation.summary import score_text
 from leuknet.report import facts
 from leuknet.report.blocks import counted
 from leuknet.report.closing import limit_texts
+from leuknet.report.diagnostic_answers import DIAGNOSTIC_ANSWERS
 from leuknet.report.facts import Runs, each
 from leuknet.report.provenance import metrics_text, training_data_text
 from leuknet.report.run_record import RunRecord
@@ -278,5 +279,6 @@ ANSWERS: Mapping[str, Answer] = {
     "sharing": _sharing,
     "limits": lambda runs: f"{len(limit_texts(runs))} limits are stated under Limits",
     "input": _input,
+    **DIAGNOSTIC_ANSWERS,
 }
 """What the runs know, by the names that `checklist.json` uses."""

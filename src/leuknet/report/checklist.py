@@ -1,4 +1,4 @@
-"""Fills the reporting checklists TRIPOD+AI and CLAIM from the runs, and lists what the author still owes.
+"""Fills the checklists TRIPOD+AI, CLAIM and STARD-AI from the runs, and lists what the author still owes.
 
 `checklist.json` holds the items: number and topic as in the guidelines, and in our own, shorter words what
 each asks for; the published text decides. An item names the fact that answers it, what the author owes, or
@@ -54,7 +54,7 @@ class Guideline:
 
 
 def read_guidelines() -> tuple[Guideline, ...]:
-    """Return both guidelines, as this package holds them."""
+    """Return all guidelines, as this package holds them."""
     content = json.loads(files("leuknet.report").joinpath("checklist.json").read_text(encoding="utf-8"))
     return tuple(
         Guideline(listed["name"], listed["citation"], tuple(Item(**item) for item in listed["items"]))
@@ -67,8 +67,9 @@ def checklists(runs: Runs) -> tuple[Block, ...]:
     blocks: list[Block] = [
         Text(
             "Numbers and topics are those of the guidelines; what an item asks for is shortened by us, and "
-            "the published text decides. All 52 items of TRIPOD+AI and all 44 of CLAIM are here, compared "
-            "with public transcriptions of both. Only what these runs know is filled in."
+            "the published text decides. All 52 items of TRIPOD+AI, all 44 of CLAIM and all 48 of STARD-AI "
+            "(numbers 1 to 40) are here, compared with public transcriptions of each. Only what these runs "
+            "know is filled in."
         )
     ]
     owed: list[tuple[str, str, str]] = []
@@ -87,7 +88,7 @@ def checklists(runs: Runs) -> tuple[Block, ...]:
         )
     blocks += [
         Heading("Owed by the author"),
-        Text(f"{counted(len(owed), 'item')} of both lists wait for the author, in whole or in part."),
+        Text(f"{counted(len(owed), 'item')} of all lists wait for the author, in whole or in part."),
         Table("What the author still owes", ("Item", "Topic", "Owed"), tuple(owed)),
     ]
     return tuple(blocks)

@@ -6,6 +6,7 @@ Each takes the runs and returns blocks.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 from leuknet.evaluation.detail_tables import (
@@ -21,8 +22,9 @@ from leuknet.report.blocks import Block, Heading, Picture, Table, Text, counted
 from leuknet.report.facts import Runs
 from leuknet.report.render import embedded_figure
 from leuknet.report.run_record import RunRecord
-from leuknet.types import Details, Subgroup
+from leuknet.types import Details, Evaluation, Subgroup
 
+_MADE: dict[int, tuple[weakref.ref[Evaluation], Details]] = {}
 _DETAILED = 6
 """Runs that are shown one at a time."""
 
@@ -103,7 +105,14 @@ def people_scores(runs: Runs) -> tuple[Block, ...]:
 
 def details_for(run: RunRecord) -> Details:
     """Return the details that stand in an evaluation; of one that has none, all but subgroups."""
-    return run.evaluation.details or details_of(run.evaluation)
+    evaluation = run.evaluation
+    if evaluation.details is not None:
+        return evaluation.details
+    # Several sections ask, and an evaluation of thousands of cells takes a second.
+    kept = _MADE.get(id(evaluation))
+    if kept is None or kept[0]() is not evaluation:
+        kept = _MADE[id(evaluation)] = (weakref.ref(evaluation), details_of(evaluation))
+    return kept[1]
 
 
 def as_blocks(table: TextTable) -> list[Block]:
