@@ -289,7 +289,7 @@ def ablation_lines(found: dict[str, Any]) -> list[str]:
 
 
 def _judged(rows: Sequence[Sequence[str]], found: dict[str, Any]) -> list[list[str]]:
-    """Return recorded differences; without their verdicts where these came of intervals, as before 0.2.0."""
+    """Return recorded differences; without their verdicts where these came of intervals, as they once did."""
     if "notes" in found:
         return [list(row) for row in rows]
     return [[row[0], *(text.partition(": ")[0] for text in row[1:])] for row in rows]

@@ -47,6 +47,7 @@ from leuknet.networks import layer_table
 from leuknet.networks.predictor import load_model
 from leuknet.records import read_record
 from leuknet.records.history import read_history
+from shared_validation import measure_shared_validation, shared_validation_lines
 from shares import measure_shares, share_lines
 from verdicts import measure_verdicts, verdict_lines
 
@@ -274,6 +275,7 @@ MEASUREMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "finding": measure_finding,
     "shares": measure_shares,
     "verdicts": measure_verdicts,
+    "shared-validation": measure_shared_validation,
 }
 
 
@@ -351,6 +353,9 @@ def render() -> str:
         "## How often verdicts are wrong",
         "",
         *_evidence_lines(found["verdicts"], verdict_lines),
+        "## What one validation side for everything costs",
+        "",
+        *_evidence_lines(found["shared-validation"], shared_validation_lines),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

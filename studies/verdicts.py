@@ -2,7 +2,7 @@
 
 Log odds are drawn, not images: the label of a person, what all models share of how odd the person is, what each
 recipe and each training makes of it, and cells. All recipes have the same true AUROC, so that every verdict is
-an error. "Before" is what LeukNet 0.1.0 did: swapping answers alone, and recipes told apart wherever the interval
+an error. "Before" is what LeukNet once did: swapping answers alone, and recipes told apart wherever the interval
 of a crossed bootstrap left out 0.
 
 Start at `measure_verdicts`; `verdict_lines` says it in words.
@@ -84,7 +84,7 @@ def _as_answers(owner: NDArray[np.int64], labels: NDArray[np.int64], said: NDArr
     return Answers(ids, labels, said, np.full(owner.size, 0.5), np.char.mod("%03d", owner))
 
 
-def measure_verdicts(_: Path, *, draws: int = 300) -> dict[str, Any]:
+def measure_verdicts(_: Path, *, draws: int = 200) -> dict[str, Any]:
     """Count verdicts on pairs of equal models, and in tables of equal recipes."""
     return {
         "commands": ["python studies/results.py --only verdicts"],
@@ -101,7 +101,7 @@ def _measure_pair(number: int, *, draws: int) -> dict[str, Any]:
     for _ in range(draws):
         first, second = drawn.answers(spread)
         for metric in METRICS:
-            swapped, _least = swap_test([*first, *second], metric, resamples=399, seed=0)
+            swapped, _least = swap_test([*first, *second], metric, resamples=199, seed=0)
             left_out = paired_difference(first, second, unit="subjects", metric=metric).p_value
             errors["before", metric] += swapped < SIGNIFICANT
             errors["after", metric] += max(swapped, left_out) < SIGNIFICANT
@@ -135,7 +135,7 @@ def _told_apart_before(first: Sequence[Answers], second: Sequence[Answers]) -> b
     drawn = []
     for stream, count in enumerate((np.unique(first[0].whose).size, len(first))):
         even = np.ones(count) / count
-        drawn.append(np.random.default_rng((0, stream)).multinomial(count, even, size=400).astype(np.float64))
+        drawn.append(np.random.default_rng((0, stream)).multinomial(count, even, size=200).astype(np.float64))
     times, shares = drawn[0], drawn[1] / len(first)
     before, after = (crossed_means(answers, times, shares)[0] for answers in (first, second))
     gap = after - before
@@ -176,8 +176,8 @@ def verdict_lines(found: dict[str, Any]) -> list[str]:
     ]
     return [
         f"Equal models and equal recipes, drawn {found['draws']} times for each row: people of {min(SIZES)} to {max(SIZES)} cells, labels by person, a",
-        "known AUROC that is the same for all. Every verdict is an error; 5% is the goal. Before: LeukNet 0.1.0, which swapped answers",
-        "alone, and told recipes apart wherever the interval of a crossed bootstrap left out 0.",
+        "known AUROC that is the same for all. Every verdict is an error; 5% is the goal. Before: the answers were swapped and nothing else,",
+        "and recipes were told apart wherever the interval of a crossed bootstrap left out 0.",
         "",
         "Two models, `leuknet compare`:",
         "",

@@ -52,6 +52,7 @@ OTHERWISE = {
     "finding": "has a test in test_scripts",
     "shares": "has a test in test_scripts",
     "verdicts": "has a test in test_scripts",
+    "shared-validation": "has a test in test_scripts",
     "unfamiliar": "is what `familiarity` measures",
     "full-size": "half an hour: the code of `demo` with another option",
     "more-cells": "the code of `recipes` with networks that take minutes",

@@ -23,6 +23,7 @@ import reliability_page
 import scale
 import scale_page
 import screenshots
+import shared_validation
 import shares
 import verdicts
 from leuknet.evaluation.metrics import metric_intervals
@@ -173,6 +174,15 @@ def test_wrong_verdicts_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert 0 <= found["pairs"][0]["after auroc"] <= found["pairs"][0]["before auroc"] <= 1
     table = [line for line in verdicts.verdict_lines(found) if line.startswith("| 0.80 | 0.25")]
     assert ["no verdict" in line for line in table] == [True, False]
+
+
+@runs("studies/shared_validation")
+def test_what_one_validation_side_costs_is_measured(tmp_path: Path) -> None:
+    found = shared_validation.measure_shared_validation(tmp_path, draws=2)
+
+    assert [row["people"] for row in found["rows"]] == [10, 20]
+    assert all(0 < row[key] <= 1 for row in found["rows"] for key in ("fixed", "shared", "halves"))
+    assert shared_validation.shared_validation_lines(found)
 
 
 @runs("studies/coverage", "studies/coverage_people")

@@ -27,13 +27,13 @@ def draw_calibrated(n: int, *, seed: int = 0) -> tuple[Labels, Probabilities]:
 def test_log_odds_multiplied_by_a_factor_are_divided_by_it_again(factor: float) -> None:
     labels, probabilities = draw_calibrated(20_000)
 
-    assert fit_temperature(labels, factor * logit(probabilities)) == pytest.approx(factor, rel=0.03)
+    assert fit_temperature(labels, factor * logit(probabilities), [None]) == pytest.approx(factor, rel=0.03)
 
 
 def test_the_temperature_has_the_least_loss_and_agrees_with_scikit_learn() -> None:
     labels, probabilities = draw_calibrated(4_000, seed=1)
     log_odds = 2.5 * logit(probabilities)
-    found = fit_temperature(labels, log_odds)
+    found = fit_temperature(labels, log_odds, [None])
 
     losses = [log_loss(labels, expit(log_odds / t)) for t in (0.9 * found, found, 1.1 * found)]
     assert losses[1] == min(losses)
@@ -50,15 +50,33 @@ def test_classes_told_apart_without_an_error_do_not_make_probabilities_certain()
     # Platt's targets are 11/12 and 1/12, and the log odds are +-4: T = 4 / log(11).
     labels = np.repeat([0, 1], 10)
 
-    assert fit_temperature(labels, np.where(labels == 1, 4.0, -4.0)) == pytest.approx(
+    assert fit_temperature(labels, np.where(labels == 1, 4.0, -4.0), [None]) == pytest.approx(
         4 / np.log(11), rel=1e-4
     )
+
+
+def test_people_count_alike_however_many_cells_there_are_of_them() -> None:
+    # Two people of each class: all cells of the first right, of the second a quarter wrong, at log odds +-2.
+    # Counted by people, an eighth is wrong, whatever the numbers of cells; by cells, far less.
+    cells = {"H1": (0, 400, 0), "H2": (0, 3, 1), "1": (1, 400, 0), "2": (1, 3, 1)}
+    labels, log_odds, names = [], [], []
+    for name, (label, right, wrong) in cells.items():
+        labels += [label] * (right + wrong)
+        log_odds += [4.0 * label - 2.0] * right + [2.0 - 4.0 * label] * wrong
+        names += [name] * (right + wrong)
+    # Platt's targets of 404 cells of each class are 405/406 and 1/406; the mean target of what is called 1:
+    share = (7 / 8 * 405 + 1 / 8 * 1) / 406
+
+    found = fit_temperature(np.array(labels), np.array(log_odds), names)
+
+    assert found == pytest.approx(2 / np.log(share / (1 - share)), rel=1e-3)
+    assert fit_temperature(np.array(labels), np.array(log_odds), [None] * 808) < 0.6 * found
 
 
 def test_log_odds_that_say_nothing_get_the_highest_temperature() -> None:
     labels = np.tile([0, 1], 50)
 
-    assert fit_temperature(labels, np.where(np.arange(100) < 50, 3.0, -3.0)) > 0.9 * TEMPERATURES[1]
+    assert fit_temperature(labels, np.where(np.arange(100) < 50, 3.0, -3.0), [None]) > 0.9 * TEMPERATURES[1]
 
 
 def test_half_is_a_half_whatever_the_cells() -> None:

@@ -19,13 +19,17 @@ from filelock import FileLock
 from leuknet.data import open_dataset
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
+from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.looks import VARIABLE
+from leuknet.evaluation.summary import summary_rows
 from leuknet.recipes import RECIPES, changed
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.ranges import RANGES, Choice, Range
 from leuknet.training import runs
 from leuknet.training import tune as module
-from leuknet.training.tune import Tuned, tune
-from leuknet.types import Dataset, Recipe
+from leuknet.training.tune import tune
+from leuknet.training.tuned import Tuned, distribution_of
+from leuknet.types import CellImage, Dataset, Recipe
 from tests.conftest import run_cli
 
 TINY = replace(
@@ -58,11 +62,18 @@ def found(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return out, search(dataset, out, 3)
 
 
+def development(dataset: Dataset) -> tuple[tuple[CellImage, ...], tuple[CellImage, ...]]:
+    split = make_split(dataset.cells, TINY)
+    return split.train, split.validation
+
+
 def lines(out: Path) -> list[str]:
     return (out / "trials.csv").read_text(encoding="utf-8").splitlines()
 
 
-def test_the_recipes_own_settings_are_the_first_try_and_the_best_is_kept(found: tuple[Path, Tuned]) -> None:
+def test_the_recipes_own_settings_are_the_first_try_and_the_best_is_kept(
+    found: tuple[Path, Tuned], dataset: Dataset
+) -> None:
     out, result = found
     rows = [line.split(",") for line in lines(out)[1:]]
 
@@ -73,6 +84,9 @@ def test_the_recipes_own_settings_are_the_first_try_and_the_best_is_kept(found: 
     best = json.loads((out / "best.json").read_text(encoding="utf-8"))
     assert best["settings"] == list(result.settings)
     assert changed(TINY, result.settings)  # they are settings that can be set
+    assert result.cells == sum(len(side) for side in development(dataset))
+    assert result.people == tuple(best["people"])
+    assert {*result.people} == {cell.subject for side in development(dataset) for cell in side}
     assert not list((out / "runs").iterdir())  # networks are not kept
     for name in ("tune.png", "tune.svg"):
         assert (out / name).stat().st_size
@@ -142,10 +156,9 @@ def test_a_search_that_was_killed_does_the_same_try_again(
         assert database.execute("select state from trials").fetchall() == [("RUNNING",)]
     database.close()
     study = {"learning_rate": Range(1e-5, 1e-1, log=True)}
-    searching = module._Search(
-        dataset, slow, study, module._divide(make_split(dataset.cells, slow), 1), out, "no"
-    )
-    again = searching._open().ask({"learning_rate": module._distribution(study["learning_rate"])})
+    split = make_split(dataset.cells, slow)
+    searching = module._Search(dataset, slow, study, split, module._divide(split, 1), out, "no")
+    again = searching._open().ask({"learning_rate": distribution_of(study["learning_rate"])})
     assert again.params == {"learning_rate": slow.learning_rate}
 
 
@@ -201,6 +214,42 @@ def test_the_command_names_what_to_train_next(
     assert f"leuknet train leuknet-demo --data {simulated_fold}" in ended.out
     refused = run_cli("tune", "leuknet-demo", "--data", simulated_fold, *options, "--only", "seed")
     assert refused.status == 2
+
+
+def test_settings_found_in_one_round_are_not_benchmarked_on_its_people_in_another(
+    simulated_fold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "looks.jsonl"))
+    monkeypatch.setitem(RECIPES, "leuknet-demo", TINY)
+    # The recipe's own learning rate is none of the two, so that one of them wins.
+    monkeypatch.setitem(RANGES, "leuknet-demo", {"learning_rate": Choice((0.011, 0.012))})
+    where = ("--data", simulated_fold, "--protocol", "subject-kfold")
+
+    options = ("--trials", 1, "--divisions", 1, "--out", tmp_path / "t")
+
+    tuned = run_cli("tune", "leuknet-demo", *where, "--round", "1 of 5", *options)
+
+    assert tuned.status == 0, tuned.err
+    assert "--protocol subject-kfold --round '1 of 5' " in tuned.out
+    assert "where these are tested, the settings look better" in tuned.out
+    best = json.loads((tmp_path / "t" / "best.json").read_text(encoding="utf-8"))
+    assert (best["protocol"], best["round"]) == ("subject-kfold", "1 of 5")
+    setting = ("--set", best["settings"][0])
+    refused = run_cli(
+        "benchmark", *where, "--recipes", "leuknet-demo", "--seeds", 0, "--out", tmp_path / "b", *setting
+    )
+    assert refused.status == 2
+    assert "were chosen on people who are tested in" in refused.err
+    assert not (tmp_path / "b").exists()
+    # Trained in another round by hand, it is marked wherever it is judged.
+    run = tmp_path / "run"
+    trained = run_cli("train", "leuknet-demo", *where, "--round", "2 of 5", *setting, "--out", run)
+    assert trained.status == 0, trained.err
+    judged = run_cli("evaluate", run / "model", "--data", simulated_fold)
+    assert judged.status == 0, judged.err
+    evaluation = read_evaluation(run / "evaluation" / "evaluation.json")
+    assert evaluation.settings_chosen_on == (evaluation.cells, evaluation.subjects)
+    assert dict(summary_rows(evaluation))["settings"].startswith("chosen on people who are tested here (")
 
 
 @pytest.mark.parametrize("name", RANGES)

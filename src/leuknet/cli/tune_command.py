@@ -66,4 +66,10 @@ def tune(
     best = [word for setting in (*(settings or ()), *found.settings) for word in ("--set", setting)]
     words = ("--data", data, *dataset.words, *rounds.words, "--seed", str(seed), *best, "--out", "RUN")
     typer.echo(f"train with it: {options.command('train', recipe, *words)}")
+    if found.settings:
+        people = f"{len(found.people)} people" if found.people else "people who are not named"
+        typer.echo(
+            f"chosen by {found.cells:,} labels of {people}: where these are tested, the settings look better "
+            "than they are. `leuknet benchmark` refuses that, and `leuknet evaluate` marks it."
+        )
     typer.echo(RESEARCH_ONLY)

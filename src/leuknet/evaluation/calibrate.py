@@ -46,7 +46,7 @@ def calibrate(
     rule
         How to choose the threshold.
     subjects
-        Whose each cell is, None if not known; the threshold and the temperature do not depend on it.
+        Whose each cell is, None if not known; the threshold does not depend on it.
     risk
         Largest share of wrong calls among a new person's called cells, on average over people: it then
         decides which cells are undecided. 0 leaves that to the conformal sets.
@@ -66,7 +66,7 @@ def calibrate(
             why=f"labels {np.unique(labels)} of shape {labels.shape}, log odds of shape {log_odds.shape}",
             fix="give one label and one value for each validation cell, of both classes",
         )
-    temperature = fit_temperature(labels, log_odds)
+    temperature = fit_temperature(labels, log_odds, subjects)
     probabilities = expit(log_odds / temperature)
     threshold = choose_threshold(labels, probabilities, rule)
     quantile, (low, high) = conformal_sets(labels, probabilities)
@@ -121,22 +121,37 @@ def subject_loss(labels: Labels, log_odds: NDArray[np.float64], subjects: Sequen
     >>> bool(np.isclose(loss, (np.log(5 / 4) + (np.log(5) + np.log(4 / 3)) / 2) / 2))
     True
     """
-    losses = cell_losses(labels, log_odds)
+    return float(weights_of_people(labels, subjects) @ cell_losses(labels, log_odds))
+
+
+def weights_of_people(labels: Labels, subjects: Sequence[str | None]) -> NDArray[np.float64]:
+    """Return a weight for each cell (N,), summing to 1: people count alike within a class, and both classes.
+
+    Where a cell names nobody, cells count alike within a class.
+
+    Examples
+    --------
+    >>> (12 * weights_of_people(np.array([0, 0, 0, 1, 1]), ["H1", "H1", "H2", "1", "2"])).tolist()
+    [1.5, 1.5, 3.0, 3.0, 3.0]
+    """
     names = [str(index) for index in range(len(labels))] if None in subjects else subjects
-    total = 0.0
+    weights = np.zeros(len(labels))
     for label in (0, 1):
         own = labels == label
         _, person = np.unique(np.array(names, dtype=str)[own], return_inverse=True)
-        total += float((np.bincount(person, losses[own]) / np.bincount(person)).mean()) / 2
-    return total
+        cells = np.bincount(person)
+        weights[own] = 1 / cells[person] / len(cells) / 2
+    return weights
 
 
-def fit_temperature(labels: Labels, log_odds: NDArray[np.float64]) -> float:
+def fit_temperature(labels: Labels, log_odds: NDArray[np.float64], subjects: Sequence[str | None]) -> float:
     """Return the temperature T at which P = 1 / (1 + exp(-log_odds / T)) fits the labels best.
 
-    The loss is the cross-entropy against Platt's targets, (n1 + 1) / (n1 + 2) for leukaemic and 1 / (n0 + 2)
-    for normal cells, instead of 1 and 0: with these, classes that are told apart without an error do not
-    drive T to nothing. T keeps the order of the cells, and which of them lie above 0.5.
+    People count alike within a class, and both classes alike (`weights_of_people`), since it is new people
+    for whom probabilities should hold. The loss is the cross-entropy against Platt's targets, (n1 + 1) /
+    (n1 + 2) for leukaemic and 1 / (n0 + 2) for normal cells, instead of 1 and 0: with these, classes that
+    are told apart without an error do not drive T to nothing. T keeps the order of the cells, and which of
+    them lie above 0.5.
 
     References
     ----------
@@ -147,15 +162,15 @@ def fit_temperature(labels: Labels, log_odds: NDArray[np.float64]) -> float:
     --------
     >>> log_odds = np.repeat([-8.0, 8.0], 500)  # says 99.97%, is right in 4 of 5 cells
     >>> labels = np.concatenate([np.tile([0, 0, 0, 0, 1], 100), np.tile([1, 1, 1, 1, 0], 100)])
-    >>> round(float(expit(8 / fit_temperature(labels, log_odds))), 2)
+    >>> round(float(expit(8 / fit_temperature(labels, log_odds, [None] * 1000))), 2)
     0.8
     """
-    positives = int(labels.sum())
+    weights, positives = weights_of_people(labels, subjects), int(labels.sum())
     target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2))
 
     def loss(log_temperature: float) -> float:
         scaled = log_odds / np.exp(log_temperature)
-        return float(np.mean(np.logaddexp(0, scaled) - target * scaled))
+        return float(weights @ (np.logaddexp(0, scaled) - target * scaled))
 
     found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))

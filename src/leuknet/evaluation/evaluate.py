@@ -23,6 +23,8 @@ from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.looks import NOT_LOOKED, Looked, record_look
 from leuknet.evaluation.metrics import METRICS, metric_intervals
 from leuknet.evaluation.resampling import clusters_for, wilson
+from leuknet.evaluation.scorable import both_names, check_classes, check_labels, check_scored
+from leuknet.evaluation.searches import seen_by_search
 from leuknet.inference.familiar import Reference
 from leuknet.inference.predict import predict_files
 from leuknet.records import read_record, write_record
@@ -35,6 +37,7 @@ from leuknet.types import (
     Labels,
     Predictor,
     Probabilities,
+    Searched,
     SplitKind,
     TestSide,
     ThresholdRule,
@@ -51,6 +54,7 @@ class Judged:
     threshold: float
     threshold_rule: ThresholdRule
     calibration: Calibration | None
+    searched: Searched | None = None
 
 
 def evaluate(
@@ -97,10 +101,11 @@ def evaluate(
     if card.class_names != dataset.class_names:
         raise SettingError(
             f"cannot test this model on {dataset.name}",
-            why=f"the model tells {_both(card.class_names)} apart, the data are {_both(dataset.class_names)}",
+            why=f"the model tells {both_names(card.class_names)} apart, "
+            f"the data are {both_names(dataset.class_names)}",
             fix="use data of the same two classes, named in the same order",
         )
-    _check_labels(side.cells)
+    check_labels(side.cells)
     model = Judged(
         model_id=predictor.model_id,
         recipe=card.recipe.name,
@@ -108,6 +113,7 @@ def evaluate(
         threshold=card.threshold,
         threshold_rule=card.recipe.threshold,
         calibration=card.calibration,
+        searched=card.searched,
     )
     looked = record_look(side.cells, recipe=model.recipe, seed=model.seed, model_id=model.model_id)
     paths = (cell.path for cell in side.cells)
@@ -163,9 +169,9 @@ def judge(
     DataError
         If there are no cells, or they are of one class.
     """
-    _check_scored(len(cells), unreadable)
+    check_scored(len(cells), unreadable)
     labels = np.array([cell.label for cell in cells], dtype=np.int64)
-    _check_classes(labels, dataset.class_names)
+    check_classes(labels, dataset.class_names)
     subjects = _subjects(cells)
     return Evaluation(
         model_id=model.model_id,
@@ -199,6 +205,7 @@ def judge(
         unreadable=unreadable,
         warned=warned,
         trained_people=side.trained_people,
+        settings_chosen_on=seen_by_search(model.searched, cells),
         **looked._asdict(),
     )
 
@@ -267,34 +274,3 @@ def _subjects(cells: Sequence[CellImage]) -> list[str] | None:
     """Return the subject of each cell, or None if one is not known."""
     subjects = [cell.subject for cell in cells if cell.subject is not None]
     return subjects if len(subjects) == len(cells) else None
-
-
-def _check_labels(cells: Sequence[CellImage]) -> None:
-    unlabelled = sum(cell.label is None for cell in cells)
-    if unlabelled:
-        raise DataError(
-            "cannot evaluate cells without a label",
-            why=f"{unlabelled} of {len(cells)} cells carry no label",
-            fix="choose a labelled part; `leuknet predict` scores cells without labels",
-        )
-
-
-def _check_scored(scored: int, unreadable: tuple[tuple[str, str], ...]) -> None:
-    if not scored:
-        why = "the list of cells is empty"
-        if unreadable:
-            why = f"none of {len(unreadable)} cells can be read; the first: {unreadable[0][1]}"
-        raise DataError("cannot evaluate without cells", why=why, fix="run `leuknet data verify` on the data")
-
-
-def _check_classes(labels: Labels, class_names: tuple[str, str]) -> None:
-    if labels.min() == labels.max():
-        raise DataError(
-            "cannot evaluate cells of one class",
-            why=f"all {labels.size} readable cells are {class_names[labels[0]]}: AUROC needs both classes",
-            fix="add cells of the other class; `leuknet predict` scores cells of any class",
-        )
-
-
-def _both(class_names: tuple[str, str]) -> str:
-    return " and ".join(class_names)

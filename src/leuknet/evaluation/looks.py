@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +84,7 @@ def record_look(cells: Sequence[CellImage], *, recipe: str, seed: int, model_id:
         seed=seed,
         model_id=model_id,
     )
-    own = Counter(_short(cell) for cell in cells)
+    own = Counter(short_hash(cell) for cell in cells)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # One write to a file opened for appending, unbuffered: lines of several processes do not mix.
@@ -93,7 +93,7 @@ def record_look(cells: Sequence[CellImage], *, recipe: str, seed: int, model_id:
             earlier, contents = _read(ledger.readall())
             line = {name: value for name, value in asdict(look).items() if name != "shared"}
             if look.test_fingerprint not in contents:
-                line["contents"] = "".join(sorted(own))
+                line["contents"] = join_contents(own)
                 contents[look.test_fingerprint] = frozenset(own)
             ledger.write(f"{json.dumps(line)}\n".encode())
     except (OSError, ValueError, TypeError) as error:
@@ -105,8 +105,19 @@ def record_look(cells: Sequence[CellImage], *, recipe: str, seed: int, model_id:
     return _find(own, earlier, contents)
 
 
-def _short(cell: CellImage) -> str:
+def short_hash(cell: CellImage) -> str:
+    """Return the hash by which a ledger knows the content of a cell."""
     return hashlib.sha256(cell.sha256.encode()).hexdigest()[:_DIGITS]
+
+
+def join_contents(contents: Iterable[str]) -> str:
+    """Return different short hashes as one text."""
+    return "".join(sorted(set(contents)))
+
+
+def split_contents(joined: str) -> frozenset[str]:
+    """Return the short hashes that a text holds."""
+    return frozenset(joined[start : start + _DIGITS] for start in range(0, len(joined), _DIGITS))
 
 
 def _read(text: bytes) -> tuple[list[Look], dict[str, frozenset[str]]]:
@@ -118,8 +129,7 @@ def _read(text: bytes) -> tuple[list[Look], dict[str, frozenset[str]]]:
         look = Look(**entry)
         looks.append(look)
         if joined is not None:
-            parts = (joined[start : start + _DIGITS] for start in range(0, len(joined), _DIGITS))
-            contents[look.test_fingerprint] = frozenset(parts)
+            contents[look.test_fingerprint] = split_contents(joined)
     return looks, contents
 
 

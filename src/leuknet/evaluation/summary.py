@@ -28,6 +28,8 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     rows.append(("cells", f"{evaluation.cells} ({of_class})"))
     rows.append(("subjects", "not known" if evaluation.subjects is None else str(evaluation.subjects)))
     rows.append(("split", split_text(evaluation)))
+    if chosen := settings_text(evaluation):
+        rows.append(("settings", chosen))
     simulated = "simulated cells" if evaluation.simulated else ""
     rows.append(("data", ", ".join(filter(None, (evaluation.dataset, evaluation.part, simulated)))))
     methods: dict[str, list[str]] = {}
@@ -129,6 +131,15 @@ def split_text(evaluation: Evaluation) -> str:
     if kind == "external" and met is None:
         return f"{kind} by the name of its data set; whether these people trained the model cannot be told"
     return kind
+
+
+def settings_text(evaluation: Evaluation) -> str:
+    """Say that settings were chosen on people who are tested here, empty where none are known to be."""
+    cells, people = evaluation.settings_chosen_on
+    if not cells:
+        return ""
+    who = f"{people} of {evaluation.subjects or '?'} people, " if people else ""
+    return f"chosen on people who are tested here ({who}{cells:,} of {evaluation.cells:,} cells): optimistic"
 
 
 def _looks_text(evaluation: Evaluation) -> str:

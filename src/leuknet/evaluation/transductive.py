@@ -80,7 +80,7 @@ def vote(
         warned=evaluation.warned,
         looked=Looked(evaluation.looks, evaluation.seen, evaluation.unresolved_looks),
     )
-    return replace(judged, neighbours=neighbours)
+    return replace(judged, neighbours=neighbours, settings_chosen_on=evaluation.settings_chosen_on)
 
 
 def mean_of_neighbours(probabilities: Probabilities, features: Features, *, neighbours: int) -> Probabilities:

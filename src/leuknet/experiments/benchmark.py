@@ -24,6 +24,7 @@ from leuknet.data.protocols import Round, make_rounds
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation, write_evaluation
 from leuknet.evaluation.margins import check_margin
+from leuknet.evaluation.searches import check_settings
 from leuknet.experiments.assess import assess
 from leuknet.experiments.scoreboard import EVALUATIONS, Summary, summarise
 from leuknet.images.survey import Survey, cached_survey
@@ -85,6 +86,8 @@ def benchmark(
 
     Raises
     ------
+    LeakError
+        If a recipe's settings are known to be chosen by labels of people whom a round tests.
     SettingError
         If there are no recipes or seeds, one is named twice, or a file or run of the folder is of other
         settings or cells.
@@ -100,6 +103,8 @@ def benchmark(
         for seed in seeds
         for division in make_rounds(dataset.cells, protocol, replace(recipe, seed=seed))
     ]
+    for task in tasks:
+        check_settings(task.recipe, task.round.split)
     todo = [task for task in tasks if not _is_done(task)]
     # All images of the grid are looked at once, instead of once for each of its cells.
     cells = {cell.id: cell for task in todo for cell in task.round.split.cells}

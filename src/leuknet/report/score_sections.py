@@ -12,7 +12,7 @@ from leuknet.errors import DataError, ShapeError
 from leuknet.evaluation.compare import compare
 from leuknet.evaluation.margins import SIGNIFICANT
 from leuknet.evaluation.metrics import METRICS
-from leuknet.evaluation.summary import limits_text, score_text, split_text
+from leuknet.evaluation.summary import limits_text, score_text, settings_text, split_text
 from leuknet.report.blocks import Block, Cell, Heading, Notice, Table, Text, Tiles, counted, shortened
 from leuknet.report.facts import Runs, basis_text, methods_text, tested_text
 from leuknet.report.literature import AIM, PUBLISHED
@@ -149,6 +149,10 @@ def _warnings(runs: Runs) -> list[Block]:
         if run.evaluation.trained_people is None:
             title = f"{run.name}: whether the model was trained on these people cannot be told"
             boxes.append(Notice(title, (f"Split: {split_text(run.evaluation)}.",)))
+    for run in runs:
+        if chosen := settings_text(run.evaluation):
+            text = f"The settings of this recipe were {chosen}. `leuknet tune` saw their labels."
+            boxes.append(Notice(f"{run.name}: settings were chosen on tested people", (text,)))
     proven = [run for run in runs if run.overlap is not None and run.overlap.is_disjoint]
     unproven = [run for run in runs if run not in proven and run not in by_image]
     if unproven:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from leuknet.errors import SettingError
+from leuknet.evaluation.searches import joined
 from leuknet.networks.ensemble import join
 from leuknet.networks.predictor import load_model
 from leuknet.training.batches import read_material
@@ -74,7 +75,8 @@ def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bo
     )
     material = read_material(split, dataset, recipe, progress=progress)
     statistics = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    finish(join(predictors), recipe, material, statistics=statistics, folder=out / "model")
+    searched = joined(card.searched for card in cards)
+    finish(join(predictors), recipe, material, statistics=statistics, folder=out / "model", searched=searched)
     return out / "model"
 
 

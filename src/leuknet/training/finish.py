@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from leuknet.evaluation.calibrate import calibrate
+from leuknet.evaluation.searches import find_search
 from leuknet.inference.familiar import Reference, fit_reference
 from leuknet.inference.model_folder import mean_over_turns
 from leuknet.networks.predictor import run_network, save_model
 from leuknet.training.batches import Material
-from leuknet.types import CellImage, Features, ModelCard, Pixels, Recipe
+from leuknet.types import CellImage, Features, ModelCard, Pixels, Recipe, Searched
 
 N_FAMILIAR = 2000
 """Training cells, at most, that show a model what is familiar; drawn by the recipe's seed."""
@@ -38,6 +39,7 @@ def finish(
     *,
     statistics: tuple[tuple[float, float, float], tuple[float, float, float]],
     folder: Path,
+    searched: Searched | None = None,
 ) -> None:
     """Calibrate the network and write its model folder.
 
@@ -51,6 +53,8 @@ def finish(
         Mean and standard deviation of each channel of the training images.
     folder
         The model folder to write.
+    searched
+        On whose labels the settings were chosen; None looks for a search that found the recipe's.
     """
     split, surveyed, dataset = material.split, material.surveyed, material.dataset
     run = functools.partial(run_network, network)
@@ -80,6 +84,7 @@ def finish(
         round=split.round,
         calibration=calibration,
         microns_per_pixel=_common_scale(split.train),
+        searched=searched or find_search(recipe),
     )
     hashes = {cell.sha256: found for cell, found in zip(surveyed.cells, surveyed.hashes, strict=True)}
     reference = _reference(run, recipe, material, held_out)

@@ -16,12 +16,10 @@ A search can be stopped and killed at any moment; the same command goes on, also
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +27,13 @@ from typing import Any
 import numpy as np
 import optuna
 from filelock import FileLock, Timeout
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
+from leuknet.data.digests import natural_key
 from leuknet.data.split import by_image, by_subject
 from leuknet.errors import LeukNetError, SettingError, StoppedError
+from leuknet.evaluation.searches import record_search
 from leuknet.figures import save_figure
 from leuknet.figures.tuning import draw_tuning
 from leuknet.inference.model_folder import open_card
@@ -43,33 +42,13 @@ from leuknet.recipes.ranges import Choice, Range
 from leuknet.records import write_whole
 from leuknet.training.runs import trained_run
 from leuknet.training.train import Precision
+from leuknet.training.tuned import Tuned, distribution_of, table_of
 from leuknet.types import Dataset, Recipe, Split
 
 HELD_OUT = 0.25
 """Share of the development cells that judges a try, in each division."""
 
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What a search found.
-
-    Attributes
-    ----------
-    settings
-        The best, as `--set` takes them; empty if the recipe's own were.
-    loss, own_loss
-        Loss by subject of the best and of the recipe's own settings (None where these lie outside of the
-        ranges), in nats: a choice among many, hence better than new people will see.
-    trials
-        Tries that came to an end, given-up ones included.
-    """
-
-    settings: tuple[str, ...]
-    loss: float
-    own_loss: float | None
-    trials: int
 
 
 def tune(
@@ -122,7 +101,7 @@ def tune(
     out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / ".lock", timeout=0):
-            search = _Search(dataset, recipe, ranges, _divide(split, divisions), out, precision)
+            search = _Search(dataset, recipe, ranges, split, _divide(split, divisions), out, precision)
             return search.run(trials)
     except Timeout as error:
         raise SettingError(
@@ -146,6 +125,7 @@ class _Search:
     dataset: Dataset
     recipe: Recipe
     ranges: Mapping[str, Range | Choice]
+    split: Split
     divisions: list[Split]
     out: Path
     precision: Precision
@@ -217,7 +197,7 @@ class _Search:
         study.enqueue_trial(trial.params)
 
     def _try_once(self, study: optuna.Study) -> None:
-        trial = study.ask({name: _distribution(bounds) for name, bounds in self.ranges.items()})
+        trial = study.ask({name: distribution_of(bounds) for name, bounds in self.ranges.items()})
         settings = [f"{name}={json.dumps(value)}" for name, value in sorted(trial.params.items())]
         chosen = changed(self.recipe, settings)
         # Named by its settings: a try that was stopped finds its own half-trained run again.
@@ -263,10 +243,23 @@ class _Search:
             () if best.params == own else tuple(f"{name}={json.dumps(v)}" for name, v in best.params.items())
         )
         assert best.value is not None  # noqa: S101  it is complete
-        found = Tuned(settings, best.value, own_loss, len(ended))
+        seen = (*self.split.train, *self.split.validation)
+        found = Tuned(
+            settings,
+            best.value,
+            own_loss,
+            len(ended),
+            protocol=self.split.protocol,
+            round=self.split.round,
+            people=tuple(sorted({cell.subject for cell in seen if cell.subject}, key=natural_key)),
+            cells=len(seen),
+        )
+        if settings:
+            winner = changed(self.recipe, settings)
+            record_search(winner, seen, protocol=found.protocol, round_name=found.round)
         text = json.dumps({"recipe": self.recipe.name, **asdict(found)}, indent=2)
         write_whole(self.out / "best.json", f"{text}\n".encode())
-        write_whole(self.out / "trials.csv", _table(ended, list(self.ranges)).encode())
+        write_whole(self.out / "trials.csv", table_of(ended, list(self.ranges)).encode())
         figure = draw_tuning(
             [trial.value if trial.state is TrialState.COMPLETE else None for trial in ended],
             own=own_loss,
@@ -275,23 +268,3 @@ class _Search:
         )
         save_figure(figure, self.out / "tune")
         return found
-
-
-def _distribution(bounds: Range | Choice) -> CategoricalDistribution | IntDistribution | FloatDistribution:
-    if isinstance(bounds, Choice):
-        return CategoricalDistribution(bounds.values)
-    if isinstance(bounds.low, int) and isinstance(bounds.high, int):
-        return IntDistribution(bounds.low, bounds.high, log=bounds.log)
-    return FloatDistribution(bounds.low, bounds.high, log=bounds.log)
-
-
-def _table(ended: Sequence[FrozenTrial], names: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("try", "state", "loss", "error", *names))
-    for trial in ended:
-        loss = "" if trial.value is None else trial.value
-        state = "given up" if trial.state is TrialState.PRUNED else "complete"
-        error = trial.user_attrs.get("error", "")
-        writer.writerow((trial.number, state, loss, error, *(trial.params.get(name) for name in names)))
-    return text.getvalue()

@@ -53,6 +53,7 @@ from leuknet.types.models import RiskBound as RiskBound
 from leuknet.types.recipe import LossName as LossName
 from leuknet.types.recipe import Recipe as Recipe
 from leuknet.types.recipe import Sampling as Sampling
+from leuknet.types.recipe import Searched as Searched
 from leuknet.types.recipe import ThresholdRule as ThresholdRule
 from leuknet.types.reviewing import ChosenThreshold as ChosenThreshold
 from leuknet.types.reviewing import Details as Details

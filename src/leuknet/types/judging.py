@@ -75,6 +75,9 @@ class Evaluation:
     trained_people
         Ids of tested people whose cells trained the model or chose its settings; None where it cannot be
         told, in an evaluation from before this was looked up or of cells that name nobody.
+    settings_chosen_on
+        Tested cells, and people, whose labels had a part in the choice of the recipe's settings, as far as a
+        search is known: with any, the score is optimistic.
     neighbours
         Where above 0, the score is transductive: each probability is the mean with so many other tested
         cells, see `leuknet.evaluation.transductive`.
@@ -113,6 +116,7 @@ class Evaluation:
     trained_people: tuple[str, ...] | None = added(None)
     seen: tuple[tuple[int, int], ...] | None = added(None)
     unresolved_looks: int = added(0)
+    settings_chosen_on: tuple[int, int] = added((0, 0))
 
 
 @dataclass(frozen=True)

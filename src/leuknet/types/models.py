@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from leuknet.types.added import added
 from leuknet.types.datasets import Label, Pixels, SplitKind
 from leuknet.types.input_form import InputForm
-from leuknet.types.recipe import Recipe
+from leuknet.types.recipe import Recipe, Searched
 from leuknet.types.reviewing import ChosenThreshold
 
 Probabilities = NDArray[np.float64]
@@ -144,6 +144,8 @@ class ModelCard:
     calibration
         None where nothing was calibrated: probabilities are as the network gives them, and no cell is
         uncertain.
+    searched
+        On whose labels the settings were chosen; None if no search is known that found them.
     """
 
     recipe: Recipe
@@ -163,6 +165,7 @@ class ModelCard:
     round: str = ""
     calibration: Calibration | None = None
     microns_per_pixel: float | None = None
+    searched: Searched | None = added(None)
 
     @property
     def input_form(self) -> InputForm:

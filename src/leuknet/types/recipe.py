@@ -137,3 +137,22 @@ class Recipe:
     def input_form(self, canvas_px: int | None) -> InputForm:
         """Return the form in which images of a data set with this canvas are trained on."""
         return InputForm(canvas_px, self.image_size_px, self.crop_px)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """On whose labels the settings of a recipe were chosen, by `leuknet tune`.
+
+    Attributes
+    ----------
+    recipe, protocol, round
+        The recipe with the settings that won, and whose development cells the search used.
+    contents
+        Short hashes of all cells whose label had a part in it, one after the other; see
+        `leuknet.evaluation.searches`. They name nobody.
+    """
+
+    recipe: str
+    protocol: str
+    round: str
+    contents: str
