@@ -47,6 +47,7 @@ from leuknet.networks import layer_table
 from leuknet.networks.predictor import load_model
 from leuknet.records import read_record
 from leuknet.records.history import read_history
+from risk_bound import bound_lines, measure_bounds
 from shared_validation import measure_shared_validation, shared_validation_lines
 from shares import measure_shares, share_lines
 from verdicts import measure_verdicts, verdict_lines
@@ -276,6 +277,7 @@ MEASUREMENTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "shares": measure_shares,
     "verdicts": measure_verdicts,
     "shared-validation": measure_shared_validation,
+    "risk-bound": measure_bounds,
 }
 
 
@@ -356,6 +358,9 @@ def render() -> str:
         "## What one validation side for everything costs",
         "",
         *_evidence_lines(found["shared-validation"], shared_validation_lines),
+        "## A bound on the risk of called cells",
+        "",
+        *_evidence_lines(found["risk-bound"], bound_lines),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

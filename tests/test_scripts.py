@@ -20,6 +20,7 @@ import familiarity
 import finding
 import performance
 import reliability_page
+import risk_bound
 import scale
 import scale_page
 import screenshots
@@ -152,6 +153,15 @@ def test_what_is_familiar_is_measured(shared_data: Path, mini_reproduction: Path
 
     assert found["draws"] == 1
     assert familiarity.familiarity_lines(found)
+
+
+@runs("studies/risk_bound")
+def test_bounds_on_the_risk_of_new_people_are_measured(tmp_path: Path) -> None:
+    found = risk_bound.measure_bounds(tmp_path, draws=2)
+
+    assert len(found["rows"]) == len(risk_bound.CASES) + 3 * (len(risk_bound.WAYS) - 1)
+    assert all(0 <= row["called"] <= 1 for row in found["rows"])
+    assert risk_bound.bound_lines(found)
 
 
 @runs("studies/shares")

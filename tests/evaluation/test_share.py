@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -33,7 +34,7 @@ from tests.figures.test_figures import _assert_legible, _texts
 
 MODEL = EVALUATION.model_id
 
-# Ann: 0.9 and 0.6 called, 0.5 called and uncertain, 0.2 not, one without a score, the 0.2 flagged. Bo: 0.1.
+# Ann: 0.9 and 0.6 called, 0.5 called and uncertain, 0.2 not and unfamiliar, one without a score. Bo: 0.1.
 LINES: list[dict[str, Any]] = [
     {"path": "1", "probability": 0.9, "outcome": "ALL", "subject": "Ann"},
     {"path": "2", "probability": 0.1, "outcome": "HEM", "subject": "Bo"},
@@ -50,11 +51,17 @@ def _spread(tau: float, *, simulated: bool = False) -> Spread:
 
 
 def _cells(
-    probabilities: Iterable[float], subjects: Iterable[str] | None = None, *, threshold: float = 0.5
+    probabilities: Iterable[float],
+    subjects: Iterable[str] | None = None,
+    *,
+    threshold: float = 0.5,
+    unfamiliar: int = 0,
 ) -> ScoredCells:
+    """Scored cells, the first of them unfamiliar."""
     values = np.array(list(probabilities))
     no = np.zeros(values.size, dtype=bool)
-    return ScoredCells(MODEL, threshold, tuple(subjects or ["Ann"] * values.size), values, no, no)
+    foreign = np.arange(values.size) < unfamiliar
+    return ScoredCells(MODEL, threshold, tuple(subjects or ["Ann"] * values.size), values, no, foreign)
 
 
 def _write(path: Path, lines: list[dict[str, Any]], *, drop: str = "", **same: Any) -> Path:
@@ -99,17 +106,49 @@ def test_many_equal_cells_leave_the_person_alone_to_chance() -> None:
 
 def test_a_line_counts_what_is_used_and_what_is_left_out(tmp_path: Path) -> None:
     cells = read_scored(_write(tmp_path / "t.csv", LINES))
-    ann, bo = subject_shares(cells).rows
+    ann, bo = subject_shares(cells, include_unfamiliar=True).rows
 
-    assert (ann.subject, ann.cells, ann.errors, ann.flagged, ann.uncertain) == ("Ann", 4, 1, 1, 1)
+    assert (ann.subject, ann.cells, ann.errors, ann.unfamiliar, ann.uncertain) == ("Ann", 4, 1, 1, 1)
     assert ann.called == wilson(3, 4)
     assert ann.share is not None
     assert ann.share.estimate == pytest.approx((0.9 + 0.6 + 0.5 + 0.2) / 4)
     assert (ann.share.cells, ann.share.subjects, ann.share.method) == (4, 1, "Monte Carlo over cells alone")
-    assert (bo.subject, bo.cells, bo.errors, bo.flagged, bo.uncertain) == ("Bo", 1, 0, 0, 0)
+    assert (bo.subject, bo.cells, bo.errors, bo.unfamiliar, bo.uncertain) == ("Bo", 1, 0, 0, 0)
 
-    ann, _ = subject_shares(cells, leave_out_flagged=True).rows
-    assert (ann.cells, ann.errors, ann.flagged, ann.called) == (3, 1, 1, wilson(3, 3))
+    ann, _ = subject_shares(cells).rows
+    assert (ann.cells, ann.errors, ann.unfamiliar, ann.called) == (3, 1, 1, wilson(3, 3))
+
+
+@pytest.mark.parametrize("include", [False, True])
+def test_there_is_no_share_where_most_cells_are_unfamiliar(include: bool) -> None:
+    # 601 of 601 cells of a slide that was not blood; and one more than half of a person's cells.
+    for cells, foreign in ((601, 601), (5, 3)):
+        (row,) = subject_shares(
+            _cells([0.004] * cells, unfamiliar=foreign), include_unfamiliar=include, spread=_spread(0.1)
+        ).rows
+        assert (row.cells, row.unfamiliar, row.called, row.share) == (0, foreign, None, None)
+        assert row.outcome == "unfamiliar"
+
+    (row,) = subject_shares(_cells([0.9, 0.9, 0.1, 0.1], unfamiliar=2), include_unfamiliar=include).rows
+    assert (row.cells, row.unfamiliar) == (4 if include else 2, 2)
+    assert row.share is not None
+    assert row.share.estimate == pytest.approx(0.5 if include else 0.1)
+
+
+def test_notes_on_how_a_file_was_read_make_no_cell_unfamiliar(tmp_path: Path) -> None:
+    size = "64 x 64 px, not 450 x 450:"
+    warnings = [
+        "the content is PNG, the extension is '.bmp'; the alpha channel is opaque and was dropped",
+        f"{size} placed on black",
+        f"{size} cropped at the centre and placed on black",
+        f"{size} placed on black; blurred",
+        "not a segmented cell on black: scores are not valid for raw smears",
+        None,
+    ]
+    lines = [LINES[0] | {"warnings": text} for text in warnings] + [LINES[0] | {"outcome": "unfamiliar"}]
+
+    cells = read_scored(_write(tmp_path / "t.csv", lines))
+    assert cells.unfamiliar.tolist() == [False, False, True, True, True, False, True]
 
 
 def test_the_threshold_of_the_table_decides_which_cells_are_called() -> None:
@@ -327,7 +366,7 @@ def test_what_predict_writes_is_read_back_whole(suffix: str, tmp_path: Path) -> 
     assert cells.probabilities.tolist()[::2] == [1 / 3, 1e-9]
     assert np.isnan(cells.probabilities[1])
     assert cells.uncertain.tolist() == [True, False, False]
-    assert cells.flagged.tolist() == [False, False, True]
+    assert cells.unfamiliar.tolist() == [False, False, True]
 
 
 def test_subjects_come_from_another_column_or_are_all_one(tmp_path: Path) -> None:
@@ -429,22 +468,23 @@ def test_the_picture_is_legible_with_one_person_and_with_many(people: int, known
 
 
 def test_the_picture_of_simulated_cells_says_so_and_of_no_cells_is_refused() -> None:
-    assert "SIMULATED CELLS" in _texts(
-        draw_shares(subject_shares(_cells([0.5]), spread=_spread(1.0, simulated=True)))
-    )
+    texts = _texts(draw_shares(subject_shares(_cells([0.5]), spread=_spread(1.0, simulated=True))))
+    assert "estimated on 6,000 SIMULATED cells of 100 people" in " ".join(texts).replace("\n", " ")
+    # Of the scored cells nobody knows whether a program drew them.
+    assert "SIMULATED CELLS" not in texts
     with pytest.raises(ShapeError, match="no cell is left for any of 1 people"):
         draw_shares(subject_shares(_cells([float("nan")])))
 
 
 def test_the_command_says_loudly_when_the_interval_holds_the_cell_count_alone(tmp_path: Path) -> None:
-    ended = run_cli("subject", _write(tmp_path / "t.csv", LINES), "--leave-out-flagged")
+    ended = run_cli("subject", _write(tmp_path / "t.csv", LINES))
 
     assert ended.status == 0
     assert "INTERVALS ARE TOO NARROW" in ended.err
     assert "--evaluation evaluation.json" in ended.err
     assert "CELL COUNT ALONE" in ended.out
-    assert "1 error, 1 flagged" in ended.out
-    assert "with a warning stay" not in ended.out
+    assert "1 error, 1 unfamiliar" in ended.out
+    assert "1 unfamiliar cell left out; --include-unfamiliar counts such cells" in ended.out
     assert "cut-off 0.5: an arbitrary example, it has no clinical meaning" in ended.out
     assert "Research software, not a medical device." in ended.out
 
@@ -456,17 +496,17 @@ def test_the_command_writes_lines_that_carry_their_intervals_and_a_picture(tmp_p
     for suffix in (".csv", ".parquet", ".json"):
         ended = run_cli(
             "subject", table, "--evaluation", evaluation, "--out", tmp_path / f"made/s{suffix}",
-            "--figure", tmp_path / "picture", "--cut-off", "0.2",
+            "--figure", tmp_path / "picture", "--cut-off", "0.2", "--include-unfamiliar",
         )  # fmt: skip
         assert ended.status == 0, ended.err
-    assert "SIMULATED CELLS" in ended.out
-    assert "1 cell with a warning stays in: --leave-out-flagged" in ended.out
+    assert "SIMULATED cells of 20 people" in ended.out
+    assert "1 unfamiliar cell counted" in ended.out
     assert "TOO NARROW" not in ended.err
     assert (tmp_path / "picture.png").is_file()
     assert (tmp_path / "picture.svg").is_file()
 
     spread = fit_spread(replace(_small(), simulated=True))
-    shares = subject_shares(read_scored(table), spread=spread, cut_off=0.2)
+    shares = subject_shares(read_scored(table), spread=spread, cut_off=0.2, include_unfamiliar=True)
     kept = tmp_path / "made/s.json"
     assert read_record(SubjectShares, kept, error=DataError, fix="") == shares
     assert json.loads(kept.read_text())["rows"][0]["share"]["cells"] == 4
@@ -474,7 +514,8 @@ def test_the_command_writes_lines_that_carry_their_intervals_and_a_picture(tmp_p
     assert pl.read_csv(tmp_path / "made/s.csv").rows() == frame.rows()
     ann, share_of_ann = frame.row(0, named=True), shares.rows[0].share
     assert share_of_ann is not None
-    assert (ann["subject"], ann["cells"], ann["left_out_errors"], ann["left_out_flagged"]) == ("Ann", 4, 1, 0)
+    left_out = (ann["left_out_errors"], ann["left_out_unfamiliar"])
+    assert (ann["subject"], ann["cells"], *left_out) == ("Ann", 4, 1, 0)
     assert (ann["share"], ann["share_low"], ann["share_high"]) == (
         share_of_ann.estimate,
         share_of_ann.low,
@@ -482,6 +523,21 @@ def test_the_command_writes_lines_that_carry_their_intervals_and_a_picture(tmp_p
     )
     assert (ann["tau"], ann["tau_subjects"], ann["model_id"], ann["cut_off"]) == (
         spread.tau.estimate, 20, MODEL, 0.2,
+    )  # fmt: skip
+
+
+def test_the_command_gives_no_share_of_a_slide_that_is_not_blood(tmp_path: Path) -> None:
+    table = _write(tmp_path / "t.csv", [LINES[1]] * 601, warnings="stain outside the trained range")
+    ended = run_cli("subject", table, "--out", tmp_path / "s.csv", "--include-unfamiliar")
+
+    assert ended.status == 0
+    assert "0.1%" not in ended.out
+    assert "most cells unfamiliar" in re.sub(r"\s*│\s*", " ", ended.out)
+    assert "601 unfamiliar" in ended.out
+    assert "no share for Bo: most cells are unlike those that trained the model" in ended.err
+    (line,) = pl.read_csv(tmp_path / "s.csv").iter_rows(named=True)
+    assert (line["share"], line["outcome"], line["unfamiliar"], line["left_out_unfamiliar"]) == (
+        None, "unfamiliar", 601, 601,
     )  # fmt: skip
 
 

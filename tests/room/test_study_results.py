@@ -15,6 +15,7 @@ from leuknet.errors import DataError, ShapeError
 from leuknet.figures import save_figure
 from leuknet.figures.agreement_plot import draw_agreement
 from leuknet.room.csv_text import defused
+from leuknet.room.demonstration import CELLS_TITLE
 from leuknet.room.study_page import study_html
 from leuknet.room.study_results import COLUMNS, reads_csv, study_results
 from leuknet.store import tables
@@ -36,10 +37,12 @@ Says = Callable[[int, StudyItem], Verdict]
 """What a reader says of the cell with this place, counted from 0."""
 
 
-def scored(store: Store, lead: User, outcomes: str, *, sha256: str = "a" * 64) -> Case:
+def scored(
+    store: Store, lead: User, outcomes: str, *, sha256: str = "a" * 64, title: str = "=Patient 7"
+) -> Case:
     """Make a case whose cells the model calls by these letters."""
     words = {"p": "positive", "n": "negative", "u": "uncertain", "f": "unfamiliar", "x": "ALL"}
-    case = create_case(store, "=Patient 7", user=lead)
+    case = create_case(store, title, user=lead)
     image = add_image(store, case.id, replace(IMAGE, sha256=sha256), actor=SYSTEM)
     cells = [replace(CELL, name=f"c{n}", outcome=words[letter]) for n, letter in enumerate(outcomes)]
     add_cells(store, image.id, cells, actor=SYSTEM)
@@ -187,10 +190,10 @@ def test_text_that_a_spreadsheet_would_run_is_defused(start: str) -> None:
 
 
 def test_the_page_says_what_kappa_does_not_say(store: Store, study: Study, lena: User) -> None:
-    draft = study_html(study_results(store, study.id), simulated=False)
+    draft = study_html(study_results(store, study.id))
     assert "The study is not closed" in draft
     close_study(store, study.id, user=lena)
-    html = study_html(study_results(store, study.id), simulated=True)
+    html = study_html(study_results(store, study.id))
 
     for needed in (
         "says nothing of who is right",
@@ -199,18 +202,56 @@ def test_the_page_says_what_kappa_does_not_say(store: Store, study: Study, lena:
         "no interval",
         "1.0 (1.0 to 1.0)",
         "1 case say too little of how cases differ",
-        "SIMULATED",
         "For research only",
     ):
         assert needed.lower() in html.lower(), needed
-    assert [word for word in ("Anna", "Bert", "Patient", "The study is not closed") if word in html] == []
+    assert [
+        word for word in ("Anna", "Bert", "Patient", "The study is not closed", "SIMULATED") if word in html
+    ] == []
+
+
+def test_simulated_cells_are_in_no_number_where_real_ones_were_read(
+    store: Store, lena: User, anna: User, bert: User
+) -> None:
+    real = scored(store, lena, "ppnnuf")
+    drawn = scored(store, lena, "pppp", sha256="b" * 64, title=CELLS_TITLE)
+    study = opened(store, lena, [real, drawn], [anna, bert], replace(PLAN, repeat_share=0.0))
+    cells = {line.cell_id: line.case_id for line in study_lines(store, study.id)}
+
+    def says(word: Verdict) -> Says:
+        return lambda _, item: word if cells[item.cell_id] == drawn.id else "uncertain"
+
+    read(store, study, anna, says("normal"))
+    read(store, study, bert, says("leukaemic"))
+    results = study_results(store, study.id)
+
+    assert (results.simulated, results.left_out, results.n_cells, results.n_cases) == (False, 4, 6, 1)
+    # All differ on the simulated cells and nobody on the real ones.
+    assert (results.disputed, len(disputes(store, study.id))) == (0, 4)
+    assert [row.total for row in results.phases[0].readers] == [6, 6]
+    assert {one.agreement.cells for one in results.phases[0].compared} == {6}
+    html = study_html(results)
+    assert "4 cells of the demonstration, drawn by a program, were read beside real ones" in html
+    assert "SIMULATED CELLS" not in html
+    table = csv.DictReader(io.StringIO(reads_csv(store, study.id)))
+    assert [row["simulated"] for row in table].count("1") == 8
+
+
+def test_a_study_of_simulated_cells_alone_says_so_of_every_cell(
+    store: Store, lena: User, anna: User, bert: User
+) -> None:
+    study = opened(store, lena, [scored(store, lena, "pn", title=CELLS_TITLE)], [anna, bert], PLAN)
+    results = study_results(store, study.id)
+
+    assert (results.simulated, results.left_out, results.n_cells) == (True, 0, 2)
+    assert "Every cell that was read was drawn by a program" in study_html(results)
 
 
 def test_a_title_is_text_on_the_page(store: Store, lena: User, anna: User) -> None:
     plan = replace(PLAN, title="<script>alert(1)</script>")
     study = opened(store, lena, [scored(store, lena, "pn")], [anna], plan)
 
-    html = study_html(study_results(store, study.id), simulated=False)
+    html = study_html(study_results(store, study.id))
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert" in html
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 import leuknet
 from leuknet.errors import ModelError, SettingError
+from leuknet.evaluation.resampling import wilson
 from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import find_cells
 from leuknet.images.measures import Measures
@@ -23,7 +24,8 @@ from leuknet.images.reading import read_pixels
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import predict_files
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field, write_fields
-from leuknet.smears.smear import SmearCell, count_outcomes, measure_shift, score_smear
+from leuknet.smears.counts import OutcomeCount, count_outcomes, measure_shift
+from leuknet.smears.smear import SmearCell, score_smear
 from leuknet.types import CellBox, FieldScale, Prediction
 from tests.conftest import run_cli
 
@@ -95,10 +97,25 @@ def test_outcomes_are_counted_with_wilson_s_interval() -> None:
     counts = count_outcomes([_cell(0.9)] * 3 + [_cell(0.1)])
 
     # Wilson's 95% interval of 3 in 4.
-    assert (counts["positive"].estimate, counts["positive"].cells) == (0.75, 4)
-    assert counts["positive"].low == pytest.approx(0.3006, abs=1e-3)
-    assert counts["positive"].high == pytest.approx(0.9544, abs=1e-3)
-    assert counts["unfamiliar"].estimate == 0
+    share = counts["positive"].share
+    assert share is not None
+    assert (counts["positive"].cells, share.estimate, share.cells) == (3, 0.75, 4)
+    assert share.low == pytest.approx(0.3006, abs=1e-3)
+    assert share.high == pytest.approx(0.9544, abs=1e-3)
+    assert counts["unfamiliar"].cells == 0
+
+
+def test_shares_are_of_familiar_cells_and_there_is_none_where_most_are_unfamiliar() -> None:
+    foreign, certain = _cell(0.9, warnings=("blurred",)), _cell(0.9)
+    half = count_outcomes([foreign] * 2 + [certain, _cell(0.1)])
+
+    assert half["positive"].share == wilson(1, 2)
+    assert half["unfamiliar"] == OutcomeCount(2, wilson(2, 4))
+    most = count_outcomes([foreign] * 3 + [certain, _cell(0.1)])
+    assert [most[name] for name in ("positive", "negative")] == [OutcomeCount(1, None)] * 2
+    assert most["unfamiliar"] == OutcomeCount(3, wilson(3, 5))
+    # What was noted when a file was read says nothing of its cell.
+    assert _cell(0.9, warnings=("the alpha channel is opaque and was dropped",)).outcome == "positive"
 
 
 def test_the_shift_names_reasons_by_frequency(predictor: FolderPredictor) -> None:

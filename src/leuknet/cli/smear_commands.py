@@ -194,6 +194,7 @@ def smear(
 
 
 def _show(seen: Examination) -> None:
+    from leuknet.smears.counts import SHARES_MEAN, share_texts
     from leuknet.smears.smear import NOT_VALIDATED, outcome_name
 
     if seen.shift is None:
@@ -202,13 +203,13 @@ def _show(seen: Examination) -> None:
     rows = [
         (
             outcome_name(outcome, seen.card),
-            str(round(share.estimate * share.cells)),
-            f"{share.estimate:.1%}",
-            f"{share.low:.1%} to {share.high:.1%}",
+            f"{counted.cells:,}",
+            *share_texts(counted.share),
         )
-        for outcome, share in seen.counts.items()
+        for outcome, counted in seen.counts.items()
     ]
     print_table(("outcome", "cells", "share", "95% interval"), rows)
+    typer.echo(SHARES_MEAN)
     typer.echo(NOT_VALIDATED)
     for reason, number in seen.shift.reasons:
         typer.echo(f"  {number} of {len(seen.cells)} cells: {reason}")

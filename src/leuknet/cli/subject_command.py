@@ -30,18 +30,22 @@ def subject(
         typer.Option(
             "--evaluation",
             metavar="FILE",
-            help="evaluation.json of the same model on other people: how far it is off from one to the next.",
+            help="evaluation.json of the same model on other people: used to estimate between-subject error.",
         ),
     ] = None,
     cut_off: Annotated[
         float,
         typer.Option("--cut-off", help="Share to compare with: an arbitrary example, no clinical meaning."),
     ] = 0.5,
-    leave_out_flagged: Annotated[
-        bool, typer.Option("--leave-out-flagged", help="Leave out cells with a warning, too.")
+    include_unfamiliar: Annotated[
+        bool,
+        typer.Option(
+            "--include-unfamiliar",
+            help="Count cells unlike those that trained the model, too, if few are so.",
+        ),
     ] = False,
     subject_column: Annotated[
-        str, typer.Option("--subject-column", metavar="NAME", help="The column that says whose a cell is.")
+        str, typer.Option("--subject-column", metavar="NAME", help="Column with the subject id.")
     ] = "subject",
     one_subject: Annotated[
         str | None, typer.Option("--one-subject", metavar="NAME", help="All cells are this one person's.")
@@ -58,7 +62,8 @@ def subject(
 
     The expected share is the mean calibrated probability. With --evaluation its interval holds that few cells
     were seen and that the model is off by another amount in each person; without, the number of cells alone.
-    Cells without a score are left out; cells on which the model does not decide stay in.
+    Cells without a score and cells unlike those that trained the model are left out, and counted; a person
+    most of whose cells are unlike them has no share. Cells on which the model does not decide stay in.
 
     Example: leuknet subject scores.parquet --evaluation runs/paper/evaluation/evaluation.json
     """
@@ -75,7 +80,7 @@ def subject(
         read_scored(table, subject_column=subject_column, one_subject=one_subject),
         spread=None if evaluation is None else fit_spread(read_evaluation(evaluation)),
         cut_off=cut_off,
-        leave_out_flagged=leave_out_flagged,
+        include_unfamiliar=include_unfamiliar,
         seed=seed,
     )
     Console().print(_as_table(shares))
@@ -83,10 +88,7 @@ def subject(
         f"model {shares.model_id}, threshold {shares.threshold:.3g}; cut-off {cut_off:.3g}: an arbitrary "
         "example, it has no clinical meaning"
     )
-    flagged = sum(row.flagged for row in shares.rows)
-    if flagged and not leave_out_flagged:
-        kept = "1 cell with a warning stays" if flagged == 1 else f"{flagged:,} cells with a warning stay"
-        typer.echo(f"{kept} in: --leave-out-flagged leaves such cells out")
+    _tell_of_unfamiliar(shares)
     _tell_of_spread(shares.spread)
     if out is not None:
         write_shares(shares, out)
@@ -101,8 +103,7 @@ def subject(
 
 
 def _as_table(shares: SubjectShares) -> Table:
-    simulated = shares.spread is not None and shares.spread.simulated
-    table = Table(title="SIMULATED CELLS" if simulated else None)
+    table = Table()
     alone = "CELL COUNT ALONE" if shares.spread is None else "95% interval"
     heads = ("subject", "cells", "left out", "uncertain", "called leukaemic (95% interval)")
     for head in (*heads, f"expected share ({alone})", "cut-off"):
@@ -113,23 +114,42 @@ def _as_table(shares: SubjectShares) -> Table:
             f"{row.cells:,}",
             _left_out(row, shares),
             f"{row.uncertain:,}",
-            _percent(row.called),
-            _percent(row.share),
-            row.outcome,
+            _percent(row.called, row),
+            _percent(row.share, row),
+            "no share" if row.share is None else row.outcome,
         )
     return table
 
 
 def _left_out(row: SubjectShare, shares: SubjectShares) -> str:
     errors = f"{row.errors:,} error{'' if row.errors == 1 else 's'}" if row.errors else ""
-    flagged = f"{row.flagged:,} flagged" if row.flagged and shares.leaves_out_flagged else ""
-    return ", ".join(filter(None, (errors, flagged))) or "none"
+    is_out = row.unfamiliar and (not shares.includes_unfamiliar or row.outcome == "unfamiliar")
+    unfamiliar = f"{row.unfamiliar:,} unfamiliar" if is_out else ""
+    return ", ".join(filter(None, (errors, unfamiliar))) or "none"
 
 
-def _percent(interval: Interval | None) -> str:
+def _percent(interval: Interval | None, row: SubjectShare) -> str:
     if interval is None:
-        return "no cells"
+        return "most cells unfamiliar" if row.outcome == "unfamiliar" else "no cells"
     return f"{interval.estimate:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def _tell_of_unfamiliar(shares: SubjectShares) -> None:
+    """Say how many cells are unlike those that trained the model, and what became of them."""
+    foreign = [row.subject for row in shares.rows if row.outcome == "unfamiliar"]
+    others = sum(row.unfamiliar for row in shares.rows if row.outcome != "unfamiliar")
+    if others:
+        cells = "1 unfamiliar cell" if others == 1 else f"{others:,} unfamiliar cells"
+        done = "counted" if shares.includes_unfamiliar else "left out; --include-unfamiliar counts such cells"
+        typer.echo(f"{cells} {done}")
+    if foreign:
+        more = f" and {len(foreign) - 6} more" if len(foreign) > 6 else ""
+        typer.echo(
+            f"no share for {', '.join(foreign[:6])}{more}: most "
+            "cells are unlike those that trained the model, and what it says of them means nothing\n"
+            "  try: see the column warnings for how they differ; check scale, stain and whether it is blood",
+            err=True,
+        )
 
 
 def _tell_of_spread(spread: Spread | None) -> None:
@@ -146,7 +166,8 @@ def _tell_of_spread(spread: Spread | None) -> None:
     tau, likely = spread.tau, float(expit(1.96 * spread.tau.estimate))
     typer.echo(
         f"from person to person the model is off by tau = {tau.estimate:.2f} ({tau.low:.2f} to "
-        f"{tau.high:.2f}) in log odds, estimated on {tau.cells:,} cells of {tau.subjects} people of "
+        f"{tau.high:.2f}) in log odds, estimated on {tau.cells:,} "
+        f"{'SIMULATED ' if spread.simulated else ''}cells of {tau.subjects} people of "
         f"{spread.dataset}, {spread.split_kind}: where it says 50%, the frequency is {1 - likely:.0%} to "
         f"{likely:.0%} in 95% of people"
     )

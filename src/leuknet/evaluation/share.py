@@ -47,8 +47,11 @@ CUT_OFF = 0.5
 DRAWS = 4000
 """Of each person's interval."""
 
-ShareOutcome = Literal["above", "below", "undecided", "no cells"]
-"""Where a person's whole interval lies as to the cut-off; `undecided` where it holds the cut-off."""
+ShareOutcome = Literal["above", "below", "undecided", "no cells", "unfamiliar"]
+"""Where a person's whole interval lies as to the cut-off; `undecided` where it holds the cut-off.
+
+`unfamiliar` where most cells are, so that there is no share.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,22 +61,23 @@ class SubjectShare:
     Attributes
     ----------
     cells
-        Cells that the shares rest on.
-    errors, flagged
-        Cells without a score, which are left out; cells with a warning, left out if
-        `SubjectShares.leaves_out_flagged`.
+        Cells that the shares rest on; 0 where there is no share.
+    errors, unfamiliar
+        Cells without a score, which are left out; cells unlike those that trained the model, left out unless
+        `SubjectShares.includes_unfamiliar`.
     uncertain
         Of `cells`, those on which the model does not decide. They stay in.
     called
-        Share of cells called leukaemic at the threshold, with Wilson's interval; None without cells.
+        Share of cells called leukaemic at the threshold, with Wilson's interval; None without cells, or where
+        more than half of the scored ones are unfamiliar.
     share
-        Mean probability, with the interval of the share in the person's blood; None without cells.
+        Mean probability, with the interval of the share in the person's blood; None as `called` is.
     """
 
     subject: str
     cells: int
     errors: int
-    flagged: int
+    unfamiliar: int
     uncertain: int
     called: Interval | None
     share: Interval | None
@@ -91,7 +95,7 @@ class SubjectShares:
     model_id: str
     threshold: float
     cut_off: float
-    leaves_out_flagged: bool
+    includes_unfamiliar: bool
     spread: Spread | None
     rows: tuple[SubjectShare, ...]
 
@@ -101,7 +105,7 @@ def subject_shares(
     *,
     spread: Spread | None = None,
     cut_off: float = CUT_OFF,
-    leave_out_flagged: bool = False,
+    include_unfamiliar: bool = False,
     seed: int = 0,
 ) -> SubjectShares:
     """Return a line for each person; a line rests on the person's own cells and `seed`, not on other lines.
@@ -114,8 +118,9 @@ def subject_shares(
         Of the same model. Without it, intervals hold the number of cells alone.
     cut_off
         Share to compare with, in (0, 1).
-    leave_out_flagged
-        Leave out cells with a warning, too. Cells with an error are always left out.
+    include_unfamiliar
+        Count cells unlike those that trained the model, too; a person most of whose cells are so has no share
+        even then. Cells with an error are always left out.
 
     Raises
     ------
@@ -133,14 +138,18 @@ def subject_shares(
             fix="evaluate the model that scored the cells",
         )
     scored = ~np.isnan(cells.probabilities)
-    used = scored & ~cells.flagged if leave_out_flagged else scored
     names, person = np.unique(cells.subjects, return_inverse=True)
     rows = []
     for number, name in enumerate(names.tolist()):
         mine = person == number
-        probabilities = cells.probabilities[mine & used]
+        unfamiliar = mine & scored & cells.unfamiliar
+        used = mine & scored if include_unfamiliar else mine & scored & ~cells.unfamiliar
+        is_foreign = 2 * unfamiliar.sum() > (mine & scored).sum()
+        if is_foreign:
+            used = np.zeros_like(used)
+        probabilities = cells.probabilities[used]
         called = share = None
-        outcome: ShareOutcome = "no cells"
+        outcome: ShareOutcome = "unfamiliar" if is_foreign else "no cells"
         if n := probabilities.size:
             called = wilson(int((probabilities >= cells.threshold).sum()), n)
             share = _share(probabilities, spread=spread, seed=[seed, zlib.crc32(name.encode())])
@@ -150,14 +159,14 @@ def subject_shares(
                 subject=name,
                 cells=n,
                 errors=int((mine & ~scored).sum()),
-                flagged=int((mine & scored & cells.flagged).sum()),
-                uncertain=int((mine & used & cells.uncertain).sum()),
+                unfamiliar=int(unfamiliar.sum()),
+                uncertain=int((used & cells.uncertain).sum()),
                 called=called,
                 share=share,
                 outcome=outcome,
             )
         )
-    return SubjectShares(cells.model_id, cells.threshold, cut_off, leave_out_flagged, spread, tuple(rows))
+    return SubjectShares(cells.model_id, cells.threshold, cut_off, include_unfamiliar, spread, tuple(rows))
 
 
 def _share(probabilities: Probabilities, *, spread: Spread | None, seed: list[int]) -> Interval:

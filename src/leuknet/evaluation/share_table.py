@@ -30,14 +30,19 @@ def write_shares(shares: SubjectShares, path: Path) -> None:
             frame.write_parquet(part)
 
 
+def _counts_all(row: SubjectShare, shares: SubjectShares) -> bool:
+    """Whether a person's unfamiliar cells are among those that the share rests on."""
+    return shares.includes_unfamiliar and row.outcome != "unfamiliar"
+
+
 def _as_line(row: SubjectShare, shares: SubjectShares) -> dict[str, Any]:
     """Return one line of the table: each share with its interval, and all that it rests on."""
     line: dict[str, Any] = {
         "subject": row.subject,
         "cells": row.cells,
         "left_out_errors": row.errors,
-        "left_out_flagged": row.flagged if shares.leaves_out_flagged else 0,
-        "flagged": row.flagged,
+        "left_out_unfamiliar": 0 if _counts_all(row, shares) else row.unfamiliar,
+        "unfamiliar": row.unfamiliar,
         "uncertain": row.uncertain,
     }
     for name, interval in (("called", row.called), ("share", row.share)):

@@ -22,7 +22,7 @@ from leuknet.experiments.paper_comparison import (
 from leuknet.experiments.paper_content import FIGURES, ReproductionContent, check_content
 from leuknet.records import write_whole
 from leuknet.report.literature import PUBLISHED
-from leuknet.report.render import LISTED, embedded_file, encoded, render
+from leuknet.report.render import LISTED, drawn_text, embedded_file, encoded, render
 
 _PLACES = (
     ("result", "Result"),
@@ -58,7 +58,7 @@ def reproduction_page(content: ReproductionContent, path: Path) -> None:
     html = render(
         Path(__file__).with_suffix(".html"),
         title=content.title,
-        simulated=content.dataset.simulated,
+        simulated=drawn_text("Every cell of this run") if content.dataset.simulated else "",
         places=_PLACES,
         run=content,
         evaluation=content.evaluation,

@@ -53,7 +53,7 @@ def draw_shares(shares: SubjectShares) -> Figure:
         raise ShapeError(
             "cannot draw shares",
             why=f"no cell is left for any of {len(shares.rows)} people",
-            fix="score cells that can be read, or keep those with a warning",
+            fix="score cells that can be read and are like those that trained the model",
         )
     ordered = sorted(known, key=lambda pair: (-pair[1].estimate, pair[0].subject))
     shown = ordered[:MOST_ROWS]
@@ -63,7 +63,7 @@ def draw_shares(shares: SubjectShares) -> Figure:
         height_in + 1.3,
         title="Expected share of leukaemic cells in each person",
         subtitle=_subtitle(shares, known=len(known), hidden=len(ordered) - len(shown)),
-        simulated=shares.spread is not None and shares.spread.simulated,
+        simulated=False,  # of the scored cells that is not known; the subtitle speaks of the evaluated ones
     )
     table = row_table(
         body, left_in=2.45, bottom_in=0.95, width_in=5.4, height_in=height_in, columns_in=_COLUMNS_IN
@@ -98,11 +98,11 @@ def _subtitle(shares: SubjectShares, *, known: int, hidden: int) -> str:
         holds = (
             "95% intervals hold the number of cells, and that the model is off from person to person: by "
             f"tau = {tau.estimate:.2f} ({tau.low:.2f} to {tau.high:.2f}) in log odds, estimated on "
-            f"{tau.cells:,} cells of {tau.subjects} people."
+            f"{tau.cells:,} {'SIMULATED ' if shares.spread.simulated else ''}cells of {tau.subjects} people."
         )
     without = len(shares.rows) - known
     notes = f" {hidden:,} people with lower shares are not shown." if hidden else ""
-    notes += f" Of {without:,} more, no cell is left." if without else ""
+    notes += f" {without:,} more have no share: no cell is left, or most are unfamiliar." if without else ""
     return f"Model {shares.model_id}. {holds}{notes}"
 
 

@@ -11,14 +11,17 @@ about 1% of held-out cells of the training source exceed:
 The network's features know nothing of blur, and the measures know nothing of what a cell looks like
 inside. A reference keeps means and spreads, and no cell of any patient.
 
-Start at `fit_reference`, then `Reference.check`. `write_reference` and `read_reference` keep it as .npz.
+Start at `fit_reference`, then `Reference.check`; `is_unfamiliar` reads the warnings of a scored image.
+`write_reference` and `read_reference` keep a reference as .npz.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +55,12 @@ REASONS: dict[str, tuple[str, str]] = {
     "sharpness": ("blurred", "noisy, or sharper than in training"),
 }
 """What a person is told where a measure is too low, or too high, for the training cells."""
+
+# How a file was read and placed, which is not how its cell looks: see `leuknet.images.reading` and `predict`.
+_NOTE = re.compile(
+    r"the content is |Pillow: |the alpha channel is opaque|transparent pixels were laid on black"
+    r"|\d+ x \d+ px, not \d+ x \d+: placed on black$"
+)
 
 _LOGARITHMIC = np.isin(Measures._fields, ("area_px", "red", "green", "blue", "contrast"))
 _SHARPNESS = Measures._fields.index("sharpness")
@@ -196,6 +205,23 @@ def fit_reference(
     limits = np.quantile(strays, 1 - FLAGGED_SHARE, axis=0, method="higher")
     # A limit within one standard deviation of training is an accident of few held-out cells.
     return replace(unlimited, limits=np.maximum(limits, 1.0))
+
+
+def is_unfamiliar(warnings: Iterable[str]) -> bool:
+    """Return whether an image's warnings say that it is unlike the trained cells, and its score no guide.
+
+    Notes on how a file was read do not: a wrong extension, an alpha channel, a picture smaller than the
+    canvas. Any other warning does, that of another program too.
+
+    Examples
+    --------
+    >>> is_unfamiliar(["the content is PNG, the extension is '.bmp'"]), is_unfamiliar(["blurred"])
+    (False, True)
+    >>> size = "600 x 600 px, not 450 x 450:"
+    >>> is_unfamiliar([f"{size} placed on black"]), is_unfamiliar([f"{size} cropped at the centre"])
+    (False, True)
+    """
+    return any(_NOTE.match(warning) is None for warning in warnings)
 
 
 def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:

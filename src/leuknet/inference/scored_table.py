@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import DataError, NoSubjectsError, SettingError
+from leuknet.inference.familiar import is_unfamiliar
 from leuknet.inference.prediction_table import UNCERTAIN
 from leuknet.types import Probabilities
 
 if TYPE_CHECKING:
     import polars as pl
+
+UNFAMILIAR = "unfamiliar"
+"""The outcome of such a cell in the table of a smear; `leuknet predict` gives its class and a warning."""
 
 _NEEDED = ("probability", "outcome", "threshold", "model_id", "warnings", "error")
 
@@ -33,8 +37,8 @@ class ScoredCells:
         Whose each cell is.
     probabilities
         P(leukaemic), calibrated, in [0, 1]; NaN for a cell that has an error instead.
-    uncertain, flagged
-        Whether the model does not decide on the cell; whether the cell has a warning.
+    uncertain, unfamiliar
+        Whether the model does not decide on the cell; whether the cell is unlike the trained ones.
     """
 
     model_id: str
@@ -42,7 +46,7 @@ class ScoredCells:
     subjects: tuple[str, ...]
     probabilities: Probabilities
     uncertain: NDArray[np.bool_]
-    flagged: NDArray[np.bool_]
+    unfamiliar: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def read_scored(
         subjects=_whose(path, texts, column=subject_column, one_subject=one_subject),
         probabilities=probabilities.fill_null(float("nan")).to_numpy(),
         uncertain=_is_uncertain(texts).to_numpy(),
-        flagged=texts["warnings"].is_not_null().to_numpy(),
+        unfamiliar=_is_unfamiliar(texts),
     )
 
 
@@ -126,7 +130,7 @@ def read_scored_images(path: Path) -> ScoredImages:
         paths=tuple(texts["path"].to_list()),
         probabilities=tuple(probabilities.to_list()),
         uncertain=tuple(_is_uncertain(texts).to_list()),
-        warnings=tuple(tuple(text.split("; ")) if text else () for text in texts["warnings"].to_list()),
+        warnings=_warnings(texts),
         errors=tuple(texts["error"].to_list()),
     )
 
@@ -139,6 +143,17 @@ def _scores(path: Path, texts: dict[str, pl.Series]) -> tuple[pl.Series, float]:
         both = "both a probability and" if failed[row] else "neither a probability nor"
         raise _unreadable(path, f"row {row + 1} has {both} an error")
     return numbers["probability"], float(_only(path, "threshold", numbers["threshold"]))
+
+
+def _warnings(texts: dict[str, pl.Series]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(text.split("; ")) if text else () for text in texts["warnings"].to_list())
+
+
+def _is_unfamiliar(texts: dict[str, pl.Series]) -> NDArray[np.bool_]:
+    """Return whether each row's warnings say so, or its outcome does, as in the table of a smear."""
+    warned = np.array([is_unfamiliar(warnings) for warnings in _warnings(texts)])
+    stated = (texts["outcome"] == UNFAMILIAR).fill_null(False).to_numpy()
+    return np.asarray(warned | stated)
 
 
 def _is_uncertain(texts: dict[str, pl.Series]) -> pl.Series:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.summary import bound_text
 from leuknet.report.blocks import counted
+from leuknet.report.render import drawn_text
 from leuknet.report.run_record import RunRecord
 from leuknet.types import Interval, Recipe
 
@@ -171,6 +172,15 @@ def undecided_text(run: RunRecord) -> str:
         f"Sets are made to hold the true class of {calibration.coverage:.0%} of new cells of the people on "
         "the validation side; for new people there is no such promise"
     )
+
+
+def simulated_text(runs: Runs) -> str:
+    """Return what a page must say on top if the tested cells of its runs were drawn by a program, else ""."""
+    if not any(run.evaluation.simulated for run in runs):
+        return ""
+    if all(run.card.simulated for run in runs):
+        return drawn_text(f"Every cell of {'this run' if len(runs) == 1 else 'these runs'}")
+    return drawn_text("Every tested cell") + " Not all of the cells that trained were."
 
 
 def software_text(run: RunRecord) -> str:

@@ -22,6 +22,8 @@ from leuknet.figures.frame import png_of
 LISTED = 50
 """Entries of a list that are written out in full; the page says how many more there are."""
 
+SIMULATION_SHOWS = "What is shown here says that the software works, and nothing about leukaemia."
+
 _DPI = 144
 """Dots per inch of figures drawn for a page: sharp on a dense screen and in print, small enough to mail."""
 
@@ -31,7 +33,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 def render(template: str | Path, **content: Any) -> str:
     """Return a page of a template beside this file, or of one that lies elsewhere and extends `base.html`.
 
-    A name that the template lacks is an error.
+    A name that the template lacks is an error. `simulated` is the sentence of `drawn_text` where the page's
+    numbers are about simulated cells, and "" where they are not.
     """
     path = Path(__file__).parent / template
     environment = Environment(
@@ -42,6 +45,11 @@ def render(template: str | Path, **content: Any) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(path.name).render(**content)
+
+
+def drawn_text(cells: str) -> str:
+    """Return what a page says of `cells` that a program drew, such as "Every cell of this run"."""
+    return f"{cells} was drawn by a program. {SIMULATION_SHOWS}"
 
 
 def encoded(html: str) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from leuknet.errors import SettingError
 from leuknet.report.blocks import counted
-from leuknet.report.facts import Runs
+from leuknet.report.facts import Runs, simulated_text
 from leuknet.report.pdf import check_printer, write_page
 from leuknet.report.render import encoded, render
 from leuknet.report.run_record import read_runs
@@ -63,7 +63,7 @@ def report_html(runs: Runs) -> str:
     return render(
         "report.html",
         title=title,
-        simulated=any(evaluation.simulated for evaluation in evaluations),
+        simulated=simulated_text(runs),
         places=[(section.id, section.title) for section in sections],
         sections=sections,
         runs=len(runs),

@@ -60,7 +60,7 @@ def case_html(record: CaseRecord, *, content_sha256: str) -> str:
     return render(
         "report.html",
         title=f"Case report: {record.title}",
-        simulated=False,
+        simulated="",
         places=[(section.id, section.title) for section in sections],
         sections=sections,
         runs=1,

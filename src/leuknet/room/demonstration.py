@@ -6,7 +6,8 @@ Start at `add_demonstration`.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from uuid import UUID
 
 from PIL import Image
 
@@ -16,7 +17,7 @@ from leuknet.room.room_files import RoomFiles
 from leuknet.simulation.draw import draw_cell
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.simulation.population import draw_population
-from leuknet.store.cases import create_case
+from leuknet.store.cases import case_of, create_case
 from leuknet.store.database import Store
 from leuknet.store.nouns import Announcement, Case, User
 from leuknet.types import Label, Pixels
@@ -47,6 +48,13 @@ def add_demonstration(store: Store, files: RoomFiles, *, user: User) -> tuple[Ca
     pixels, _ = draw_field(1536, 2048, cells=24, leukaemic_share=0.6, seed=_SEED)
     _take_in(store, files, field, user, "field.png", pixels)
     return cells, field
+
+
+def demonstration_cases(store: Store, case_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Return those of these cases that are the demonstration's, by their titles."""
+    with store.reading() as connection:
+        found = [case_of(connection, case_id) for case_id in case_ids]
+    return frozenset(case.id for case in found if case.title in (CELLS_TITLE, FIELD_TITLE))
 
 
 def _draw_cells() -> Iterator[Pixels]:

@@ -58,6 +58,10 @@ class StudyResults:
     disputed, adjudicated
         Cells on which readers differ, by the rule of `leuknet.store.adjudications`, and those of them that a
         lead has decided.
+    simulated
+        Whether all cells are those of demonstration cases, which a program drew.
+    left_out
+        Cells of demonstration cases that were read beside real ones: they are in none of the numbers.
     """
 
     title: str
@@ -75,3 +79,5 @@ class StudyResults:
     changes: tuple[Compared, ...]
     disputed: int
     adjudicated: int
+    simulated: bool
+    left_out: int

@@ -12,7 +12,7 @@ from leuknet.evaluation.agreement import Agreement, Compared
 from leuknet.evaluation.resampling import MIN_SUBJECTS
 from leuknet.figures.agreement_plot import HEADINGS, draw_agreement, kappa_text
 from leuknet.report.blocks import Block, Bullets, Facts, Notice, Picture, Section, Table, Text, Tiles, counted
-from leuknet.report.render import embedded_figure, render
+from leuknet.report.render import drawn_text, embedded_figure, render
 from leuknet.room.study_content import StudyPhaseResults, StudyResults
 
 WHAT_KAPPA_SAYS = (
@@ -28,11 +28,11 @@ WHAT_KAPPA_SAYS = (
 """Stands on every page that shows a kappa."""
 
 
-def study_html(results: StudyResults, *, simulated: bool) -> str:
-    """Return the page as HTML; `simulated` says whether its cells were drawn by a program."""
+def study_html(results: StudyResults) -> str:
+    """Return the page as HTML."""
     sections = [
         Section("result", "Result", _result(results)),
-        Section("agreement", "Agreement", _agreement(results, simulated=simulated)),
+        Section("agreement", "Agreement", _agreement(results)),
         Section("readers", "Readers", _readers(results)),
         Section("making", "How it was made", _making(results)),
         Section("limits", "Limits", _limits(results)),
@@ -43,13 +43,21 @@ def study_html(results: StudyResults, *, simulated: bool) -> str:
     return render(
         "report.html",
         title=f"Reading study: {results.title}",
-        simulated=simulated,
+        simulated=drawn_text("Every cell that was read") if results.simulated else "",
         places=[(section.id, section.title) for section in sections],
         sections=sections,
         runs=1,
         data=f"{counted(results.n_cells, 'cell')} of {counted(results.n_cases, 'case')}",
         version=version("leuknet"),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def left_out_text(results: StudyResults) -> str:
+    """Return how many simulated cells were read, and that no number holds them."""
+    return (
+        f"{counted(results.left_out, 'cell')} of the demonstration, drawn by a program, "
+        f"{'was' if results.left_out == 1 else 'were'} read beside real ones. No number here holds them."
     )
 
 
@@ -72,12 +80,14 @@ def _result(results: StudyResults) -> tuple[Block, ...]:
         )
     )
     blocks: list[Block] = [Tiles(tuple(tiles)), Notice("What kappa says, and what not", WHAT_KAPPA_SAYS)]
+    if results.left_out:
+        blocks.insert(0, Notice("Simulated cells are left out", (left_out_text(results),)))
     if results.state != "closed":
         blocks.insert(0, Notice("The study is not closed", ("These are the results so far.",)))
     return tuple(blocks)
 
 
-def _agreement(results: StudyResults, *, simulated: bool) -> tuple[Block, ...]:
+def _agreement(results: StudyResults) -> tuple[Block, ...]:
     phases = {phase.phase: phase.compared for phase in results.phases if phase.compared}
     if not phases:
         return (Text("Nobody was compared."),)
@@ -86,7 +96,7 @@ def _agreement(results: StudyResults, *, simulated: bool) -> tuple[Block, ...]:
         title="How far readers agree",
         subtitle=f"{counted(results.n_cells, 'cell')} of {counted(results.n_cases, 'case')}. "
         f"{_intervals(results)}",
-        simulated=simulated,
+        simulated=results.simulated,
     )
     blocks: list[Block] = [
         Picture(

@@ -3,7 +3,7 @@
 Of each reader the first showing of a cell counts; the repeats serve self-consistency alone. The model's call
 is its outcome: positive is `leukaemic`, negative `normal`, and both uncertain and unfamiliar are `uncertain`,
 since in both it says that a person should decide. It has no word for `not_a_cell`: where a reader says that,
-the two differ.
+the two differ. Simulated cells that were read beside real ones are in no number.
 
 Start at `study_results`. Whoever still reads in the study must not see any of this: ask
 `leuknet.store.blinding.is_reading` first.
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from leuknet.errors import DataError
 from leuknet.evaluation.agreement import Compared, ComparedKind, Measure, Ratings, agreement_of, change_of
 from leuknet.room.csv_text import defused
+from leuknet.room.demonstration import demonstration_cases
 from leuknet.room.study_content import ReaderRow, StudyPhaseResults, StudyResults
 from leuknet.store.adjudications import adjudicated, disputes
 from leuknet.store.cell_nouns import VERDICTS, Verdict
@@ -43,7 +44,7 @@ MODEL_CALLS: dict[str, Verdict] = {
 
 COLUMNS = (
     "item", "reader", "phase", "position", "cell", "repeat", "verdict", "seconds", "decided_at",
-    "adjudicated", "model_outcome", "model_probability",
+    "adjudicated", "model_outcome", "model_probability", "simulated",
 )  # fmt: skip
 """Of the table of reads."""
 
@@ -81,18 +82,21 @@ def study_results(store: Store, study_id: UUID) -> StudyResults:
         If a cell's outcome is none of `MODEL_CALLS`.
     """
     study = load_study(store, study_id)
-    lines = study_lines(store, study_id)
+    every, drawn = study_lines(store, study_id), demonstration_cases(store, case_ids_of(store, study_id))
+    real = [line for line in every if line.case_id not in drawn]
+    lines = real or every
+    cells = {line.cell_id for line in lines}
     readers = _pseudonyms(reader_ids_of(store, study_id))
     readings = {phase: _readings(lines, phase, readers) for phase in study.phases}
     compared = {phase: _comparisons(found) for phase, found in readings.items()}
-    disputed = disputes(store, study_id)
+    disputed = [dispute for dispute in disputes(store, study_id) if dispute.cell_id in cells]
     return as_noun(
         StudyResults,
         study,
         opened_at="" if study.opened_at is None else study.opened_at.isoformat(timespec="seconds"),
         closed_at="" if study.closed_at is None else study.closed_at.isoformat(timespec="seconds"),
-        n_cells=len({line.cell_id for line in lines}),
-        n_cases=len(case_ids_of(store, study_id)),
+        n_cells=len(cells),
+        n_cases=len({line.case_id for line in lines}),
         models=tuple(sorted({line.model_id for line in lines})),
         phases=tuple(
             StudyPhaseResults(
@@ -105,6 +109,8 @@ def study_results(store: Store, study_id: UUID) -> StudyResults:
         changes=_changes(study, readings, compared),
         disputed=len(disputed),
         adjudicated=sum(dispute.adjudication is not None for dispute in disputed),
+        simulated=bool(every) and not real,
+        left_out=len({line.cell_id for line in every}) - len(cells),
     )
 
 
@@ -116,6 +122,7 @@ def reads_csv(store: Store, study_id: UUID) -> str:
     """
     readers = _pseudonyms(reader_ids_of(store, study_id))
     decided = adjudicated(store, study_id)
+    drawn = demonstration_cases(store, case_ids_of(store, study_id))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -128,7 +135,7 @@ def reads_csv(store: Store, study_id: UUID) -> str:
             int(line.is_repeat), line.verdict, line.seconds,
             line.decided_at.isoformat(timespec="seconds"),
             "" if decision is None else decision.verdict, line.outcome,
-            "" if line.probability is None else line.probability,
+            "" if line.probability is None else line.probability, int(line.case_id in drawn),
         )  # fmt: skip
         writer.writerow([defused(value) if isinstance(value, str) else value for value in row])
     return text.getvalue()

@@ -28,18 +28,11 @@ from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import IMAGE_SUFFIXES
 from leuknet.report.pdf import check_printer, write_page
 from leuknet.report.render import encoded
-from leuknet.smears.smear import (
-    Outcome,
-    SeenCell,
-    Shift,
-    SmearCell,
-    count_outcomes,
-    measure_shift,
-    score_smear,
-)
+from leuknet.smears.counts import OutcomeCount, Shift, count_outcomes, measure_shift
+from leuknet.smears.smear import Outcome, SeenCell, SmearCell, score_smear
 from leuknet.smears.smear_files import write_cells, write_outlines
 from leuknet.smears.smear_page import SmearContent, draw_smear_gallery, draw_smear_overlay, smear_html
-from leuknet.types import FieldScale, FoundCell, Interval, ModelCard
+from leuknet.types import FieldScale, FoundCell, ModelCard
 
 OVERVIEW_PX = 2400
 """Longer side of the picture over which cells are outlined."""
@@ -78,7 +71,7 @@ class Examination:
     card
         Of the model.
     counts
-        Share of each outcome; empty if there is no cell.
+        Cells and share of each outcome; empty if there is no cell.
     shift
         None if there is no cell.
     """
@@ -86,7 +79,7 @@ class Examination:
     scale: FieldScale
     card: ModelCard
     cells: tuple[SmearCell, ...]
-    counts: dict[Outcome, Interval]
+    counts: dict[Outcome, OutcomeCount]
     shift: Shift | None
     files: tuple[Path, ...]
 

@@ -79,7 +79,7 @@ def score_field(
     """Find the leukocytes of a field or slide, and score each.
 
     No model is validated on raw smears: a cell unlike those that trained the model has the outcome
-    `unfamiliar`, whatever its probability. `leuknet.smears.smear` counts outcomes and measures the shift.
+    `unfamiliar`, whatever its probability. `leuknet.smears.counts` counts outcomes and measures the shift.
 
     Parameters
     ----------

@@ -11,17 +11,14 @@ Start at `score_smear`.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from typing import Literal
 
-import numpy as np
-
-from leuknet.errors import DataError, ModelError, SettingError
-from leuknet.evaluation.resampling import wilson
+from leuknet.errors import ModelError, SettingError
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.normalise import Stain, learn_stain, recolour
 from leuknet.fields.outline import Outline, outline_of
@@ -29,7 +26,7 @@ from leuknet.fields.scale import COARSEST_UM, FINEST_UM
 from leuknet.images.measures import Measures, measure
 from leuknet.images.reading import ReadImage
 from leuknet.images.transform import place_on_canvas
-from leuknet.inference.familiar import Reference
+from leuknet.inference.familiar import is_unfamiliar
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import ImageSource, predict_with_features
 from leuknet.types import (
@@ -38,7 +35,6 @@ from leuknet.types import (
     Features,
     FieldScale,
     FoundCell,
-    Interval,
     ModelCard,
     Pixels,
     Prediction,
@@ -116,26 +112,6 @@ class SeenCell:
     features: Features
 
 
-@dataclass(frozen=True)
-class Shift:
-    """How far the cells of a smear are from those that trained the model.
-
-    Attributes
-    ----------
-    unfamiliar
-        Share of cells that the model's reference does not know, with its interval.
-    reasons
-        Why, and how many cells, most frequent first.
-    deviations
-        Of each measure the mean over the cells, in standard deviations of the trained ones; empty for a model
-        without a reference.
-    """
-
-    unfamiliar: Interval
-    reasons: tuple[tuple[str, int], ...]
-    deviations: tuple[tuple[str, float], ...]
-
-
 def score_smear(
     found: Iterable[FoundCell],
     predictor: FolderPredictor,
@@ -201,7 +177,7 @@ def score_smear(
 
 def outcome_of(prediction: Prediction) -> Outcome:
     """Return what is said of a cell that has a probability."""
-    if prediction.warnings:
+    if is_unfamiliar(prediction.warnings):
         return "unfamiliar"
     if prediction.is_uncertain:
         return "uncertain"
@@ -221,37 +197,6 @@ def _seen(
         measures=measure(crop),
     )
     return SeenCell(scored, crop, features)
-
-
-def count_outcomes(cells: Sequence[SmearCell]) -> dict[Outcome, Interval]:
-    """Return the share of each outcome among the cells, with a 95% interval for the number of cells.
-
-    The interval is Wilson's. It holds chance alone: that a smear with this share of such cells shows more or
-    fewer of them among so many. It says nothing of wrong outcomes.
-    """
-    if not cells:
-        raise _no_cells()
-    counts = Counter(cell.outcome for cell in cells)
-    return {outcome: wilson(counts[outcome], len(cells)) for outcome in OUTCOMES}
-
-
-def measure_shift(cells: Sequence[SmearCell], reference: Reference | None) -> Shift:
-    """Say how far cells are from the trained ones, as the model's reference sees it.
-
-    Raises
-    ------
-    DataError
-        If there are no cells.
-    """
-    if not cells:
-        raise _no_cells()
-    reasons = Counter(chain.from_iterable(cell.prediction.warnings for cell in cells))
-    deviations: tuple[tuple[str, float], ...] = ()
-    if reference is not None:
-        means = reference.deviations(np.array([cell.measures for cell in cells])).mean(axis=0)
-        deviations = tuple(zip(Measures._fields, means.tolist(), strict=True))
-    unfamiliar = sum(cell.outcome == "unfamiliar" for cell in cells)
-    return Shift(wilson(unfamiliar, len(cells)), tuple(reasons.most_common()), deviations)
 
 
 def outcome_name(outcome: Outcome, card: ModelCard) -> str:
@@ -289,11 +234,3 @@ def _recoloured(cut: Iterator[tuple[FoundCell, Pixels]], stain: Stain) -> Iterat
         source = learn_stain([crop for _, crop in first], stain.method)
         for cell, crop in chain(first, cut):
             yield cell, recolour(crop, source, stain)
-
-
-def _no_cells() -> DataError:
-    return DataError(
-        "nothing to report",
-        why="no leukocyte was found in the image",
-        fix="check the scale (--scale): at a wrong one nothing is found; and that the smear is stained",
-    )

@@ -28,8 +28,9 @@ from leuknet.report.blocks import (
     counted,
     shortened,
 )
-from leuknet.report.render import LISTED, embedded_figure, render
-from leuknet.smears.smear import NOT_VALIDATED, OUTCOMES, Shift, SmearCell, count_outcomes, outcome_name
+from leuknet.report.render import LISTED, drawn_text, embedded_figure, render
+from leuknet.smears.counts import SHARES_MEAN, Shift, count_outcomes, share_texts, tile_texts
+from leuknet.smears.smear import NOT_VALIDATED, OUTCOMES, SmearCell, outcome_name
 from leuknet.types import FLAG_MEANINGS, FieldScale, Interval, ModelCard, Pixels
 
 GALLERY_CELLS = 36
@@ -104,7 +105,7 @@ def smear_html(content: SmearContent) -> str:
     return render(
         "report.html",
         title=f"Leukocytes in {content.name}",
-        simulated=content.simulated,
+        simulated=drawn_text("Every cell of this image") if content.simulated else "",
         places=[(section.id, section.title) for section in sections],
         sections=sections,
         runs=1,
@@ -154,25 +155,23 @@ def draw_smear_gallery(content: SmearContent, *, at_most: int = GALLERY_CELLS) -
 
 def _result(content: SmearContent) -> tuple[Block, ...]:
     tiles, rows = [], []
-    for outcome, share in count_outcomes(content.cells).items():
-        name, number = outcome_name(outcome, content.card), str(_number(share))
+    for outcome, found in count_outcomes(content.cells).items():
+        name, number = outcome_name(outcome, content.card), f"{found.cells:,}"
         flagged = sum(bool(cell.flags) for cell in content.cells if cell.outcome == outcome)
-        bounds = f"{share.estimate:.0%} ({share.low:.0%} to {share.high:.0%})"
-        tiles.append((name, number, bounds, f"of {counted(share.cells, 'cell')}"))
-        limits = f"{share.low:.1%} to {share.high:.1%}"
-        rows.append((name, number, f"{share.estimate:.1%}", limits, str(flagged)))
+        tiles.append((name, number, *tile_texts(outcome, found)))
+        rows.append((name, number, *share_texts(found.share), str(flagged)))
     return (
         Notice("Not validated on raw smears", _cautions(content)),
         Tiles(tuple(tiles)),
         Table(
-            "Cells by outcome; 95% interval by Wilson, for the number of cells alone",
+            "Cells by outcome; 95% interval by Wilson, for the number of cells alone, taken as independent",
             ("Outcome", "Cells", "Share", "95% interval", "With a flag"),
             tuple(rows),
         ),
         Text(
             "Uncertain: the model should not decide. Unfamiliar: unlike the trained cells, whatever the "
-            "probability. The interval says how a share varies by chance among so many cells. It does not "
-            "hold errors of the model; the command subject with an evaluation does."
+            f"probability. {SHARES_MEAN} The interval says how a share varies by chance among so many cells. "
+            "It does not hold errors of the model; those of leuknet subject with an evaluation do."
         ),
     )
 
@@ -200,9 +199,9 @@ def _picture(content: SmearContent) -> tuple[Block, ...]:
     rows = tuple(
         (flag, str(flags.count(flag)), meaning) for flag, meaning in FLAG_MEANINGS.items() if flag in flags
     )
-    shares = count_outcomes(content.cells)
     said = ", ".join(
-        f"{_number(share)} {outcome_name(outcome, content.card)}" for outcome, share in shares.items()
+        f"{found.cells:,} {outcome_name(outcome, content.card)}"
+        for outcome, found in count_outcomes(content.cells).items()
     )
     picture = Picture(
         embedded_figure(draw_smear_overlay(content)),

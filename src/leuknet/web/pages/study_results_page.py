@@ -17,17 +17,14 @@ from leuknet.evaluation.agreement import Agreement, Compared, ComparedKind
 from leuknet.evaluation.resampling import MIN_SUBJECTS
 from leuknet.report.pdf import print_pdf
 from leuknet.report.render import encoded
-from leuknet.room.demonstration import CELLS_TITLE, FIELD_TITLE
 from leuknet.room.study_page import WHAT_KAPPA_SAYS, study_html
 from leuknet.room.study_results import reads_csv, study_results
 from leuknet.store.accounts import names_of
-from leuknet.store.cases import find_case
 from leuknet.store.database import Store
-from leuknet.store.nouns import User
-from leuknet.store.studies import case_ids_of, reader_ids_of
+from leuknet.store.studies import reader_ids_of
 from leuknet.store.study_nouns import Study
 from leuknet.web.pages.study_access import FinishedStudy
-from leuknet.web.permissions import OpenStore, SignedIn
+from leuknet.web.permissions import OpenStore
 from leuknet.web.templating import render_page
 
 router = APIRouter(prefix="/studies/{study_id}/results")
@@ -50,7 +47,7 @@ class Mark:
 
 
 @router.get("")
-def results_page(request: Request, user: SignedIn, store: OpenStore, study: FinishedStudy) -> Response:
+def results_page(request: Request, store: OpenStore, study: FinishedStudy) -> Response:
     """The results as a page."""
     results = study_results(store, study.id)
     names = names_of(store)
@@ -68,7 +65,6 @@ def results_page(request: Request, user: SignedIn, store: OpenStore, study: Fini
         "has_intervals": results.n_cases >= MIN_SUBJECTS,
         "min_cases": MIN_SUBJECTS,
         "kappa_means": WHAT_KAPPA_SAYS,
-        "simulated": _is_simulated(store, user, study),
     }
     return render_page(request, "study_results.html", content)
 
@@ -81,16 +77,16 @@ def table(store: OpenStore, study: FinishedStudy) -> Response:
 
 
 @router.get("/report.html")
-def report(user: SignedIn, store: OpenStore, study: FinishedStudy) -> Response:
+def report(store: OpenStore, study: FinishedStudy) -> Response:
     """The report as a page that needs nothing else."""
-    content = _report(store, user, study)
+    content = _report(store, study)
     return Response(content, media_type="text/html; charset=utf-8", headers=_named(study, "report.html"))
 
 
 @router.get("/report.pdf")
-def paper(user: SignedIn, store: OpenStore, study: FinishedStudy) -> Response:
+def paper(store: OpenStore, study: FinishedStudy) -> Response:
     """The report as PDF; MissingExtraError where nothing here can print one."""
-    content = print_pdf(_report(store, user, study))
+    content = print_pdf(_report(store, study))
     return Response(content, media_type="application/pdf", headers=_named(study, "report.pdf"))
 
 
@@ -117,15 +113,8 @@ def _by_kind(compared: Sequence[Compared]) -> list[tuple[ComparedKind, list[Comp
     return [(kind, found) for kind, found in groups if found]
 
 
-def _report(store: Store, user: User, study: Study) -> bytes:
-    results = study_results(store, study.id)
-    return encoded(study_html(results, simulated=_is_simulated(store, user, study)))
-
-
-def _is_simulated(store: Store, user: User, study: Study) -> bool:
-    """Tell whether cells of the demonstration, which a program drew, are among those that were read."""
-    cases = (find_case(store, case_id, user=user) for case_id in case_ids_of(store, study.id))
-    return any(case is not None and case.title in (CELLS_TITLE, FIELD_TITLE) for case in cases)
+def _report(store: Store, study: Study) -> bytes:
+    return encoded(study_html(study_results(store, study.id)))
 
 
 def _named(study: Study, name: str) -> dict[str, str]:
