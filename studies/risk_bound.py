@@ -61,7 +61,8 @@ class Drawn(NamedTuple):
 
 def draw(people: int, generator: np.random.Generator, *, epochs: int) -> Drawn:
     """Draw people of both classes in turn, and what a model says of their cells after each of some epochs."""
-    sizes = np.exp(generator.uniform(*np.log(CELLS), people)).round().astype(int)
+    fewest, most = CELLS
+    sizes = np.exp(generator.uniform(np.log(fewest), np.log(most), people)).round().astype(int)
     person = np.repeat(np.arange(people), sizes)
     labels = (person % 2).astype(np.int64)
     shift = BETWEEN * generator.standard_normal(people)

@@ -2,7 +2,7 @@
 
 A network answers for any picture: a photograph too gets a probability of leukaemia. A reference is what a
 model keeps of its training cells to notice this. It looks in three ways, each with a limit of its own that
-about 1% of held-out cells of the training source exceed:
+about 1% of the held-out cells that set it exceed; of new people's cells as a rule more do:
 
 - what the network sees: the Mahalanobis distance of its features from those of the training cells;
 - size and stain: how many standard deviations the measures of `leuknet.images.measures` lie from training;

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import fields
 
+from leuknet.evaluation.resampling import clusters_of
 from leuknet.recipes import RECIPES
 from leuknet.report.blocks import Block, Bullets, Code, Facts, Text, shortened
 from leuknet.report.facts import Runs, each, software_text
 from leuknet.report.run_record import RunRecord
-from leuknet.types import Recipe
+from leuknet.types import Evaluation, Recipe
 
 _COMMANDS = 6
 
@@ -31,7 +33,9 @@ def limit_texts(runs: Runs) -> tuple[str, ...]:
         "approved it."
     ]
     if any(evaluation.simulated for evaluation in evaluations):
-        texts.append("The cells are simulated: no statement about real cells follows from these scores.")
+        texts.append("The tested cells are simulated: these scores say nothing about real cells.")
+    elif any(run.card.simulated for run in runs):
+        texts.append("A model here was trained on simulated cells, though it was tested on real ones.")
     if any(evaluation.split_kind == "image-level" for evaluation in evaluations):
         texts.append(
             "Where the split is image-level, scores hold for new cells of people whose cells were trained "
@@ -46,22 +50,33 @@ def limit_texts(runs: Runs) -> tuple[str, ...]:
     known = [evaluation.subjects for evaluation in evaluations if evaluation.subjects is not None]
     if len(known) < len(evaluations):
         texts.append(
-            "Where subjects are not published, intervals take cells as independent: they are too narrow."
+            "Where subjects are not published, intervals take cells as independent. Cells of one person are "
+            "alike, so that they are as a rule too narrow."
         )
     if known and min(known) < 30:
         texts.append(
             f"There are as few as {min(known)} subjects on a test side. Intervals over so few people are "
-            "themselves rough, and small differences between models cannot be told from chance."
+            "themselves rough, and small differences between models can as a rule not be told from chance."
         )
     texts += [
         "C-NMC images were segmented and stain-normalised by their publisher. A raw smear, another stain "
         "or another camera is outside what a model trained on them has seen.",
         "In C-NMC 2019 nobody has cells of both classes: what tells people apart can pass for what tells the "
         "classes apart.",
-        "Intervals cover the choice of test subjects, not the choice of split, seed or laboratory.",
-        "A p value tells two models apart on these people. It does not say that the difference matters.",
+        _covered_text(evaluations),
+        "A small p value says that two models differ on such people by more than chance alone would explain. "
+        "It does not say that the difference matters.",
     ]
     return tuple(texts)
+
+
+def _covered_text(evaluations: Sequence[Evaluation]) -> str:
+    """Return whose choice the intervals of the headline scores cover: that depends on what was resampled."""
+    by_subject = [clusters_of(evaluation) is not None for evaluation in evaluations]
+    chosen = "test subjects" if all(by_subject) else "test cells, taken as independent"
+    if any(by_subject) and not all(by_subject):
+        chosen = "test subjects, or of test cells where subjects are few, unknown or trained on"
+    return f"Intervals cover the choice of {chosen}, not the choice of split, seed or laboratory."
 
 
 def citing(runs: Runs) -> tuple[Block, ...]:

@@ -100,7 +100,7 @@ def literature(runs: Runs) -> tuple[Block, ...]:
     blocks: list[Block] = [
         Text(
             "Scores rank only within one split kind and one test set. Those of an image-level split are "
-            "optimistic: cells of one person sit on both sides."
+            "optimistic: cells of one person may sit on both sides."
         ),
         Text(f"{AIM}, each with an interval over subjects.", strong="The aim:"),
         Table(
@@ -138,9 +138,9 @@ def _warnings(runs: Runs) -> list[Block]:
     by_image = [run for run in runs if run.evaluation.split_kind == "image-level"]
     if by_image:
         text = (
-            f"Image-level split: {_names(by_image)}. Cells of one person sit on both sides, and cells of one "
-            "person look alike: part of the score is memory of the person. One public ResNet18 scored 96.1 "
-            "to 97.5% on such a split of C-NMC 2019, and 79 to 83% on new people."
+            f"Image-level split: {_names(by_image)}. Cells of one person may sit on both sides, and cells of "
+            "one person look alike: part of the score can be memory of the person. One public ResNet18 scored "
+            "96.1 to 97.5% on such a split of C-NMC 2019, and 79 to 83% on new people."
         )
         which = "These" if len(by_image) == len(runs) else "Some"
         boxes.append(Notice(f"{which} scores are optimistic", (text,)))
