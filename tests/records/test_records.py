@@ -11,7 +11,7 @@ import pytest
 
 from leuknet.errors import ModelError
 from leuknet.records import SCHEMA_VERSION, read_record, write_record
-from leuknet.types.added import added
+from leuknet.types.added import added, stated
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,16 @@ def test_a_field_that_was_added_later_may_lack_and_is_else_as_strict_as_others(p
     rewrite(path, late="8")
     with pytest.raises(ModelError, match="late is '8', not int"):
         read(path)
+
+
+def test_a_record_that_says_nothing_new_is_stated_as_it_was_before_the_field_came() -> None:
+    assert stated(Outer("a", None, ())) == {
+        "name": "a",
+        "inner": None,
+        "pairs": (),
+        "optional": "a default is no excuse",
+    }
+    assert stated(Outer("a", None, (), late=8))["late"] == 8
 
 
 @pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1, "2", None, True, "left out"])

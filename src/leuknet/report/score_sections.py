@@ -139,7 +139,7 @@ def _warnings(runs: Runs) -> list[Block]:
     if by_image:
         text = (
             f"Image-level split: {_names(by_image)}. Cells of one person may sit on both sides, and cells of "
-            "one person look alike: part of the score can be memory of the person. One public ResNet18 scored "
+            "one person look alike: part of the score can be memory of the person. One public ResNet18 had "
             "96.1 to 97.5% on such a split of C-NMC 2019, and 79 to 83% on new people."
         )
         which = "These" if len(by_image) == len(runs) else "Some"

@@ -182,8 +182,8 @@ def _cautions(content: SmearContent) -> tuple[str, ...]:
     if shift.estimate > 0:
         cautions.append(
             f"{_number(shift)} of {counted(shift.cells, 'cell')} ({shift.estimate:.0%}) are unlike the cells "
-            "that trained it, by limits that 1 to 3% of its validation cells exceed, and as a rule more cells "
-            "of new people. See how they differ below."
+            "that trained it, by limits that 1 to 3% of its validation cells exceed, and as a rule more of "
+            "new people's. See how they differ below."
         )
     if content.card.simulated:
         cautions.append("It was trained on SIMULATED cells: its scores mean nothing for real ones.")

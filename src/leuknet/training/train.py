@@ -42,6 +42,7 @@ from leuknet.training.loop import Fit, run_loop
 from leuknet.training.losses import make_loss
 from leuknet.training.optimise import average_weights, make_optimizer
 from leuknet.types import CellImage, Dataset, HistoryRow, Recipe, Split
+from leuknet.types.added import stated
 
 Precision = Literal["no", "bf16"]
 
@@ -140,7 +141,7 @@ def train(
         material,
         out=out,
         accumulate=accumulate,
-        run={"recipe": json.dumps(asdict(recipe)), "split": split.fingerprint, "precision": precision},
+        run={"recipe": json.dumps(stated(recipe)), "split": split.fingerprint, "precision": precision},
         progress=progress,
     )
     if accelerator.is_main_process:

@@ -44,6 +44,7 @@ from leuknet.training.runs import trained_run
 from leuknet.training.train import Precision
 from leuknet.training.tuned import Tuned, distribution_of, table_of
 from leuknet.types import Dataset, Recipe, Split
+from leuknet.types.added import stated
 
 HELD_OUT = 0.25
 """Share of the development cells that judges a try, in each division."""
@@ -155,7 +156,7 @@ class _Search:
         # A sampler of its own for each start: with one seed for all, it would ask for the same tries again.
         study.sampler = optuna.samplers.TPESampler(seed=self.recipe.seed + finished)
         about = {
-            "recipe": json.dumps(asdict(self.recipe), sort_keys=True),
+            "recipe": json.dumps(stated(self.recipe), sort_keys=True),
             "cells": [split.fingerprint for split in self.divisions],
             "ranges": {name: asdict(bounds) for name, bounds in sorted(self.ranges.items())},
         }
