@@ -97,7 +97,7 @@ def cell_losses(labels: Labels, log_odds: NDArray[np.float64]) -> NDArray[np.flo
 def subject_loss(labels: Labels, log_odds: NDArray[np.float64], subjects: Sequence[str | None]) -> float:
     """Return the cross-entropy in which people count alike within a class, and both classes alike.
 
-    A network that knows one person with many cells by heart is not the best for new people. Where a cell
+    A network that knows one person with many cells by heart need not be the best for new people. Where a cell
     names nobody, cells count alike within a class.
 
     Parameters

@@ -1,6 +1,6 @@
 """The one protocol: a model and cells it was not trained on give an `Evaluation`.
 
-It scores anything that is a `Predictor`, so it cannot favour one. Each number comes with an interval that
+It scores anything that is a `Predictor`, so it cannot favour one. Each score comes with an interval that
 fits what was tested: cells of one person look alike, so where whole subjects were held out, subjects are left
 out in turn; where they were not, the interval takes cells as independent and the split's name says that the
 score is optimistic. Of too few people there is none.

@@ -167,7 +167,7 @@ def fit_reference(
         Of the same cells: one row of `Measures` each.
     held_out_features, held_out_measures
         The same of cells that did not train the network, at least 1. Each limit is their 99% quantile; with
-        fewer than 100 it is the largest value among them, and more than 1% of new cells will exceed it.
+        fewer than 100 it is the largest value among them, and as a rule more than 1% of new cells exceed it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Turns trained weights into a model folder that can be trusted with new cells.
+"""Turns trained weights into a model folder, calibrated, which notices cells unlike the trained ones.
 
 The validation side gives the temperature, the threshold and the undecided band; the training side gives the
 picture of what a familiar cell looks like. The test side gives nothing but the hashes of its images, for the
