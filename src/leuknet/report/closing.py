@@ -36,6 +36,22 @@ def limit_texts(runs: Runs) -> tuple[str, ...]:
         texts.append("The tested cells are simulated: these scores say nothing about real cells.")
     elif any(run.card.simulated for run in runs):
         texts.append("A model here was trained on simulated cells, though it was tested on real ones.")
+    texts += _limits_of_split(evaluations)
+    texts += [
+        "C-NMC images were segmented and stain-normalised by their publisher. A raw smear, another stain "
+        "or another camera is outside what a model trained on them has seen.",
+        "In C-NMC 2019 nobody has cells of both classes: what tells people apart can pass for what tells the "
+        "classes apart.",
+        _covered_text(evaluations),
+        "A small p value says that two models differ on such people by more than chance alone would explain. "
+        "It does not say that the difference matters.",
+    ]
+    return tuple(texts)
+
+
+def _limits_of_split(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return what does not follow because of who was tested, and how many of them."""
+    texts = []
     if any(evaluation.split_kind == "image-level" for evaluation in evaluations):
         texts.append(
             "Where the split is image-level, scores hold for new cells of people whose cells were trained "
@@ -58,16 +74,7 @@ def limit_texts(runs: Runs) -> tuple[str, ...]:
             f"There are as few as {min(known)} subjects on a test side. Intervals over so few people are "
             "themselves rough, and small differences between models can as a rule not be told from chance."
         )
-    texts += [
-        "C-NMC images were segmented and stain-normalised by their publisher. A raw smear, another stain "
-        "or another camera is outside what a model trained on them has seen.",
-        "In C-NMC 2019 nobody has cells of both classes: what tells people apart can pass for what tells the "
-        "classes apart.",
-        _covered_text(evaluations),
-        "A small p value says that two models differ on such people by more than chance alone would explain. "
-        "It does not say that the difference matters.",
-    ]
-    return tuple(texts)
+    return texts
 
 
 def _covered_text(evaluations: Sequence[Evaluation]) -> str:

@@ -10,21 +10,21 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from leuknet.evaluation.by_subject import SubjectRow, called_risk, coverage, subject_rows
+from leuknet.evaluation.by_subject import SubjectRow, subject_rows
 from leuknet.evaluation.curves import arrays_of, net_benefit
 from leuknet.evaluation.metrics import metric_intervals
 from leuknet.evaluation.reliability import decided, uncalibrated
 from leuknet.evaluation.resampling import clusters_of
-from leuknet.evaluation.summary import limits_text
 from leuknet.figures.curves_plot import draw_decision, draw_discrimination, draw_risk_coverage
 from leuknet.figures.reliability_plot import draw_reliability
 from leuknet.figures.subjects import draw_subjects
+from leuknet.report.abstention_tables import undecided_tables
 from leuknet.report.blocks import Block, Cell, Facts, Heading, Picture, Table, Text, counted, shortened
-from leuknet.report.facts import Runs, each, threshold_text, undecided_text
+from leuknet.report.facts import Runs, each, share_cell, threshold_text, undecided_text
 from leuknet.report.render import embedded_figure, embedded_file
 from leuknet.report.run_record import RunRecord
 from leuknet.report.score_sections import baseline_title, scores_text, value_bounds
-from leuknet.types import Evaluation, Interval
+from leuknet.types import Evaluation
 
 _CURVES = 6
 """Models in one figure: more cannot be told apart."""
@@ -76,39 +76,7 @@ def calibration(runs: Runs) -> tuple[Block, ...]:
         _drawn(draw_reliability, shown, caption, lambda scored: scores_text(scored, ("ece", "brier"))),
         Heading("Threshold and undecided cells"),
         Facts((("Threshold", each(runs, threshold_text)), ("Undecided", each(runs, undecided_text)))),
-        *_undecided_tables(runs),
-    )
-
-
-def _undecided_tables(runs: Runs) -> tuple[Table, Table]:
-    """Return what the rule for undecided cells, and the conformal sets, do on the test side."""
-    decisions = (
-        "Cells decided",
-        "Wrong among them",
-        "Wrong by subject",
-        "Highest subject",
-        "Decided by subject",
-    )
-    sets = (
-        "Hold the class",
-        "Mean over subjects",
-        "Subjects that reach it",
-        "Lowest subject",
-        "Classes named",
-    )
-    return (
-        Table(
-            "What the rule for undecided cells does on the test side. By subject: the mean over subjects, "
-            "who count alike; wrong ones over subjects with a decided cell",
-            ("Run", *decisions),
-            tuple(_undecided_row(run) for run in runs),
-        ),
-        Table(
-            "Conformal sets on the test side. A set that names both classes holds the true one; a set that "
-            "names none does not",
-            ("Run", *sets),
-            tuple(_sets_row(run) for run in runs),
-        ),
+        *undecided_tables(runs),
     )
 
 
@@ -220,46 +188,6 @@ def _ece_before(evaluation: Evaluation) -> Cell:
     return value_bounds("ece", before["ece"])
 
 
-def _undecided_row(run: RunRecord) -> tuple[Cell, ...]:
-    evaluation = run.evaluation
-    rule = decided(evaluation)
-    if rule is None:
-        return run.name, "all: no calibration", "-", "-", "-", "-"
-    risk: Cell = "none decided" if rule.risk is None else _share(rule.risk)
-    if None in evaluation.subject_ids:
-        return run.name, _share(rule.coverage), risk, "subjects not known", "-", "-"
-    found = called_risk(evaluation)
-    asked = "no bound asked for" if found.asked is None else f"asked for: {found.asked:.1%} at most"
-    silent = f"no cell of {found.silent:,} of {counted(found.subjects, 'subject')}"
-    return (
-        run.name,
-        _share(rule.coverage),
-        risk,
-        ("none decided" if found.mean is None else f"{found.mean:.1%}", asked),
-        "-" if found.highest is None else (f"{found.highest:.1%}", found.highest_subject),
-        (f"{found.called:.1%}", silent),
-    )
-
-
-def _sets_row(run: RunRecord) -> tuple[Cell, ...]:
-    evaluation = run.evaluation
-    if evaluation.neighbours:
-        return run.name, ("not given", "cells voted, and sets are of single cells"), "-", "-", "-", "-"
-    if evaluation.calibration is None or evaluation.calibration.quantile is None:
-        return run.name, ("not known", "the model was saved without them"), "-", "-", "-", "-"
-    if None in evaluation.subject_ids or len(set(evaluation.subject_ids)) < 2:
-        return run.name, "subjects not known", "-", "-", "-", "-"
-    found = coverage(evaluation)
-    return (
-        run.name,
-        (*_share(found.found), f"asked for: {found.asked:.0%}"),
-        f"{found.mean:.1%}",
-        f"{found.subjects_reached:.0%}",
-        (f"{found.lowest:.0%}", found.lowest_subject),
-        (f"one: {found.one:.1%}", f"both: {found.both:.1%}, none: {found.none:.1%}"),
-    )
-
-
 def _subject_picture(run: RunRecord, rows: tuple[SubjectRow, ...]) -> Picture:
     caption = f"Accuracy of each subject's cells, {run.name}."
     worst = rows[0]
@@ -283,7 +211,7 @@ def _subject_table(run: RunRecord, rows: tuple[SubjectRow, ...]) -> Table:
                 run.evaluation.class_names[row.label],
                 f"{row.cells:,}",
                 f"{row.right:,}",
-                _share(row.accuracy),
+                share_cell(row.accuracy),
                 f"{row.mean_probability:.2f}",
                 f"{row.uncertain:,}",
             )
@@ -299,7 +227,3 @@ def _left_out(runs: Runs) -> tuple[Block, ...]:
     return (
         Text(f"Only the first {_DETAILED} of {len(runs)} runs are shown here, to keep the page readable."),
     )
-
-
-def _share(interval: Interval) -> tuple[str, ...]:
-    return f"{interval.estimate:.1%}", limits_text(interval, ".1%")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from leuknet.evaluation.metrics import METRICS
-from leuknet.evaluation.summary import bound_text
+from leuknet.evaluation.summary import bound_text, limits_text
 from leuknet.report.blocks import counted
 from leuknet.report.render import drawn_text
 from leuknet.report.run_record import RunRecord
@@ -39,6 +39,11 @@ def basis_text(interval: Interval) -> str:
     """Return what a number rests on: `1,867 cells, 28 subjects`."""
     cells = counted(interval.cells, "cell")
     return cells if interval.subjects is None else f"{cells}, {counted(interval.subjects, 'subject')}"
+
+
+def share_cell(interval: Interval) -> tuple[str, ...]:
+    """Return a share and its limits as the lines of a table's cell: `80.4%`, `68.2% to 88.7%`."""
+    return f"{interval.estimate:.1%}", limits_text(interval, ".1%")
 
 
 def methods_text(metrics: Mapping[str, Interval]) -> str:
