@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
+from scipy.stats import t
 
 from leuknet.errors import DataError
 from leuknet.evaluation.by_subject import called_risk, coverage, subject_rows
@@ -97,7 +99,8 @@ def test_coverage_is_the_share_of_sets_that_hold_the_class_and_names_the_lowest_
     assert found.asked == 0.75
     assert found.found.estimate == pytest.approx(7 / 11)
     assert (found.found.method, found.found.subjects) == ("no interval: too few subjects", 4)
-    assert found.mean == pytest.approx((0 + 1 / 2 + 2 / 3 + 3 / 4 + 1) / 5)
+    assert found.mean.estimate == pytest.approx((0 + 1 / 2 + 2 / 3 + 3 / 4 + 1) / 5)
+    assert (found.mean.cells, found.mean.subjects) == (11, 4)
     assert (found.lowest, found.lowest_subject) == (0.0, "b")
     # Of five rows, a and the ALL cell of b are at or above 0.75.
     assert found.subjects_reached == 2 / 5
@@ -116,8 +119,11 @@ def test_the_risk_of_called_cells_is_a_mean_over_subjects() -> None:
     found = called_risk(EVALUATION)
 
     # a: 3 called, all right; H1: 1 of 3 wrong; b: 0.5 is left undecided, 0.6 is wrong; c: 1 of 2 wrong.
-    assert found.mean == pytest.approx((0 + 1 / 3 + 1 + 1 / 2) / 4)
-    assert found.called == pytest.approx((3 / 4 + 1 + 1 / 2 + 1) / 4)
+    assert found.mean is not None
+    assert found.mean.estimate == pytest.approx((0 + 1 / 3 + 1 + 1 / 2) / 4)
+    assert found.called.estimate == pytest.approx((3 / 4 + 1 + 1 / 2 + 1) / 4)
+    # Four people are too few for an interval.
+    assert (found.mean.cells, found.mean.subjects, found.mean.is_known) == (9, 4, False)
     assert (found.subjects, found.silent, found.highest, found.highest_subject) == (4, 0, 1.0, "b")
     assert found.asked is None
 
@@ -129,13 +135,31 @@ def test_subjects_of_whom_no_cell_is_called_are_counted_and_have_no_risk() -> No
 
     # b has 0.5 and 0.6: none is called. c and a: 0.9, right. H1: 0.1 and 0.2, right, and 0.9, wrong.
     assert (found.asked, found.subjects, found.silent) == (0.05, 4, 1)
-    assert found.mean == pytest.approx((0 + 1 / 3 + 0) / 3)
+    assert found.mean is not None
+    assert found.mean.estimate == pytest.approx((0 + 1 / 3 + 0) / 3)
     assert found.highest == pytest.approx(1 / 3)
     assert found.highest_subject == "H1"
 
     nothing = called_risk(replace(EVALUATION, calibration=replace(BAND, undecided=(0.0, 1.1))))
-    assert (nothing.mean, nothing.called, nothing.silent) == (None, 0.0, 4)
+    assert (nothing.mean, nothing.called.estimate, nothing.silent) == (None, 0.0, 4)
     assert (nothing.highest, nothing.highest_subject) == (None, "")
+
+
+def test_the_mean_over_subjects_has_the_interval_of_a_t_test_on_log_odds() -> None:
+    # Twelve people of four cells, of whom 0 to 3 are wrong: mean 0.2708, by hand from their variance.
+    wrong = np.array([0, 1, 1, 2, 0, 1, 3, 1, 0, 2, 1, 1])
+    right = (np.arange(4) >= wrong[:, None]).ravel()
+    probabilities = np.where(right, 0.9, 0.1)
+    people = np.repeat([f"p{number:02}" for number in range(12)], 4)
+    found = called_risk(evaluation_of(np.ones(48, dtype=np.int64), probabilities, people)).mean
+
+    own = wrong / 4
+    assert found is not None
+    error = own.std(ddof=1) / np.sqrt(12) / (own.mean() * (1 - own.mean()))
+    limits = expit(logit(own.mean()) + t(11).ppf([0.025, 0.975]) * error)
+    assert found.estimate == pytest.approx(own.mean())
+    assert (found.low, found.high) == pytest.approx(limits)
+    assert (found.method, found.cells, found.subjects) == ("jackknife over subjects", 48, 12)
 
 
 def test_cells_that_name_nobody_are_refused_with_a_way_out() -> None:

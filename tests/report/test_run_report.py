@@ -440,11 +440,12 @@ def test_sets_and_calls_are_judged_by_subject(run: RunRecord) -> None:
 
     blocks = calibration([few])
     (row,) = table(blocks, "What the rule for undecided cells").rows
-    assert row[3] == ("25.0%", "asked for: 20.0% at most")
+    # Two people are too few for an interval.
+    assert row[3] == ("25.0%", "no interval", "asked for: 20.0% at most")
     assert row[4] == ("50.0%", "S2")
-    assert row[5] == ("75.0%", "no cell of 0 of 2 subjects")
+    assert row[5] == ("75.0%", "no interval", "no cell of 0 of 2 subjects")
     (row,) = table(blocks, "Conformal sets").rows
-    assert (row[1][0], row[1][2], row[2]) == ("75.0%", "asked for: 90%", "75.0%")
+    assert (row[1][0], row[1][2], row[2]) == ("75.0%", "asked for: 90%", ("75.0%", "no interval"))
     assert row[3:] == ("50%", ("50%", "S2"), ("one: 75.0%", "both: 25.0%, none: 0.0%"))
     text = told(*blocks)
     assert "on average over new people at most 20.0% of a person's calls are wrong" in text

@@ -10,13 +10,15 @@ each, as in the metrics over subjects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leuknet.errors import DataError
 from leuknet.evaluation.abstention import Sets, sets_of
+from leuknet.evaluation.jackknife import score_interval
 from leuknet.evaluation.reliability import shares
 from leuknet.evaluation.resampling import wilson
 from leuknet.types import Evaluation, Interval, Label
@@ -65,7 +67,7 @@ class Coverage:
     found
         Share of all cells, with the interval of `leuknet.evaluation.jackknife` over subjects.
     mean
-        Mean over the rows of `subject_rows`: subjects count alike.
+        Mean over the rows of `subject_rows`, which count alike; its interval leaves subjects out in turn.
     lowest, lowest_subject
         The least share of a subject's cells, and whose it is.
     subjects_reached
@@ -76,7 +78,7 @@ class Coverage:
 
     asked: float
     found: Interval
-    mean: float
+    mean: Interval
     lowest: float
     lowest_subject: str
     subjects_reached: float
@@ -94,8 +96,8 @@ class CalledRisk:
     asked
         `RiskBound.asked`; None where no bound was asked for.
     mean
-        Share of wrong calls among a subject's called cells, averaged over subjects with a called cell; None
-        if there is none.
+        Share of wrong calls among a subject's called cells, averaged over subjects with a called cell, who
+        count alike; None if there is none.
     called
         Share of a subject's cells that is called, averaged over all subjects.
     subjects, silent
@@ -105,8 +107,8 @@ class CalledRisk:
     """
 
     asked: float | None
-    mean: float | None
-    called: float
+    mean: Interval | None
+    called: Interval
     subjects: int
     silent: int
     highest: float | None
@@ -172,7 +174,9 @@ def coverage(evaluation: Evaluation) -> Coverage:
     return Coverage(
         asked=asked,
         found=found,
-        mean=float(np.mean(list(covered.values()))),
+        mean=_mean_over(
+            np.array(list(covered.values())), [row.subject for row in covered], cells=evaluation.cells
+        ),
         lowest=covered[worst],
         lowest_subject=worst.subject,
         subjects_reached=sum(share >= asked for share in covered.values()) / len(rows),
@@ -197,13 +201,26 @@ def called_risk(evaluation: Evaluation) -> CalledRisk:
     bound = None if evaluation.calibration is None else evaluation.calibration.bound
     return CalledRisk(
         asked=None if bound is None else bound.asked,
-        mean=float(own.mean()) if own.size else None,
-        called=float((called / cells).mean()),
+        mean=_mean_over(own, names[speaks], cells=int(called.sum())) if own.size else None,
+        called=_mean_over(called / cells, names, cells=evaluation.cells),
         subjects=len(names),
         silent=int((~speaks).sum()),
         highest=float(own.max()) if own.size else None,
         highest_subject=str(names[speaks][own.argmax()]) if own.size else "",
     )
+
+
+def _mean_over(
+    values: NDArray[np.float64], subjects: Sequence[str] | NDArray[np.str_], *, cells: int
+) -> Interval:
+    """Return the mean of shares (N,) of subjects, who count alike; it rests on so many cells."""
+    found = score_interval(
+        lambda weights: weights @ values / weights.sum(axis=-1),
+        np.array(subjects),
+        cells=values.size,
+        subjects_alike=True,
+    )
+    return replace(found, cells=cells)
 
 
 def _check_named(evaluation: Evaluation) -> None:

@@ -112,9 +112,9 @@ def _kept_text(evaluation: Evaluation) -> str:
     if found.mean is None:
         return f"no cell is called{asked}"
     return (
-        f"{found.mean:.1%} of a subject's calls on average, the highest {found.highest:.1%} "
-        f"({found.highest_subject}); {found.called:.1%} of a subject's cells called, none of "
-        f"{found.silent} of {found.subjects}{asked}"
+        f"{share_text(found.mean)} of a subject's calls on average{asked}; the highest {found.highest:.1%}, "
+        f"{found.highest_subject}; {share_text(found.called)} of a subject's cells called, none of "
+        f"{found.silent} of {found.subjects} subjects"
     )
 
 

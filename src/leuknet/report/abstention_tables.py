@@ -59,9 +59,9 @@ def _undecided_row(run: RunRecord) -> tuple[Cell, ...]:
         run.name,
         share_cell(rule.coverage),
         risk,
-        ("none decided" if found.mean is None else f"{found.mean:.1%}", asked),
+        ("none decided", asked) if found.mean is None else (*share_cell(found.mean), asked),
         "-" if found.highest is None else (f"{found.highest:.1%}", found.highest_subject),
-        (f"{found.called:.1%}", silent),
+        (*share_cell(found.called), silent),
     )
 
 
@@ -77,7 +77,7 @@ def _sets_row(run: RunRecord) -> tuple[Cell, ...]:
     return (
         run.name,
         (*share_cell(found.found), f"asked for: {found.asked:.0%}"),
-        f"{found.mean:.1%}",
+        share_cell(found.mean),
         f"{found.subjects_reached:.0%}",
         (f"{found.lowest:.0%}", found.lowest_subject),
         (f"one: {found.one:.1%}", f"both: {found.both:.1%}, none: {found.none:.1%}"),

@@ -82,8 +82,8 @@ def _covered_text(evaluations: Sequence[Evaluation]) -> str:
     by_subject = [clusters_of(evaluation) is not None for evaluation in evaluations]
     chosen = "test subjects" if all(by_subject) else "test cells, taken as independent"
     if any(by_subject) and not all(by_subject):
-        chosen = "test subjects, or of test cells where subjects are few, unknown or trained on"
-    return f"Intervals cover the choice of {chosen}, not the choice of split, seed or laboratory."
+        chosen = "test subjects, or of test cells where subjects are unknown or trained on"
+    return f"Intervals, where there are any, cover the choice of {chosen}, not of split, seed or laboratory."
 
 
 def citing(runs: Runs) -> tuple[Block, ...]:
