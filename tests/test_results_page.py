@@ -53,6 +53,7 @@ OTHERWISE = {
     "shares": "has a test in test_scripts",
     "verdicts": "has a test in test_scripts",
     "shared-validation": "has a test in test_scripts",
+    "risk-bound": "has a test in test_scripts",
     "unfamiliar": "is what `familiarity` measures",
     "full-size": "half an hour: the code of `demo` with another option",
     "more-cells": "the code of `recipes` with networks that take minutes",

@@ -531,7 +531,8 @@ def test_train_by_subject_is_asked_for_with_split(simulated_fold: Path, tmp_path
 def test_train_bounds_the_risk_of_what_is_called_or_says_at_once_why_it_cannot(
     simulated_fold: Path, tmp_path: Path
 ) -> None:
-    asked = ["train", "leuknet-demo", "--data", simulated_fold, "--split", "subject-level", *TINY]
+    asked: list[str | Path] = ["train", "leuknet-demo", "--data", simulated_fold, *TINY]
+    asked += ["--split", "subject-level"]
     ended = run_cli(*asked, "--out", tmp_path / "few", "--risk", "0.001")
 
     assert ended.status == 2
