@@ -117,7 +117,7 @@ def test_four_subjects_are_too_few_for_an_interval(tmp_path: Path) -> None:
     assert {one.method for one in found.metrics.values()} == {"no interval: too few subjects"}
     rows = dict(summary_rows(found))
     assert rows["accuracy"] == "70.0% (no interval)"
-    assert rows["no interval: too few subjects"].startswith("accuracy, balanced accuracy, sensitivity")
+    assert rows["no interval"].startswith("too few subjects: accuracy, balanced accuracy, sensitivity")
 
 
 def test_one_cell_without_subject_makes_subjects_unknown(tmp_path: Path) -> None:
@@ -236,15 +236,16 @@ def test_the_summary_says_what_each_number_rests_on(tmp_path: Path) -> None:
         ("subjects", "5"),
         ("split", "image-level (optimistic: cells of one person may be on both sides)"),
         ("data", "c-nmc-2019, fold_0, simulated cells"),
-        ("interval (95%, Wilson, cells as independent)", "accuracy, sensitivity, specificity"),
+        ("interval (95%)", "Wilson, cells as independent: accuracy, sensitivity, specificity"),
         (
-            "interval (95%, jackknife over cells, taken as independent)",
-            "balanced accuracy, weighted F1, MCC, AUROC, AUPRC, Brier score",
+            "interval (95%)",
+            "jackknife over cells, taken as independent: balanced accuracy, weighted F1, MCC, AUROC, AUPRC, "
+            "Brier score",
         ),
-        ("interval (95%, debiased, multiplier bootstrap and jackknife over cells)", "ECE (10 bins)"),
+        ("interval (95%)", "debiased, multiplier bootstrap and jackknife over cells: ECE (10 bins)"),
         (
-            "interval (95%, jackknife over subjects)",
-            "accuracy, mean over subjects, subjects called right by majority",
+            "interval (95%)",
+            "jackknife over subjects: accuracy, mean over subjects, subjects called right by majority",
         ),
         ("threshold", "0.5"),
         ("earlier looks", "none: these cells are scored for the first time"),

@@ -5,7 +5,7 @@ Start at `summary_rows`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from leuknet.evaluation.by_subject import called_risk
 from leuknet.evaluation.metrics import METRICS
@@ -32,13 +32,7 @@ def summary_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
         rows.append(("settings", chosen))
     simulated = "simulated cells" if evaluation.simulated else ""
     rows.append(("data", ", ".join(filter(None, (evaluation.dataset, evaluation.part, simulated)))))
-    methods: dict[str, list[str]] = {}
-    for name, interval in evaluation.metrics.items():
-        how = f"interval ({interval.level:.0%}, {interval.method.label})"
-        methods.setdefault(how if interval.is_known else interval.method.label, []).append(
-            METRICS[name].title
-        )
-    rows += [(method, ", ".join(names)) for method, names in methods.items()]
+    rows += _interval_rows(evaluation.metrics)
     rule = "" if evaluation.threshold_rule == "half" else ", chosen on the validation side"
     rows.append(("threshold", f"{evaluation.threshold:.3g}{rule}"))
     if evaluation.neighbours:
@@ -171,6 +165,17 @@ def seen_text(evaluation: Evaluation) -> str:
     parts = ", ".join(f"{cells:,} {words.get(times, f'{times} times')}" for times, cells in often.items())
     which = f"all {total:,} cells" if before == total else f"{before:,} of {total:,} cells"
     return f"{which} were scored before: {parts}"
+
+
+def _interval_rows(metrics: Mapping[str, Interval]) -> list[tuple[str, str]]:
+    """Say how intervals were made, and of which metrics each; or why there is none."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, interval in metrics.items():
+        how = (f"interval ({interval.level:.0%})", interval.method.label)
+        if not interval.is_known:
+            how = ("no interval", interval.method.label.removeprefix("no interval: "))
+        names.setdefault(how, []).append(METRICS[name].title)
+    return [(head, f"{method}: {', '.join(titles)}") for (head, method), titles in names.items()]
 
 
 def score_text(name: str, interval: Interval) -> str:
