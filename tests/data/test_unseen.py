@@ -176,6 +176,12 @@ def test_ids_of_simulated_people_are_not_those_of_real_ones(split_path: Path) ->
     )
 
     assert (side.kind, side.trained_people) == ("external", ())
+    # A list may hold simulated cells too: nothing says so, and people with one id count as one.
+    listed = replace(simulated, name="folder", simulated=False)
+    side = cells_of_parts(
+        read_manifest(split_path), listed, trained_on="c-nmc-2019", trained_on_simulated=True
+    )
+    assert (side.kind, side.trained_people) == ("image-level", ("H1",))
 
 
 def test_cells_of_other_parts_and_without_label_are_left_out(split_path: Path) -> None:

@@ -98,7 +98,10 @@ def cells_of_parts(
             f"the first of them {leaked[0]!r}",
             fix="leave out --part and --all to test on the model's own test side, or name another part",
         )
-    is_other_world = trained_on_simulated is not None and trained_on_simulated != dataset.simulated
+    # Of a list of somebody's own, nothing says whether its cells were drawn by a program.
+    is_other_world = FOLDER not in (trained_on, dataset.name) and trained_on_simulated == (
+        not dataset.simulated
+    )
     both = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
     kind: SplitKind = "external"
     if both:

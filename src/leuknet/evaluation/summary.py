@@ -161,8 +161,10 @@ def seen_text(evaluation: Evaluation) -> str:
     before, total = sum(often.values()), sum(cells for _, cells in evaluation.seen or ())
     if not before:
         return ""
-    words = {1: "once", 2: "twice"}
-    parts = ", ".join(f"{cells:,} {words.get(times, f'{times} times')}" for times, cells in often.items())
+    words = {1: "once", 2: "twice", 3: "three times"}
+    parts = ", ".join(
+        f"{cells:,} {words.get(times, f'each {times} times')}" for times, cells in often.items()
+    )
     which = f"all {total:,} cells" if before == total else f"{before:,} of {total:,} cells"
     return f"{which} were scored before: {parts}"
 
