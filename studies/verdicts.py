@@ -33,7 +33,7 @@ SIZES = (9, 12, 20, 40)
 
 PAIRS = tuple(
     (people, auroc, spread)
-    for people, auroc in ((10, 0.80), (10, 0.94), (28, 0.80), (28, 0.94), (60, 0.80))
+    for people, auroc in ((10, 0.80), (10, 0.94), (28, 0.80), (28, 0.94), (60, 0.80), (10, 0.98))
     for spread in ((0.3, 0.3), (0.05, 0.6))
 )
 """People, true AUROC, and how much of each model's variance is between people."""
