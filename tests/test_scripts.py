@@ -15,6 +15,7 @@ import pytest
 import api_page
 import coverage
 import coverage_people
+import detail_coverage
 import equivalence
 import familiarity
 import finding
@@ -217,6 +218,15 @@ def test_coverage_is_counted_goes_on_and_is_written(tmp_path: Path, monkeypatch:
     assert page.startswith("above\n<!-- coverage -->\n\nFrom `python studies/coverage.py --draws 2`")
     assert "| 10 people, 0.94 | AUROC |" in page
     assert "old" not in page
+
+
+@runs("studies/detail_coverage")
+def test_coverage_of_details_is_counted() -> None:
+    table = detail_coverage.table(2, counts=(10,), areas=(0.94,)).splitlines()
+
+    assert [row.count("|") for row in table] == [9, 9, 9]
+    assert table[2].startswith("| 10 people, AUROC 0.94 | ")
+    assert all(cell.strip() in ("0%", "50%", "100%", "-") for cell in table[2].split("|")[2:-1])
 
 
 def test_sums_over_people_give_the_scores_of_their_cells() -> None:

@@ -208,6 +208,7 @@ def test_numbers_without_an_interval_say_so() -> None:
     assert number_text(unknown) == "0.900 (no interval)"
     assert number_text(None) == "not known"
     assert ratio_text(LikelihoodRatio(None, 3.14, None)) == "none wrong (at least 3.1)"
+    assert ratio_text(LikelihoodRatio(None, 0.0, None)) == "not known"  # no cell is called so
     assert ratio_text(LikelihoodRatio(8.5, 3.14, 21.2)) == "8.5 (3.1 to 21)"
 
 

@@ -165,7 +165,9 @@ def purpose_text(point: OperatingPoint) -> str:
 
 
 def ratio_text(ratio: LikelihoodRatio) -> str:
-    """Return a ratio with its interval: `8.5 (3.1 to 21)`, `none wrong (at least 3.1)`."""
+    """Return a ratio with its interval: `8.5 (3.1 to 21)`, `none wrong (at least 3.1)`, or `not known`."""
+    if ratio.estimate is None and not ratio.low:
+        return "not known"
     if ratio.high is None:
         estimate = "none wrong" if ratio.estimate is None else f"{ratio.estimate:.3g}"
         return f"{estimate} (at least {ratio.low:.2g})"

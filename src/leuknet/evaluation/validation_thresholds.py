@@ -67,11 +67,12 @@ def thresholds_for(
             for one in choose_thresholds(labels, stated, targets=[target], purposes=[purpose]):
                 known[purpose, target] = one
     elif wanted and asked:
+        others = ", ".join(f"{100 * target:g}%" for target in sorted({target for _, target in known}))
         raise DataError(
             "cannot choose the threshold that is asked for",
             why=f"the model's card does not name it, and its validation cells are not in {dataset.name}",
-            fix="name the data set that it was trained on with --data, or ask for one of "
-            + ", ".join(f"{target:.0%}" for target in TARGETS),
+            fix="name the data set that it was trained on with --data"
+            + (f", or ask for one of {others}" if others else ""),
         )
     return tuple(known[place] for place in sorted(known))
 

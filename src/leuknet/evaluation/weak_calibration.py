@@ -105,26 +105,40 @@ def slopes(labels: Labels, log_odds: Array, weights: Weights) -> Values:
     NaN where the classes are apart. Newton's method, whose steps are halved while the likelihood falls.
     """
     rows = np.atleast_2d(weights)
-    found = np.array([_slope(labels, log_odds, row) for row in rows])
+    start = np.array([0.0, 1.0])
+    if len(rows) > 1 and not _is_separated(labels, log_odds, rows.mean(axis=0)):
+        start = _fit(labels, log_odds, rows.mean(axis=0), start)  # the rows differ little from their mean
+    found = np.array(
+        [
+            np.nan if _is_separated(labels, log_odds, row) else _fit(labels, log_odds, row, start)[1]
+            for row in rows
+        ]
+    )
     return found if np.ndim(weights) == 2 else np.float64(found[0])
 
 
-def _slope(labels: Labels, log_odds: Array, weights: Array) -> float:
-    if _is_separated(labels, log_odds, weights):
-        return float("nan")
-    design = np.column_stack([np.ones_like(log_odds), log_odds])
-    at = np.array([0.0, 1.0])
-    likelihood = _likelihood(design @ at, labels, weights)
+def _fit(labels: Labels, log_odds: Array, weights: Array, start: Array) -> Array:
+    """Return intercept and slope (2,)."""
+    there = weights > 0
+    labels, log_odds, weights = labels[there], log_odds[there], weights[there]
+    at, likelihood = start, _likelihood(start[0] + start[1] * log_odds, labels, weights)
     for _ in range(_STEPS):
-        stated = expit(design @ at)
-        information = design.T @ (design * (weights * stated * (1 - stated))[:, None])
-        step = np.linalg.solve(information + 1e-12 * np.eye(2), design.T @ (weights * (labels - stated)))
-        while (higher := _likelihood(design @ (at + step), labels, weights)) < likelihood - _CLOSE:
+        stated = expit(at[0] + at[1] * log_odds)
+        error, spread = weights * (labels - stated), weights * stated * (1 - stated)
+        cross = spread @ log_odds
+        information = np.array([[spread.sum(), cross], [cross, spread @ log_odds**2]])
+        gradient = np.array([error.sum(), error @ log_odds])
+        step = np.linalg.solve(information + 1e-12 * np.eye(2), gradient)
+        while True:
+            further = at + step
+            higher = _likelihood(further[0] + further[1] * log_odds, labels, weights)
+            if higher >= likelihood - _CLOSE * max(1.0, abs(likelihood)):
+                break
             step = step / 2
-        at, likelihood = at + step, higher
+        at, likelihood = further, higher
         if np.abs(step).max() < _CLOSE:
             break
-    return float(at[1])
+    return at
 
 
 def _likelihood(log_odds: Array, labels: Labels, weights: Array) -> float:
