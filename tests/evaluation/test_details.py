@@ -207,9 +207,9 @@ def test_numbers_without_an_interval_say_so() -> None:
     assert share_text(unknown) == "90.0% (no interval)"
     assert number_text(unknown) == "0.900 (no interval)"
     assert number_text(None) == "not known"
-    assert ratio_text(LikelihoodRatio(None, 3.14, None)) == "none wrong (at least 3.1)"
+    assert ratio_text(LikelihoodRatio(None, 3.14, None)) == "none wrong (at least 3.14)"
     assert ratio_text(LikelihoodRatio(None, 0.0, None)) == "not known"  # no cell is called so
-    assert ratio_text(LikelihoodRatio(8.5, 3.14, 21.2)) == "8.5 (3.1 to 21)"
+    assert ratio_text(LikelihoodRatio(8.5, 3.14, 21.2)) == "8.50 (3.14 to 21.2)"
 
 
 def test_the_figure_shows_each_group_with_its_counts() -> None:

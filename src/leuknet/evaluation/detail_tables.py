@@ -109,7 +109,9 @@ def calibration_table(calibration: WeakCalibration) -> TextTable:
         "Slope below 1: they are too extreme."
     )
     doubt = f" Not known: {calibration.doubt}." if calibration.doubt else ""
-    return TextTable("Weak calibration on the tested cells", ("", "estimate", "ideal"), rows, note + doubt)
+    return TextTable(
+        "Weak calibration on the tested cells", ("number", "estimate", "ideal"), rows, note + doubt
+    )
 
 
 def people_table(people: PeopleScores, names: tuple[str, str]) -> TextTable:
@@ -125,7 +127,7 @@ def people_table(people: PeopleScores, names: tuple[str, str]) -> TextTable:
         "The correlation is the share of the variance within a class that lies between people. The design "
         "effect says by how much more a mean over these cells varies than one over independent cells."
     )
-    return TextTable("Each person as one", ("", "value"), rows, note)
+    return TextTable("Each person as one", ("number", "value"), rows, note)
 
 
 def subgroup_table(subgroups: Sequence[Subgroup], names: tuple[str, str]) -> TextTable:
@@ -140,7 +142,7 @@ def subgroup_table(subgroups: Sequence[Subgroup], names: tuple[str, str]) -> Tex
         )
         for one in subgroups
     )
-    heads = ("group", f"{names[1]} cells", f"{names[0]} cells", *GROUP_HEADS, "")
+    heads = ("group", f"{names[1]} cells", f"{names[0]} cells", *GROUP_HEADS, "warning")
     note = (
         "People in brackets. Among many groups the worst is bad by chance too; and where size or stain goes "
         "with the class, a group holds the easy cells of one class and the hard ones of the other."
@@ -165,14 +167,19 @@ def purpose_text(point: OperatingPoint) -> str:
 
 
 def ratio_text(ratio: LikelihoodRatio) -> str:
-    """Return a ratio with its interval: `8.5 (3.1 to 21)`, `none wrong (at least 3.1)`, or `not known`."""
+    """Return a ratio with its interval: `8.50 (3.14 to 21.2)`, or `none wrong (at least 3.14)`."""
     if ratio.estimate is None and not ratio.low:
         return "not known"
+    low = _rounded(ratio.low)
     if ratio.high is None:
-        estimate = "none wrong" if ratio.estimate is None else f"{ratio.estimate:.3g}"
-        return f"{estimate} (at least {ratio.low:.2g})"
-    estimate = "not known" if ratio.estimate is None else f"{ratio.estimate:.3g}"
-    return f"{estimate} ({ratio.low:.2g} to {ratio.high:.2g})"
+        estimate = "none wrong" if ratio.estimate is None else _rounded(ratio.estimate)
+        return f"{estimate} (at least {low})"
+    estimate = "not known" if ratio.estimate is None else _rounded(ratio.estimate)
+    return f"{estimate} ({low} to {_rounded(ratio.high)})"
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 GROUP_SCORES = {"auroc": number_text, "sensitivity": share_text, "specificity": share_text}

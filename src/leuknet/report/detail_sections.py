@@ -73,7 +73,7 @@ def weak_calibration(runs: Runs) -> tuple[Block, ...]:
     for run in runs:
         found = details_for(run).calibration
         rows.append((run.name, number_text(found.intercept), number_text(found.slope), found.doubt))
-    heads = ("Run", "Intercept (0 is right)", "Slope (1 is right)", "")
+    heads = ("Run", "Intercept (0 is right)", "Slope (1 is right)", "Note")
     caption = (
         "Logistic recalibration without a penalty: an intercept above 0 means that probabilities are too low "
         "as a whole, a slope below 1 that they are too extreme"
