@@ -125,7 +125,7 @@ def summarise(
     differences: tuple[Difference, ...] = ()
     if against is not None:
         differences = find_differences({row.name: behind[row.name] for row in ordered}, against=against)
-    rounds = {row.name: found for row in ordered if (found := by_round(behind[row.name])) is not None}
+    rounds = {row.name: areas for row in ordered if (areas := by_round(behind[row.name])) is not None}
     often = Counter(evaluation.recipe for evaluation in chosen)
     found = Summary(tuple(ordered), tuple(incomplete), often, differences, margin, rounds)
     write_whole(folder / "table.md", _markdown(found).encode())
