@@ -91,7 +91,7 @@ def try_once(people: int, risk: float, way: str, seed: int, *, conformal: bool) 
     validation, new = draw(people, generator, epochs=epochs), draw(NEW, generator, epochs=epochs)
     names = [str(number) for number in validation.person]
     best = int(np.argmin([subject_loss(validation.labels, each, names) for each in validation.log_odds]))
-    temperature = fit_temperature(validation.labels, validation.log_odds[best])
+    temperature = fit_temperature(validation.labels, validation.log_odds[best], names)
     stated, tested = (expit(drawn.log_odds[best] / temperature) for drawn in (validation, new))
     threshold = choose_threshold(validation.labels, stated, rule)
     band, _ = risk_band(validation.labels, stated, threshold=threshold, subjects=names, risk=risk)

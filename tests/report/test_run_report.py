@@ -32,8 +32,9 @@ from leuknet.report import evidence_sections as evidence
 from leuknet.report.answers import ANSWERS
 from leuknet.report.blocks import Code, Facts, Notice, Table
 from leuknet.report.checklist import OWED, checklists, read_guidelines
-from leuknet.report.closing import repeating
+from leuknet.report.closing import limit_texts, repeating
 from leuknet.report.evidence_sections import calibration, galleries
+from leuknet.report.facts import simulated_text
 from leuknet.report.literature import PUBLISHED
 from leuknet.report.look_notices import look_notices
 from leuknet.report.look_notices import looks as look_blocks
@@ -455,6 +456,27 @@ def test_sets_and_calls_are_judged_by_subject(run: RunRecord) -> None:
     assert "every cell is uncertain: on 12 validation people" in text
     (row,) = table(calibration([run]), "Conformal sets").rows
     assert row[1] == ("not known", "the model was saved without them")
+
+
+def test_a_page_says_simulated_of_no_cell_that_is_not(run: RunRecord) -> None:
+    trained = replace(run, card=replace(run.card, simulated=True))
+    both = changed(trained, simulated=True)
+
+    assert simulated_text([run]) == simulated_text([trained]) == ""
+    assert "trained on simulated cells, though it was tested on real ones" in " ".join(limit_texts([trained]))
+    assert simulated_text([both]).startswith("Every cell of this run was drawn by a program.")
+    assert simulated_text([both, both]).startswith("Every cell of these runs was drawn by a program.")
+    tested = simulated_text([changed(run, simulated=True), both])
+    assert tested.startswith("Every tested cell was drawn by a program.")
+    assert tested.endswith("Not all of the cells that trained were.")
+
+
+def test_limits_say_whose_choice_the_intervals_cover(run: RunRecord) -> None:
+    by_image = changed(run, split_kind="image-level")
+
+    assert "cover the choice of test subjects, not" in " ".join(limit_texts([run]))
+    assert "cover the choice of test cells, taken as independent, not" in " ".join(limit_texts([by_image]))
+    assert "of test subjects, or of test cells where" in " ".join(limit_texts([run, by_image]))
 
 
 def test_all_checklists_are_whole_and_each_answer_is_used() -> None:

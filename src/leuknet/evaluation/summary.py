@@ -91,9 +91,9 @@ def bound_text(bound: RiskBound, band: tuple[float, float], class_name: str) -> 
     )
     return (
         f"{rule} on average over new people at most {bound.asked:.1%} of a person's calls are wrong. That "
-        f"rests on {people} ({bound.called:.1%} of their cells called, {bound.risk:.1%} of these wrong, no "
-        f"cell called of {bound.silent}), and holds for people drawn as these were, on average over such "
-        "validation sides"
+        f"rests on {people}: {bound.called:.1%} of their cells are called, {bound.risk:.1%} of these wrong, "
+        f"and of {bound.silent} of them none is called. It holds for people drawn as these were, on average "
+        "over such validation sides"
     )
 
 

@@ -42,7 +42,10 @@ def model_card(runs: Runs) -> tuple[Block, ...]:
             "here."
         ),
         Heading("Metrics"),
-        Text(f"{metrics_text()} Each has an interval; see the threshold under Calibration."),
+        Text(
+            f"{metrics_text()} Each has an interval where enough people were tested; see the threshold under "
+            "Calibration."
+        ),
         Heading("Evaluation data"),
         Text(f"{each(runs, facts.tested_text)}."),
         Heading("Training data"),
