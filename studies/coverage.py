@@ -228,6 +228,11 @@ def tables(found: dict[str, Any]) -> str:
     )
 
 
+def _named(kind: str, found: dict[str, Any]) -> list[str]:
+    """Return the settings of a kind that were drawn, in the order in which they are listed."""
+    return [name for name in SETTINGS if name.startswith(kind) and name in found]
+
+
 def _true_kappa(*, rare: bool) -> float:
     options = SETTINGS[f"kappa, 5 cases{', rare' if rare else ''}"].options
     return people.draw_ratings(options["cases"], options["likeness"], rare=rare, seed=(0,)).kappa
@@ -247,8 +252,7 @@ def _score_table(found: dict[str, Any]) -> str:
             score,
             *(held(found, name, f"{method} / {score}") for method in methods),
         )
-        for name in found
-        if name.startswith("scores")
+        for name in _named("scores", found)
         for score in people.SCORES
     ]
     return markdown_table(("people, AUROC", "score", *methods), rows)
@@ -257,7 +261,7 @@ def _score_table(found: dict[str, Any]) -> str:
 def _ece_table(found: dict[str, Any]) -> str:
     methods = ("percentile bootstrap", "moved back", "jackknife, log odds", "chosen")
     rows = []
-    for name in (name for name in found if name.startswith("ece")):
+    for name in _named("ece", found):
         errors = []
         for kind in ("plain", "debiased"):
             counted, total, _ = found[name]["sums"][f"{kind} / bias"]
@@ -271,8 +275,7 @@ def _kappa_table(found: dict[str, Any]) -> str:
     methods = ("bootstrap over cells", "bootstrap over cases", "chosen")
     rows = [
         (name.removeprefix("kappa, "), *(held(found, name, f"{method} / kappa") for method in methods))
-        for name in found
-        if name.startswith("kappa")
+        for name in _named("kappa", found)
     ]
     return markdown_table(("cases", *methods), rows)
 
@@ -281,8 +284,7 @@ def _means_table(found: dict[str, Any]) -> str:
     heads = [(method, score) for method in ("crossed bootstrap", "chosen") for score in ("AUROC", "accuracy")]
     rows = [
         (name.removeprefix("means, "), *(held(found, name, f"{method} / {score}") for method, score in heads))
-        for name in found
-        if name.startswith("means")
+        for name in _named("means", found)
     ]
     return markdown_table(("seeds, AUROC", *(f"{method}, {score}" for method, score in heads)), rows)
 
@@ -291,8 +293,7 @@ def _band_table(found: dict[str, Any]) -> str:
     places = ("at 10% false alarms", "at 30% false alarms")
     rows = [
         (name.removeprefix("bands, "), *(held(found, name, f"chosen / {place}") for place in places))
-        for name in found
-        if name.startswith("bands")
+        for name in _named("bands", found)
     ]
     return markdown_table(("people, AUROC", *places), rows)
 

@@ -99,6 +99,10 @@ def test_the_evaluation_and_what_lies_beside_it_say_what_they_said(run: RunRecor
             vars(interval).items()
             >= {key: value for key, value in recorded["metrics"][name].items() if key != "method"}.items()
         )
+        assert str(interval.method) == recorded["metrics"][name]["method"]
+        assert interval.is_known
+    # How it was made then, in its own words; today's intervals are made another way.
+    assert run.evaluation.metrics["auroc"].method == "bootstrap over subjects"
     assert list(run.baselines) == ["area"]
     assert run.overlap is not None
     assert [len(pair.subjects) for pair in run.overlap.pairs] == [0, 0, 0]
@@ -114,8 +118,11 @@ def test_the_benchmark_makes_the_same_table(tmp_path: Path) -> None:
     (row,) = summary.rows
     assert row.scores.keys() == recorded.keys()
     for name, interval in row.scores.items():
-        expected = [float(recorded[name][bound]) for bound in ("estimate", "low", "high")]
-        assert [interval.estimate, interval.low, interval.high] == pytest.approx(expected, rel=1e-9)
+        estimate, low, high = (float(recorded[name][bound]) for bound in ("estimate", "low", "high"))
+        # Limits are those of today, which lie near the percentiles of then, of so many people.
+        assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.06)
+        if name != "ece":  # of which chance is now taken out
+            assert interval.estimate == pytest.approx(estimate, rel=1e-9)
 
 
 def test_the_job_of_a_batch_knows_what_is_done_and_its_table_opens() -> None:
