@@ -55,9 +55,8 @@ def methods_text(metrics: Mapping[str, Interval]) -> str:
             method = f"{interval.level:.0%}, {method}"
         names.setdefault(method, []).append(METRICS[name].title)
     if len(names) == 1:
-        return f"intervals: {next(iter(names))}".removeprefix("intervals: no").replace(
-            " interval:", "no interval:"
-        )
+        (method,) = names
+        return f"intervals: {method}" if any(each.is_known for each in metrics.values()) else method
     return "intervals: " + "; ".join(f"{method} ({', '.join(titles)})" for method, titles in names.items())
 
 
