@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -186,6 +188,7 @@ def test_the_same_seed_gives_the_same_plan_and_words_say_what_it_rests_on() -> N
         ({"tried": StudySizes(people=())}, "studies of 0 to 0 people"),
         ({"tried": StudySizes(cells_each=(0,))}, "0 cells each"),
         ({"tried": StudySizes(cells_each=())}, "0 cells each"),
+        ({"tried": StudySizes(people=(9000,), cells_each=(500,))}, "a study of 4,500,000 cells"),
         ({"tried": StudySizes(studies=3)}, "3 studies of each size"),
         ({"tried": StudySizes(leukaemic_share=1.0)}, "a leukaemic share of 1"),
     ],
@@ -214,6 +217,8 @@ def test_a_pilot_must_know_people_that_the_model_does_not() -> None:
         fit_pilot(pilot_evaluation(people=12, kind="image-level"))
     with pytest.raises(DataError, match="name no subject"):
         fit_pilot(pilot_evaluation(people=12, named=False))
+    with pytest.raises(DataError, match="a mean with 3 other tested cells"):
+        fit_pilot(replace(pilot_evaluation(people=12), neighbours=3))
     with pytest.raises(DataError, match="HEM cells of 2 people"):
         fit_pilot(pilot_evaluation(people=4))
     with pytest.raises(DataError, match="did not score the same cells"):

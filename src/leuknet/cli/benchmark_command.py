@@ -95,6 +95,7 @@ def benchmark(
 
 def _print(found: Summary) -> None:
     """Print rows and differences, in as many columns as fit on a screen."""
+    from leuknet.evaluation.by_round import round_table
     from leuknet.evaluation.metrics import METRICS
     from leuknet.experiments.scoreboard import difference_notes, difference_rows, table_heads, table_rows
 
@@ -107,5 +108,7 @@ def _print(found: Summary) -> None:
         print_table(heads, rows, title=f"minus {found.differences[0].against}")
         for note in difference_notes(found.differences, margin=found.margin):
             typer.echo(note)
+    if found.rounds:
+        print_table(*round_table(found.rounds), title="AUROC round by round")
     for text in found.incomplete:
         typer.echo(f"not in the table: {text}", err=True)

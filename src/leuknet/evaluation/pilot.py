@@ -101,8 +101,8 @@ def fit_pilot(first: Evaluation, second: Evaluation | None = None) -> Pilot:
     LeakError
         If a split is by image: the model knows these people, who then differ less than new ones.
     DataError
-        If a cell names no subject, there are fewer than `FEWEST_PEOPLE` of a class, everybody has one cell
-        only, or the two did not score the same cells.
+        If a cell names no subject, tested cells voted on each other, there are fewer than `FEWEST_PEOPLE` of
+        a class, everybody has one cell only, or the two did not score the same cells.
     """
     both = (first,) if second is None else (first, second)
     _check(both)
@@ -214,6 +214,9 @@ def _check(evaluations: Sequence[Evaluation]) -> None:
         if evaluation.split_kind == "image-level":
             why = "its split is image-level: the model knows these people, who then differ less than new ones"
             raise LeakError(what, why=why, fix=fix)
+        if evaluation.neighbours:
+            why = f"each probability is a mean with {evaluation.neighbours} other tested cells"
+            raise DataError(what, why=why, fix="evaluate the model without --transductive")
         unnamed = evaluation.subject_ids.count(None)
         if unnamed:
             why = f"{unnamed} of {evaluation.cells} cells name no subject"

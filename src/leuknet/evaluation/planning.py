@@ -22,7 +22,7 @@ from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.pilot import Pilot, Study, draw_study, fit_pilot
 from leuknet.evaluation.planned_tests import estimate_of, interval_of_study, p_value_of
 from leuknet.evaluation.rivals import population_auroc, with_gap, with_rival
-from leuknet.evaluation.study_plan import MOST_PEOPLE, Plan, PlanPoint, StudySizes, cells_text
+from leuknet.evaluation.study_plan import MOST_CELLS, MOST_PEOPLE, Plan, PlanPoint, StudySizes, cells_text
 from leuknet.types import Evaluation
 
 ALPHA = 0.05
@@ -247,6 +247,9 @@ def _check(share: float, tried: StudySizes) -> None:
         fix="use 1 or more",
         error=SettingError,
     )
+    most = sizes[-1] * max((cells for cells in tried.cells_each if cells is not None), default=1)
+    fix = f"keep people times cells below {MOST_CELLS:,}"
+    require(most <= MOST_CELLS, f"a study of {most:,} cells", fix=fix, error=SettingError)
     fix = "use 20 or more; 200 is usual"
     require(tried.studies >= 20, f"{tried.studies} studies of each size", fix=fix, error=SettingError)
     part = tried.leukaemic_share

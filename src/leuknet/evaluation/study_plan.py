@@ -19,6 +19,8 @@ STUDIES = 200
 """Drawn for each size: a share of 80% is then known to within 6 points."""
 
 MOST_PEOPLE = 20_000
+MOST_CELLS = 2_000_000
+"""Of one drawn study: more do not fit into the memory of a small machine."""
 
 
 @dataclass(frozen=True)
