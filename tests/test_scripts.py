@@ -229,6 +229,26 @@ def test_coverage_of_details_is_counted() -> None:
     assert all(cell.strip() in ("0%", "50%", "100%", "-") for cell in table[2].split("|")[2:-1])
 
 
+def test_the_tables_of_coverage_are_those_of_the_draws_that_are_kept() -> None:
+    page = coverage.PAGE.read_text(encoding="utf-8")
+
+    found = json.loads(coverage.RESULTS.read_text(encoding="utf-8"))
+
+    assert coverage.rendered(found, page) == page
+    assert {*found} == {*coverage.SETTINGS}
+
+
+def test_from_ten_people_on_intervals_hold_as_often_as_they_say() -> None:
+    found = json.loads(coverage.RESULTS.read_text(encoding="utf-8"))
+
+    for count in (10, 28, 60):
+        for auroc in coverage.AREAS:
+            for score in coverage_people.SCORES:
+                counted, held, _ = found[f"scores, {count} people, {auroc:.2f}"]["sums"][f"chosen / {score}"]
+                assert counted == 500
+                assert 0.915 <= held / counted <= 0.975, (count, auroc, score)
+
+
 def test_sums_over_people_give_the_scores_of_their_cells() -> None:
     drawn = coverage_people.draw_people(8, 0.8, seed=(1,))
     sums = coverage_people.sums_of(drawn)

@@ -77,7 +77,7 @@ class Interval:
     cells, subjects
         What the estimate rests on; subjects is None where the data do not name them.
     resamples
-        0 for a closed form.
+        0 where nothing was drawn, as for the jackknife and for formulas.
     """
 
     estimate: float
