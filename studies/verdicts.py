@@ -176,7 +176,7 @@ def verdict_lines(found: dict[str, Any]) -> list[str]:
     ]
     return [
         f"Equal models and equal recipes, drawn {found['draws']} times for each row: people of {min(SIZES)} to {max(SIZES)} cells, labels by person, a",
-        "known AUROC that is the same for all. Every verdict is an error; 5% is the goal. Before: the answers were swapped and nothing else,",
+        f"known AUROC that is the same for all. Every verdict is an error; 5% is the goal, and {found['draws']} draws know a rate of 5% to 3 points. Before: the answers were swapped and nothing else,",
         "and recipes were told apart wherever the interval of a crossed bootstrap left out 0.",
         "",
         "Two models, `leuknet compare`:",

@@ -34,7 +34,7 @@ def tune(
     """Search the settings of a recipe by validation on people, without looking at the test side.
 
     Tries are kept in FOLDER/tune.db. Stop with Ctrl-C: the same command goes on. The best of many tries looks
-    better than it is: judge it afterwards on the test side, once.
+    better than it is: judge it afterwards on the test side of the same round, once.
 
     Example: leuknet tune leuknet-plus --data C-NMC --protocol official --trials 30 --out tuned
     """
