@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import expit
-from scipy.stats import foldnorm
+from scipy.stats import binomtest, foldnorm
 
 from leuknet.evaluation import formulas
 from leuknet.evaluation.calibration_error import ece_interval, gaps_of
@@ -104,6 +104,16 @@ def test_exact_answers_have_an_upper_limit_by_the_number_of_people() -> None:
     found = ece_interval(labels, labels.astype(np.float64), basis_of(np.arange(24) // 2, cells=24))
 
     assert (found.estimate, found.low, found.high) == pytest.approx((0.0, 0.0, 1 - 0.025 ** (1 / 12)))
+
+
+def test_a_gap_that_is_the_same_in_everybody_is_bounded_by_the_number_of_people() -> None:
+    labels, stated = np.tile([0, 1], 40), np.tile([0.1, 0.9], 40)
+
+    found = ece_interval(labels, stated, basis_of(np.arange(80) // 8, cells=80))
+
+    exact = binomtest(1, 10).proportion_ci(method="exact")
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.1, exact.low, exact.high))
+    assert found.method == "Clopper-Pearson, subjects counted"
 
 
 def test_few_people_have_no_interval() -> None:

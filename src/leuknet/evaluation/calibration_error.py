@@ -112,11 +112,10 @@ def ece_interval(
             lambda weights: formulas.ece(labels, probabilities, 0.5, weights), basis.units
         )
         variance = basis.variance_of(left_out)
-        reach = student(variance.freedom, level=level)
+        reach, error = student(variance.freedom, level=level), float(np.sqrt(variance.value))
         low = gaps.plain - gaps.chance(level) * reach / float(norm.ppf((1 + level) / 2))
-        high = gaps.plain + reach * float(np.sqrt(variance.value))
-        limits, method = (max(0.0, min(low, estimate)), min(1.0, high)), _DEBIASED[kind]
-        # Sums in another order leave a width of rounding errors where there is none.
-        if limits[1] - limits[0] < 1e-12 and (exact := exact_limits(estimate, basis.count, level=level)):
+        limits, method = (max(0.0, min(low, estimate)), min(1.0, gaps.plain + reach * error)), _DEBIASED[kind]
+        # Sums in another order leave a spread of rounding errors where there is none.
+        if error < 1e-12 and (exact := exact_limits(estimate, basis.count, level=level)):
             limits, method = exact, EXACT[kind]
     return interval_on(basis, estimate, limits, method=method, level=level)
