@@ -51,6 +51,9 @@ WORK = REPOSITORY / "build" / "mutants"
 MODULES: dict[str, tuple[str, ...]] = {
     "evaluation/formulas": ("tests/evaluation/test_metrics.py",),
     "evaluation/metrics": ("tests/evaluation/test_metrics.py",),
+    "evaluation/jackknife": ("tests/evaluation/test_jackknife.py",),
+    "evaluation/limits": ("tests/evaluation/test_jackknife.py",),
+    "evaluation/calibration_error": ("tests/evaluation/test_calibration_error.py",),
     "evaluation/resampling": ("tests/evaluation/test_resampling.py", "tests/evaluation/test_metrics.py"),
     "data/split": ("tests/data/test_split.py",),
     "data/overlap": ("tests/data/test_overlap.py",),
