@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from leuknet.evaluation.limits import (
     Variance,
     equal_limits,
     exact_limits,
+    no_narrower_than_perfect,
     student_limits,
 )
 from leuknet.evaluation.resampling import MIN_SUBJECTS
@@ -152,6 +154,19 @@ def test_one_wrong_cell_does_not_make_the_interval_narrower_than_none() -> None:
     assert one.low == pytest.approx(none.low)
     assert one.estimate < one.high < 1
     assert (wrong.low, wrong.high) == pytest.approx((1 - one.high, 1 - one.low))
+
+
+def test_limits_reach_as_far_as_without_an_error_at_either_bound() -> None:
+    reach = 2 * 0.05 ** (1 / 8) - 1  # of 90%: 0.375
+    options: dict[str, Any] = {"bounds": (-1.0, 1.0), "level": 0.9}
+
+    best = no_narrower_than_perfect((0.5, 0.9), np.array([0.7, 1.0]), 8, **options)
+    worst = no_narrower_than_perfect((-0.9, -0.5), np.array([-0.7, -1.0]), 8, **options)
+    neither = no_narrower_than_perfect((0.5, 0.9), np.array([0.7, 0.8]), 8, **options)
+
+    assert best == pytest.approx((reach, 0.9))
+    assert worst == pytest.approx((-0.9, -reach))
+    assert neither == (0.5, 0.9)
 
 
 @pytest.mark.parametrize("people", [1, 2, MIN_SUBJECTS - 1])
