@@ -40,14 +40,6 @@ class Variance(NamedTuple):
         return Variance(total, total**2 / parts if parts > 0 else min(self.freedom, other.freedom))
 
 
-def jackknife_variance(left_out: NDArray[np.float64]) -> float:
-    """Return the variance of a statistic from its values without each of G units (G,): (G - 1) / G sum d^2.
-
-    d is how far each lies from their mean. Tukey (1958), Ann. Math. Stat. 29, 614.
-    """
-    return float((left_out.size - 1) * np.var(left_out))
-
-
 def student(freedom: float, *, level: float = LEVEL) -> float:
     """Return how many standard errors Student's t allows on either side; below 1, `freedom` counts as 1."""
     return float(t.ppf((1 + level) / 2, max(freedom, 1.0)))

@@ -28,8 +28,8 @@ from leuknet.evaluation.resampling import clusters_of
 from leuknet.types import Evaluation, Interval, SplitKind
 
 MIN_SEEDS = 3
-"""With fewer there is no verdict on recipes: of one training nobody knows what its luck is worth, and two leave
-the spread of seeds a single degree of freedom (`studies/verdicts.py`)."""
+"""With fewer there is no verdict on recipes: of one training nobody knows what its luck is worth, and two
+leave the spread of seeds a single degree of freedom (`studies/verdicts.py`)."""
 
 
 @dataclass(frozen=True)
