@@ -29,6 +29,7 @@ from leuknet.evaluation.curves import (
 )
 from leuknet.evaluation.reliability import Decided, decided
 from leuknet.evaluation.resampling import clusters_of
+from leuknet.evaluation.summary import number_text, share_text
 from leuknet.figures.frame import axes_at, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,
@@ -39,8 +40,6 @@ from leuknet.figures.key import (
     key_height_in,
     line_of,
     mark_of,
-    number_text,
-    percent_text,
     style_of,
     tested_on,
 )
@@ -230,4 +229,4 @@ def _band_words(evaluations: Sequence[Evaluation]) -> str:
 def _decided_texts(rule: Decided | None) -> tuple[str, str]:
     if rule is None:
         return "all: it has no rule", ""
-    return percent_text(rule.coverage), "none decided" if rule.risk is None else percent_text(rule.risk)
+    return share_text(rule.coverage), "none decided" if rule.risk is None else share_text(rule.risk)

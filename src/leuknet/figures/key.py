@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from matplotlib.figure import SubFigure
 
 from leuknet.errors import ShapeError
-from leuknet.evaluation.summary import limits_text
 from leuknet.figures.frame import (
     BLUE,
     GREEN,
@@ -114,16 +113,6 @@ def interval_words(intervals: Iterable[Interval]) -> str:
     for kind in ("bootstrap", "jackknife"):
         words = words.replace(f" or {kind} over", " or over")
     return "; ".join([f"{known[0][0]:.0%} intervals: {words}", *unknown])
-
-
-def number_text(interval: Interval) -> str:
-    """Return `0.912 (0.870 to 0.945)`, or `0.912 (no interval)`."""
-    return f"{interval.estimate:.3f} ({limits_text(interval, '.3f')})"
-
-
-def percent_text(interval: Interval) -> str:
-    """Return `80.4% (68.2 to 88.7)`, or `80.4% (no interval)`."""
-    return f"{interval.estimate:.1%} ({limits_text(interval, '.1f', factor=100)})"
 
 
 def key_height_in(rows: Sequence[KeyRow]) -> float:

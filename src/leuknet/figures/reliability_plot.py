@@ -18,6 +18,7 @@ from leuknet.evaluation.formulas import ECE_BINS
 from leuknet.evaluation.metrics import metric_intervals
 from leuknet.evaluation.reliability import ReliabilityBin, reliability, uncalibrated
 from leuknet.evaluation.resampling import MIN_SUBJECTS, clusters_of
+from leuknet.evaluation.summary import number_text
 from leuknet.figures.frame import MUTED, ORANGE, axes_at, framed, house_style, shortened
 from leuknet.figures.key import (
     REFERENCE,
@@ -26,7 +27,6 @@ from leuknet.figures.key import (
     draw_key,
     interval_words,
     key_height_in,
-    number_text,
     style_of,
     tested_on,
 )

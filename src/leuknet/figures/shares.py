@@ -13,8 +13,8 @@ from matplotlib.ticker import PercentFormatter
 
 from leuknet.errors import ShapeError
 from leuknet.evaluation.share import ShareOutcome, SubjectShare, SubjectShares
+from leuknet.evaluation.summary import share_text
 from leuknet.figures.frame import BLUE, INK, MUTED, ORANGE, framed, house_style, shortened
-from leuknet.figures.key import percent_text
 from leuknet.figures.row_table import MARK, RowTable, row_table
 from leuknet.types import Interval
 
@@ -110,4 +110,4 @@ def _draw_row(table: RowTable, place: int, row: SubjectShare, share: Interval) -
     look = _LOOKS[row.outcome]
     table.axes.hlines(place, share.low, share.high, color=look["color"], linewidth=1.6, zorder=3)
     table.axes.plot([share.estimate], [place], **MARK, **look)
-    table.write(place, (shortened(row.subject, 20), f"{row.cells:,}", percent_text(share)))
+    table.write(place, (shortened(row.subject, 20), f"{row.cells:,}", share_text(share)))

@@ -14,8 +14,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from leuknet.evaluation.by_subject import SubjectRow, subject_rows
+from leuknet.evaluation.summary import share_text
 from leuknet.figures.frame import BLUE, INK, MUTED, ORANGE, framed, house_style, shortened
-from leuknet.figures.key import percent_text, tested_on
+from leuknet.figures.key import tested_on
 from leuknet.figures.row_table import RowTable, row_table
 from leuknet.types import Evaluation, Label
 
@@ -84,7 +85,7 @@ def _draw_row(table: RowTable, place: int, row: SubjectRow, *, class_names: tupl
     mark = {"color": look["edgecolor"], "markersize": 6.5, "markeredgecolor": "white", "clip_on": False}
     table.axes.plot([share.estimate], [place], marker=_MARKERS[row.label], zorder=4, **mark)
     name, class_name = shortened(row.subject, 19), shortened(class_names[row.label], 12)
-    table.write(place, (name, class_name, f"{row.right:,} of {row.cells:,}", percent_text(share)))
+    table.write(place, (name, class_name, f"{row.right:,} of {row.cells:,}", share_text(share)))
 
 
 def _draw_key(table: RowTable, evaluation: Evaluation) -> None:
@@ -97,6 +98,6 @@ def _draw_key(table: RowTable, evaluation: Evaluation) -> None:
     mean = evaluation.metrics.get("subject_accuracy")
     if mean is not None:
         table.axes.axvline(mean.estimate, zorder=5, **_MEAN)
-        label = f"mean over subjects: {percent_text(mean)}, {mean.method}"
+        label = f"mean over subjects: {share_text(mean)}, {mean.method}"
         handles.append(Line2D([], [], label=label, **_MEAN))
     table.draw_key(handles, below_in=0.72, ncols=3, columnspacing=1.8)
