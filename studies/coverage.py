@@ -211,7 +211,7 @@ def tables(found: dict[str, Any]) -> str:
             f"From `python studies/coverage.py --draws {draws}`: of {draws} draws of simulated people each, the percentage in which the "
             "95% interval held the truth, and in brackets its mean width; 95 is right, and chance moves it by "
             f"{200 * np.sqrt(0.95 * 0.05 / draws):.1f} either way. People have 9 to 757 cells and one class each; of a score's variance 0.3 "
-            f"lies between people. Each bootstrap has {people.RESAMPLES} resamples.",
+            f"lies between people. *Chosen* is what LeukNet does; each bootstrap that it is compared with has {people.RESAMPLES} resamples.",
             _score_table(found),
             "Calibration error of ten bins: probabilities that come true (ECE 0), and such as are twice too sure "
             f"(ECE {people.true_ece(0.8, 2.0):.3f}). The last columns are the mean error of the estimate.",
