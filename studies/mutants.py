@@ -244,6 +244,8 @@ def try_module(module: str, tests: Sequence[str], *, repository: Path, folder: P
         "no:terminal",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:randomly",  # the order of tests, and with it what a mutant meets, is the same in every run
         "--hypothesis-seed=0",
         "-k",
         "not postgresql",
