@@ -90,6 +90,36 @@ def test_a_leak_is_noticed_in_another_data_set_too(split_path: Path) -> None:
         cells_of_parts(read_manifest(split_path), copies, trained_on="c-nmc-2019")
 
 
+def new_people_of(split_path: Path, *cells: CellImage, parts: tuple[str, ...] = ()) -> TestSide:
+    dataset = dataset_of(*TRAIN, *VALIDATION, *cells)
+    manifest = read_manifest(split_path)
+    return cells_of_parts(manifest, dataset, parts=parts, trained_on="c-nmc-2019", new_people=True)
+
+
+def test_cells_of_known_people_and_of_nobody_are_left_out_and_counted(split_path: Path) -> None:
+    copy = replace(cell("copy", subject="9"), sha256=TRAIN[0].sha256)
+    known = cell("normal 5", subject="h1"), cell("leukaemic 5", subject="2"), cell("x", subject=None)
+
+    side = new_people_of(split_path, *FRESH, *known, copy)
+
+    assert side.cells == FRESH
+    assert side.kind == "subject-level"
+    assert side.trained_people == ()
+    assert side.part == "all labelled cells but 8 of people who trained the model or are not named"
+
+
+def test_new_people_are_those_of_the_parts_that_are_named(split_path: Path) -> None:
+    side = new_people_of(split_path, *FRESH, cell("leukaemic 6", subject="6"), parts=("prelim",))
+
+    assert (side.cells, side.part) == (FRESH, "prelim")
+
+
+def test_where_everybody_trained_there_is_nobody_to_judge_on(split_path: Path) -> None:
+    with pytest.raises(SettingError, match="no cell of a new person") as caught:
+        new_people_of(split_path, cell("normal 5", subject="H1"))
+    assert "each of 5 labelled cells" in caught.value.why
+
+
 def test_the_own_test_cells_are_no_leak(split_path: Path) -> None:
     side = cells_of_parts(read_manifest(split_path), dataset_of(*TEST), trained_on="c-nmc-2019")
 

@@ -30,6 +30,13 @@ def evaluate(
     everything: Annotated[
         bool, typer.Option("--all", help="Judge on all labelled cells of the data.")
     ] = False,
+    new_people: Annotated[
+        bool,
+        typer.Option(
+            "--new-people",
+            help="Judge on labelled cells of people who trained nothing; others are left out.",
+        ),
+    ] = False,
     neighbours: Annotated[
         int,
         typer.Option(
@@ -54,9 +61,10 @@ def evaluate(
 ) -> None:
     """Judge a model on cells that it was not trained on: scores with intervals, and baselines beside it.
 
-    Takes the test side of the model's own split unless --part or --all says otherwise; cells that trained
-    the model are refused. Sensitivity at a stated specificity, predictive values at stated prevalences, weak
-    calibration, scores over people and subgroups go to details.md and into the report.
+    Takes the test side of the model's own split unless --part, --all or --new-people says otherwise; cells
+    that trained the model are refused. With --new-people all cells of people who trained it are left out and
+    counted, and so are cells that name nobody. Sensitivity at a stated specificity, predictive values at
+    stated prevalences, weak calibration, scores over people and subgroups go to details.md and the report.
 
     Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
     """
@@ -71,13 +79,14 @@ def evaluate(
     own_classes = None if card.class_names == CLASS_NAMES else card.class_names
     opened = dataset.open(data, usual_classes=own_classes)
     side = None
-    if part or everything:
+    if part or everything or new_people:
         side = cells_of_parts(
             predictor.manifest,
             opened,
             parts=tuple(part or ()),
             trained_on=card.dataset,
             trained_on_simulated=card.simulated,
+            new_people=new_people,
         )
     warn_of_simulation(card)
     folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")

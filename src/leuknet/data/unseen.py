@@ -48,6 +48,7 @@ def cells_of_parts(
     parts: tuple[str, ...] = (),
     trained_on: str,
     trained_on_simulated: bool | None = None,
+    new_people: bool = False,
 ) -> TestSide:
     """Return all labelled cells of some parts, none of which may have trained the model.
 
@@ -64,6 +65,9 @@ def cells_of_parts(
     trained_on_simulated
         Whether its cells were simulated, None if not known: ids of simulated people and real ones are not
         those of the same people.
+    new_people
+        Leave out cells whose bytes or whose person trained the model or chose its settings, and cells that
+        name nobody; the side's name says how many.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def cells_of_parts(
     Raises
     ------
     SettingError
-        If a part does not exist.
+        If a part does not exist, or no cell of a new person is there.
     LeakError
         If a cell's bytes were among those that trained the model or chose its settings.
     """
@@ -90,18 +94,24 @@ def cells_of_parts(
     chosen = tuple(
         cell for cell in dataset.cells if cell.label is not None and (not parts or cell.part in parts)
     )
+    # Of a list of somebody's own, nothing says whether its cells were drawn by a program.
+    is_other_world = FOLDER not in (trained_on, dataset.name) and trained_on_simulated == (
+        not dataset.simulated
+    )
+    name = ", ".join(parts) or "all labelled cells"
+    if new_people:
+        known_people = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
+        chosen, n_left_out = _of_new_people(chosen, manifest, set(known_people))
+        name += f" but {n_left_out} of people who trained the model or are not named" if n_left_out else ""
     contents = {cell.sha256 for cell in manifest.developed_on}
     if leaked := [cell.id for cell in chosen if cell.sha256 in contents]:
         raise LeakError(
             "this would test the model on cells that it was trained on",
             why=f"{len(leaked)} of {len(chosen)} cells were on its training or validation side, "
             f"the first of them {leaked[0]!r}",
-            fix="leave out --part and --all to test on the model's own test side, or name another part",
+            fix="leave out --part and --all to test on the model's own test side, or name another part; "
+            "--new-people leaves out all cells of people who trained it",
         )
-    # Of a list of somebody's own, nothing says whether its cells were drawn by a program.
-    is_other_world = FOLDER not in (trained_on, dataset.name) and trained_on_simulated == (
-        not dataset.simulated
-    )
     both = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
     kind: SplitKind = "external"
     if both:
@@ -117,9 +127,28 @@ def cells_of_parts(
         chosen,
         kind,
         fingerprint((), (), chosen),
-        ", ".join(parts) or "all labelled cells",
+        name,
         trained_people=() if is_other_world else _known(both, chosen, manifest),
     )
+
+
+def _of_new_people(
+    cells: Sequence[CellImage], manifest: Manifest, known_people: set[str]
+) -> tuple[tuple[CellImage, ...], int]:
+    """Return the cells of people who are not known, and how many others there are."""
+    contents = {cell.sha256 for cell in manifest.developed_on}
+    kept = tuple(
+        cell
+        for cell in cells
+        if cell.subject is not None and cell.subject not in known_people and cell.sha256 not in contents
+    )
+    if not kept:
+        raise SettingError(
+            "there is no cell of a new person to judge the model on",
+            why=f"each of {len(cells)} labelled cells is of a person who trained it, or names nobody",
+            fix="give data of other people",
+        )
+    return kept, len(cells) - len(kept)
 
 
 def _known(both: tuple[str, ...], tested: Sequence[CellImage], manifest: Manifest) -> tuple[str, ...] | None:
