@@ -61,7 +61,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "inference/familiar": ("tests/inference/test_familiar.py",),
     "evaluation/spread": ("tests/evaluation/test_share.py",),
     "store/reviews": ("tests/store/test_reviews_faults.py", "tests/store/test_reviews.py"),
-    "store/blinding": ("tests/store/test_studies.py",),
+    "store/blinding": ("tests/store/test_blinding.py",),
     "batch/merge": ("tests/batch/test_merge_faults.py",),
     "room/fhir": ("tests/room/test_exchange_faults.py",),
     "room/dicom_sr": ("tests/room/test_exchange_faults.py",),
