@@ -44,6 +44,15 @@ def test_a_person_on_both_sides_is_named_once() -> None:
     assert not pair.is_disjoint
 
 
+def test_people_on_both_sides_stand_in_the_order_of_their_numbers() -> None:
+    names = ("10", "9", "H10", "H2")
+    people = [cell(number)._replace(subject=name) for number, name in enumerate(names)]
+
+    pair = compare(people, [person._replace(id="other", sha256="other") for person in people])
+
+    assert pair.subjects == ("9", "10", "H2", "H10")
+
+
 def test_cells_that_name_nobody_are_counted_and_no_person_in_common() -> None:
     pair = compare([cell(0)._replace(subject=None), cell(1)], [cell(2)._replace(subject=None)] * 2)
 
