@@ -115,9 +115,9 @@ def test_four_subjects_are_too_few_for_an_interval(tmp_path: Path) -> None:
 
     assert found.subjects == 4
     assert {one.method for one in found.metrics.values()} == {"no interval: too few subjects"}
-    rows = dict(summary_rows(found))
-    assert rows["accuracy"] == "70.0% (no interval)"
-    assert rows["no interval"].startswith("too few subjects: accuracy, balanced accuracy, sensitivity")
+    said = dict(summary_rows(found))
+    assert said["accuracy"] == "70.0% (no interval)"
+    assert said["no interval"].startswith("too few subjects: accuracy, balanced accuracy, sensitivity")
 
 
 def test_one_cell_without_subject_makes_subjects_unknown(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from leuknet.report import write_report
+from leuknet.report.sections import SECTIONS
 from tests.browsers import WIDTHS_PX, needs_chromium, running_chromium
 from tests.run_folders import LOOKS, write_run
 
@@ -142,7 +143,7 @@ def test_the_report_is_whole_quiet_and_fits_the_screen(browser: Browser, report:
             "images => images.length > 5 && images.every(i => i.complete && i.naturalWidth > 1000)"
         )
         targets = visit.page.locator("nav a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
-        assert len(targets) == 15
+        assert len(targets) == len(SECTIONS)
         assert all(visit.page.locator(target).count() == 1 for target in targets)
 
 
