@@ -55,7 +55,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "evaluation/limits": ("tests/evaluation/test_jackknife.py",),
     "evaluation/calibration_error": ("tests/evaluation/test_calibration_error.py",),
     "evaluation/resampling": ("tests/evaluation/test_resampling.py", "tests/evaluation/test_metrics.py"),
-    "data/split": ("tests/data/test_split.py",),
+    "data/split": ("tests/data/test_split_by_hand.py", "tests/data/test_split.py"),
     "data/overlap": ("tests/data/test_overlap.py",),
     "evaluation/calibrate": ("tests/evaluation/test_calibrate.py",),
     "inference/familiar": ("tests/inference/test_familiar.py",),
