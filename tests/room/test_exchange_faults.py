@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,36 @@ def test_each_bound_of_the_share_is_its_own() -> None:
     assert in_dicom["share-high"] == (75, "Upper bound of its 90% interval")
     assert in_fhir["share-low"] == (25, "Lower bound of its 90% interval (Wilson)")
     assert in_fhir["share-high"] == (75, "Upper bound of its 90% interval (Wilson)")
+
+
+def test_numbers_are_decimals_without_a_power_of_ten_or_a_point_that_says_nothing() -> None:
+    counts = RECORD.counts | {"leukaemic": 1234567}
+    record = replace(RECORD, counts=counts, share=Share(3, 7, 0.5, 0.2512, 1.0, 0.9))
+    document = pydicom.dcmread(io.BytesIO(report_dicom(record, content_sha256=SHA)))
+    (findings,) = [item for item in document.ContentSequence if item.ValueType == "CONTAINER"]
+    told = {
+        item.ConceptNameCodeSequence[0].CodeValue: str(item.MeasuredValueSequence[0].NumericValue)
+        for item in findings.ContentSequence
+    }
+
+    assert told["cells-leukaemic"] == "1234567"
+    assert [told[f"share-{name}"] for name in ("leukaemic", "low", "high")] == ["50", "25.12", "100"]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process cannot be set on Windows")
+def test_times_are_of_greenwich_wherever_the_server_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = replace(RECORD, signed_at="2026-03-01T23:30:05-02:00")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "XXX+7")
+            time.tzset()
+            document = pydicom.dcmread(io.BytesIO(report_dicom(record, content_sha256=SHA)))
+    finally:
+        time.tzset()
+
+    assert document.TimezoneOffsetFromUTC == "+0000"
+    assert (document.StudyDate, document.StudyTime) == ("20260302", "013005")
+    assert (document.ContentDate, document.ContentTime) == ("20260302", "013005")
 
 
 def test_a_share_that_is_no_number_is_never_written() -> None:
