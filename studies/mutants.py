@@ -59,7 +59,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "data/overlap": ("tests/data/test_overlap.py",),
     "evaluation/calibrate": ("tests/evaluation/test_calibrate.py",),
     "inference/familiar": ("tests/inference/test_familiar.py",),
-    "evaluation/spread": ("tests/evaluation/test_share.py",),
+    "evaluation/spread": ("tests/evaluation/test_spread.py",),
     "store/reviews": ("tests/store/test_reviews_faults.py", "tests/store/test_reviews.py"),
     "store/blinding": ("tests/store/test_blinding.py",),
     "batch/merge": ("tests/batch/test_merge_faults.py",),

@@ -11,6 +11,7 @@ from leuknet.evaluation import formulas
 from leuknet.evaluation.calibration_error import ece_interval, gaps_of
 from leuknet.evaluation.jackknife import basis_of, jackknife_variance, leave_one_out
 from leuknet.evaluation.limits import student
+from leuknet.evaluation.resampling import MIN_SUBJECTS
 
 # Two bins: 0.2 states too little for b and c, 0.8 is right on average.
 LABELS = np.array([0, 0, 1, 1, 0, 1, 1, 1, 0, 1])
@@ -120,3 +121,35 @@ def test_few_people_have_no_interval() -> None:
     found = ece_interval(LABELS, STATED, basis_of(PEOPLE, cells=10))
 
     assert (found.is_known, found.low, found.high) == (False, 0.0, 1.0)
+
+
+def test_another_level_holds_for_both_ends_and_for_exact_answers() -> None:
+    labels, stated, whose = draw(12, 3.0, seed=2)
+    basis = basis_of(whose, cells=labels.size)
+    found, usual = ece_interval(labels, stated, basis, level=0.8), ece_interval(labels, stated, basis)
+
+    left_out = leave_one_out(lambda weights: formulas.ece(labels, stated, 0.5, weights), basis.units)
+    reach = student(11, level=0.8) * np.sqrt(jackknife_variance(left_out))
+    assert found.high == pytest.approx(formulas.ece(labels, stated, 0.5) + reach)
+    assert found.level == 0.8
+    assert usual.low < found.low < found.high < usual.high
+
+    right = np.tile([0, 1], 12)
+    exact = ece_interval(right, right.astype(float), basis_of(np.arange(24) // 2, cells=24), level=0.9)
+    assert (exact.low, exact.high, exact.level) == pytest.approx((0.0, 1 - 0.05 ** (1 / 12), 0.9))
+
+
+def test_the_fewest_people_of_an_interval_have_one() -> None:
+    labels, stated, whose = draw(MIN_SUBJECTS, 1.6, seed=3)
+
+    assert ece_interval(labels, stated, basis_of(whose, cells=labels.size)).is_known
+
+
+def test_an_upper_end_stays_at_one() -> None:
+    # Half of the people are called with certainty, and wrong: the error of 1/2 may be anything.
+    labels = np.zeros(6, dtype=int)
+
+    found = ece_interval(labels, np.array([1.0, 1.0, 1.0, 0.0, 0.0, 1.0]), basis_of(np.arange(6), cells=6))
+
+    assert found.high == 1.0
+    assert 0 < found.low < found.estimate < 1

@@ -114,6 +114,12 @@ def test_calibration_error_agrees_with_the_curve_of_scikit_learn() -> None:
     assert formulas.ece(labels, probabilities, 0.5) == pytest.approx(theirs)
 
 
+def test_bins_are_tenths() -> None:
+    stated = np.array([0.0, 0.05, 0.1, 0.3, 0.55, 0.79, 0.8, 0.85, 0.9, 0.95, 1.0])
+
+    assert formulas.bin_of(stated).tolist() == [0, 0, 1, 3, 5, 7, 8, 8, 9, 9, 9]
+
+
 def test_probability_one_shares_the_last_bin_and_an_edge_belongs_to_the_upper() -> None:
     # Pooled: stated 0.95, observed 0.5. In a bin of its own, 1.0 would make the answer 0.55.
     assert formulas.ece(np.array([0, 1]), np.array([1.0, 0.9]), 0.5) == pytest.approx(0.45)
@@ -130,6 +136,19 @@ def test_weights_count_a_cell_as_often_as_they_say(name: str) -> None:
     weighted = compute(LABELS, PROBABILITIES, 0.5, times.astype(float))
 
     assert weighted == pytest.approx([repeated, compute(LABELS, PROBABILITIES, 0.5, None)])
+
+
+def test_a_resample_may_leave_out_the_highest_scores_or_a_class() -> None:
+    # Nobody with 0.9, then nobody of HEM, then one cell of each class: 0.9 of ALL, 0.1 of HEM.
+    times = np.array([[0, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 0, 0, 0, 1]])
+
+    precision = formulas.auprc(LABELS, PROBABILITIES, 0.5, times.astype(float))
+    correlation = formulas.mcc(LABELS, PROBABILITIES, 0.5, times.astype(float))
+
+    # Of 0.5, 0.2, 0.5, 0.1: precision 1 of 2, then 2 of 3.
+    assert precision == pytest.approx([(1 / 2 + 2 / 3) / 2, 1.0, 1.0])
+    # TP 1, TN 1, FP 1, FN 1 is no correlation.
+    assert correlation == pytest.approx([0.0, np.nan, 1.0], nan_ok=True)
 
 
 def test_a_metric_without_its_class_is_undefined_and_not_zero() -> None:
