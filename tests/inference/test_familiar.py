@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.covariance import ledoit_wolf
 
 from leuknet.data.c_nmc_labels import subject_of
 from leuknet.errors import ModelError, ShapeError
@@ -20,6 +21,8 @@ from leuknet.inference.familiar import (
     UNLIKE,
     Reference,
     fit_reference,
+    is_unfamiliar,
+    read_arrays,
     read_reference,
     write_reference,
 )
@@ -184,7 +187,153 @@ def test_arrays_that_do_not_fit_are_refused(
         reference.check(np.zeros(features, np.float32), np.zeros(measures))
 
 
+# by hand
+
+ON_SCALE = np.where(
+    [name in ("area_px", "red", "green", "blue", "contrast") for name in Measures._fields],
+    np.log1p(TYPICAL),
+    TYPICAL,
+)
+
+
+@pytest.fixture
+def plain() -> Reference:
+    """Features around (1, 2) with spreads of 1 and 1/2; all measures with a spread of 0.1."""
+    return Reference(
+        feature_mean=np.array([1.0, 2.0]),
+        whitening=np.diag([1.0, 2.0]).astype(np.float32),
+        measure_mean=ON_SCALE,
+        measure_spread=np.full(8, 0.1),
+        limits=np.array([2.0, 4.0, 5.0]),
+    )
+
+
+def test_distances_are_counted_in_spreads_over_their_limits(plain: Reference) -> None:
+    features = np.array([[1, 2], [4, 4], [1, 2]], np.float32)
+    measures = np.array([TYPICAL, TYPICAL._replace(fill=0.65, sharpness=1.75), TYPICAL])
+    # A logarithm of 1 plus the area that is 0.6 lower, and a contrast 0.2 higher.
+    measures[2, 0] = np.expm1(ON_SCALE[0] - 0.6)
+    measures[2, 6] = np.expm1(ON_SCALE[6] + 0.2)
+
+    found = plain.distances(features, measures)
+
+    # (3, 2 * 2) is 5 long, fill is off by 1 spread and sharpness by 2.5; then the area by 6 spreads.
+    assert found == pytest.approx(np.array([[0, 0, 0], [5 / 2, 1 / 4, 2.5 / 5], [0, 6 / 4, 0]]), abs=1e-9)
+    assert found.dtype == np.float64
+    assert plain.distance(features, measures) == pytest.approx([0, 5 / 2, 6 / 4], abs=1e-9)
+    deviations = plain.deviations(measures)
+    assert deviations[1] == pytest.approx([0, 0, -1, 0, 0, 0, 0, -2.5], abs=1e-9)
+    assert deviations[2] == pytest.approx([-6, 0, 0, 0, 0, 0, 2, 0], abs=1e-9)
+
+
+def test_a_reason_begins_beyond_its_own_limit(plain: Reference) -> None:
+    def check(features: tuple[float, float] = (1, 2), **changes: float) -> tuple[str, ...]:
+        row = np.array([TYPICAL._replace(**changes)], np.float64)
+        return plain.check(np.array([features], np.float32), row)[0]
+
+    # 4 spreads of fill, 5 of sharpness, 2 of the features.
+    assert check(fill=0.75 - 0.39) == ()
+    assert check(fill=0.75 - 0.41) == (REASONS["fill"][0],)
+    assert check(sharpness=2 + 0.49) == ()
+    assert check(sharpness=2 + 0.51) == (REASONS["sharpness"][1],)
+    assert check((3, 2)) == ()
+    assert check((3.01, 2)) == (UNLIKE,)
+    assert check((3.01, 2), sharpness=1.4, black_share=1.3) == (
+        REASONS["black_share"][1], REASONS["sharpness"][0], UNLIKE,
+    )  # fmt: skip
+    assert check((9, 9), area_px=0) == (ALL_BLACK,)
+    assert ALL_BLACK not in check((9, 9), area_px=1)
+
+
+def test_what_is_at_its_limit_is_familiar() -> None:
+    exact = Reference(
+        np.zeros(1), np.eye(1, dtype=np.float32), ON_SCALE, np.ones(8), np.array([2.0, 1.0, 1.0])
+    )
+
+    ((reasons),) = exact.check(
+        np.array([[2]], np.float32), np.array([TYPICAL._replace(sharpness=3, fill=1.75)])
+    )
+
+    assert reasons == ()
+
+
+def test_a_fit_keeps_means_spreads_and_the_covariance_of_ledoit_and_wolf() -> None:
+    features, measures = draw_features(40, 8), draw_measures(40, 9)
+    measures[:, 1] = 0.8  # alike in all: the least spread
+    held_out = draw_features(30, 10), draw_measures(30, 11)
+
+    found = fit_reference(features, measures, held_out_features=held_out[0], held_out_measures=held_out[1])
+
+    logarithmic = [name in ("area_px", "red", "green", "blue", "contrast") for name in Measures._fields]
+    scaled = np.where(logarithmic, np.log1p(measures), measures)
+    spread = scaled.std(axis=0)
+    spread[1] = 0.01
+    assert found.feature_mean == pytest.approx(features.astype(float).mean(axis=0))
+    assert found.measure_mean == pytest.approx(scaled.mean(axis=0))
+    assert found.measure_spread == pytest.approx(spread)
+    covariance, _ = ledoit_wolf(features.astype(float))
+    whitening = found.whitening.astype(float)
+    assert whitening @ whitening.T == pytest.approx(np.linalg.inv(covariance), rel=1e-5, abs=1e-8)
+    assert found.whitening.dtype == np.float32
+    strays = replace(found, limits=np.ones(3)).distances(*held_out)
+    assert found.limits == pytest.approx(np.maximum(strays.max(axis=0), 1))
+
+
+def test_a_limit_is_no_less_than_one_spread() -> None:
+    features, measures = draw_features(40, 8), draw_measures(40, 9)
+    mean = features.astype(np.float64).mean(axis=0).astype(np.float32)[None]
+    scaled = np.log1p(measures).mean(axis=0)
+    middle = np.where(np.array(TYPICAL) == ON_SCALE, measures.mean(axis=0), np.expm1(scaled))[None]
+
+    found = fit_reference(features, measures, held_out_features=mean, held_out_measures=middle)
+
+    assert found.limits.tolist() == [1, 1, 1]
+
+
+def test_two_training_cells_and_one_held_out_are_enough() -> None:
+    one = draw_features(1, 2), draw_measures(1, 3)
+
+    found = fit_reference(
+        draw_features(2, 0), draw_measures(2, 1), held_out_features=one[0], held_out_measures=one[1]
+    )
+
+    assert found.distances(*one).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("warnings", "expected"),
+    [
+        ([], False),
+        (["the content is PNG, the extension is '.bmp'"], False),
+        (["Pillow: Corrupt EXIF data"], False),
+        (["the alpha channel is opaque and was dropped"], False),
+        (["transparent pixels were laid on black"], False),
+        (["64 x 64 px, not 450 x 450: placed on black"], False),
+        (["64 x 64 px, not 450 x 450: placed on black; blurred"], True),
+        (["600 x 600 px, not 450 x 450: cropped at the centre"], True),
+        (["the content is PNG, the extension is '.bmp'", "blurred"], True),
+        (["blurred: the content is PNG"], True),
+    ],
+)
+def test_only_what_is_said_of_the_file_leaves_a_cell_familiar(warnings: list[str], expected: bool) -> None:
+    assert is_unfamiliar(warnings) is expected
+
+
 # .npz
+
+
+def test_arrays_come_in_the_order_asked_for_and_never_from_a_pickle(tmp_path: Path) -> None:
+    path = tmp_path / "some.npz"
+    np.savez(path, a=np.arange(3), b=np.ones(2), c=np.array([None]))
+
+    second, first = read_arrays(path, "b", "a")
+
+    assert (first.tolist(), second.tolist()) == ([0, 1, 2], [1, 1])
+    for names, why in {("d",): "d is not a file", ("c",): "allow_pickle"}.items():
+        with pytest.raises(ValueError, match=why):
+            read_arrays(path, *names)
+    with pytest.raises(ValueError, match="No such file"):
+        read_arrays(tmp_path / "none.npz", "a")
 
 
 def test_a_reference_comes_back_as_it_was_written(reference: Reference, tmp_path: Path) -> None:
@@ -234,6 +383,13 @@ def test_a_missing_file_is_a_model_error(tmp_path: Path) -> None:
         ({"limits": np.array([1, np.nan, 1])}, "limits is (3,)"),
         ({"limits": np.array([1, 0.0, 1])}, "not above 0"),
         ({"measure_spread": np.zeros(8)}, "not above 0"),
+        ({"limits": np.array([1, -1.0, 1])}, "not above 0"),
+        ({"limits": np.ones(4)}, "limits is (4,)"),
+        ({"measure_spread": np.ones(7)}, "measure_spread is (7,)"),
+        ({"measure_spread": np.append(np.ones(7), 0.0)}, "not above 0"),
+        ({"measure_mean": np.zeros(8, np.int64)}, "measure_mean is (8,) int64, not (8,) finite numbers"),
+        ({"feature_mean": np.zeros((1, 2))}, "feature_mean is (1, 2)"),
+        ({"feature_mean": np.array([np.inf, 0])}, "feature_mean is (2,)"),
         ({"feature_mean": np.array(["a", "b"])}, "feature_mean is (2,) <U1"),
         ({"feature_mean": np.array([None, None])}, "allow_pickle"),
     ],
