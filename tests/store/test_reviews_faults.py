@@ -81,3 +81,20 @@ def test_a_readers_line_on_a_cell_is_neither_anothers_nor_of_another_cell(
     )
     assert current_review(store, first, reader_id=anna.id) == of_anna
     assert current_review(store, second, reader_id=anna.id) == other
+
+
+def test_a_review_that_follows_an_undo_of_all_restores_nothing_when_undone(store: Store, anna: User) -> None:
+    _, cell_id, _ = two_cells(store, anna)
+    first = save_review(store, said(cell_id, anna, "normal"), expected_review_id=None)
+    nothing = undo_review(store, cell_id, reader_id=anna.id, expected_review_id=first.id)
+    again = save_review(store, said(cell_id, anna, "leukaemic", "round"), expected_review_id=nothing.id)
+
+    undone = undo_review(store, cell_id, reader_id=anna.id, expected_review_id=again.id)
+
+    assert (undone.verdict, undone.note, undone.supersedes, undone.restores) == (
+        "withdrawn",
+        "",
+        again.id,
+        None,
+    )
+    assert current_review(store, cell_id, reader_id=anna.id) == undone
