@@ -279,3 +279,129 @@ def test_models_that_agree_on_everybody_may_still_differ_on_others() -> None:
     # Nobody of 15: at most 22% of all, as 15 of 15 are at least 78%.
     assert limits(nobody) == pytest.approx((-1 + 0.025 ** (1 / 15), 1 - 0.025 ** (1 / 15)))
     assert equal_limits(15, bounds=(-2.0, 2.0)) == pytest.approx((2 * nobody.low, 2 * nobody.high))
+
+
+def test_what_a_score_rests_on_is_counted_by_class_and_by_person() -> None:
+    people = np.array(["a", "a", "b", "b", "c", "d", "d", "d"])
+    classes = np.array([0, 1, 0, 0, 1, 0, 1, 1])
+    used = np.array([True] * 7 + [False])
+
+    basis = basis_of(people, cells=8, used=used, classes=classes)
+
+    # Of class 0: a 1, b 2, c 0, d 1; of class 1: a 1, b 0, c 1, d 1, its last cell not being used.
+    assert [each.tolist() for each in basis.sizes] == [[1, 2, 0, 1], [1, 0, 1, 1]]
+    assert basis.has_part.tolist() == [True] * 4
+    assert basis.count == 4  # of at most twice the three of either class
+    assert basis.effective() == pytest.approx(49 / 13)  # below 2 * 16 / 6 and 2 * 3
+    assert basis.effective(alike=True) == 4
+    found = basis.variance_of(np.array([1.0, 2.0, 3.0, 6.0]))
+    assert found.value == pytest.approx(3 / 4 * (4 + 1 + 0 + 9))
+    assert found.freedom == pytest.approx(49 / 13 - 1)
+    assert basis.variance_of(np.ones(4), subjects_alike=True).freedom == 3
+    assert basis_of(np.array([0, 1]), cells=2).variance_of(np.ones(2)).freedom == 1
+    assert basis_of(np.array([0] * 9 + [1]), cells=10).variance_of(np.ones(2)).freedom == 1
+    without = basis_of(people, cells=8, used=people != "c")
+    assert without.has_part.tolist() == [True, True, False, True]
+    assert without.count == 3
+
+
+def test_units_without_a_cell_leave_all_in_place_when_they_are_left_out() -> None:
+    values, units = np.array([1.0, 3.0, 8.0]), basis_of(np.array([0, 1, 1]), cells=3).units
+
+    assert leave_one_out(mean_of(values), units) == pytest.approx([5.5, 1.0])
+    assert leave_one_out(mean_of(values), units, count=4) == pytest.approx([5.5, 1.0, 4.0, 4.0])
+
+
+def test_people_are_left_out_one_by_one_however_many_and_cells_up_to_a_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jackknife, "MOST_GROUPS", 4)
+    values = np.arange(6.0)
+
+    people = leave_one_out(mean_of(values), basis_of(np.arange(6), cells=6).units)
+    four = leave_one_out(mean_of(values[:4]), basis_of(None, cells=4).units)
+    six = leave_one_out(lambda weights: weights.sum(axis=-1), basis_of(None, cells=6).units)
+    places = leave_one_out(lambda weights: np.asarray(weights @ 2.0**values), basis_of(None, cells=6).units)
+
+    assert people == pytest.approx((15 - values) / 5)
+    assert four == pytest.approx((6 - values[:4]) / 3)
+    # Groups of 2, 2, 1 and 1 cells, each cell in one of them, by the same chance each time.
+    assert six.tolist() == [4, 4, 5, 5]
+    assert (63 - places).sum() == 63
+    of_group = np.random.default_rng(0).permutation(6) % 4
+    assert places == pytest.approx([(2.0**values)[of_group != one].sum() for one in range(4)])
+
+
+def test_another_variance_is_added_and_the_method_may_have_its_own_name() -> None:
+    shares = np.array([0.7, 0.9, 0.6, 0.8, 0.95, 0.85])
+    basis = basis_of(np.arange(6), cells=6)
+    left_out = leave_one_out(mean_of(shares), basis.units)
+    mine, seeds = Variance(shares.var(ddof=1) / 6, 5), Variance(0.01, 2)
+
+    found = jackknife_interval(
+        0.8, left_out, basis, other=seeds, method=IntervalMethod.CROSSED_SUBJECTS, level=0.9
+    )
+    straight = jackknife_interval(0.8, left_out, basis, linear=True)
+
+    assert limits(found) == pytest.approx(student_limits(0.8, mine.plus(seeds), level=0.9))
+    assert (found.method, found.level) == (IntervalMethod.CROSSED_SUBJECTS, 0.9)
+    reach = t.ppf(0.975, 5) * np.sqrt(mine.value)
+    assert limits(straight) == pytest.approx((0.8 - reach, min(0.8 + reach, 1)))
+
+
+def test_people_who_have_no_part_do_not_count() -> None:
+    # Ten people, of whom six have a used cell; the values without the other four are the estimate.
+    shares = np.array([0.7, 0.9, 0.6, 0.8, 0.95, 0.85, 0, 0, 0, 0])
+    used = np.arange(10) < 6
+
+    def score(weights: Weights) -> np.ndarray:
+        return np.asarray((weights * used) @ shares / (weights * used).sum(axis=-1))
+
+    found = score_interval(score, np.arange(10), cells=10, used=used, level=0.9)
+
+    alone = score_interval(mean_of(shares[:6]), np.arange(6), cells=6, level=0.9)
+    assert limits(found) == pytest.approx(limits(alone))
+    assert (found.cells, found.subjects, found.level) == (6, 6, 0.9)
+    basis = basis_of(np.arange(10), cells=10, used=used)
+    moved = leave_one_out(score, basis.units)[:6]
+    assert limits(jackknife_interval(0.8, moved, basis, level=0.9)) == pytest.approx(limits(alone))
+
+
+def test_subjects_that_count_alike_have_one_degree_of_freedom_less_than_there_are() -> None:
+    people, values = np.repeat(np.arange(6), (1, 2, 3, 4, 5, 60)), np.linspace(0, 1, 75) ** 2
+    basis = basis_of(people, cells=75)
+    variance = jackknife_variance(leave_one_out(mean_of(values), basis.units))
+
+    alike = score_interval(mean_of(values), people, cells=75, subjects_alike=True)
+    by_cells = score_interval(mean_of(values), people, cells=75)
+
+    assert limits(alike) == pytest.approx(student_limits(values.mean(), Variance(variance, 5)))
+    assert limits(by_cells) == pytest.approx(student_limits(values.mean(), Variance(variance, 1)))
+
+
+def test_exact_and_equal_limits_and_those_of_a_perfect_score_know_the_level_and_the_bounds() -> None:
+    basis, tail = basis_of(np.arange(8), cells=8), 0.05 ** (1 / 8)
+    bounds = {"bounds": (-1.0, 1.0), "level": 0.9}
+
+    best = jackknife_interval(1.0, np.ones(8), basis, **bounds)  # type: ignore[arg-type]
+    same = jackknife_interval(0.0, np.zeros(8), basis, paired=True, **bounds)  # type: ignore[arg-type]
+    differ = jackknife_interval(0.0, np.zeros(8), basis, **bounds)  # type: ignore[arg-type]
+    # One person makes all errors: without it the score is 1.
+    one = jackknife_interval(0.96, np.append(np.full(7, 0.955), 1.0), basis, **bounds)  # type: ignore[arg-type]
+
+    assert limits(best) == pytest.approx((2 * tail - 1, 1))
+    assert limits(same) == pytest.approx((tail - 1, 1 - tail))
+    assert limits(differ) == pytest.approx(
+        tuple(2 * one - 1 for one in exact_limits(0.5, 8, level=0.9) or ())
+    )
+    assert one.low == pytest.approx(2 * tail - 1)
+    assert {best.method, same.method, differ.method} == {IntervalMethod.EXACT_SUBJECTS}
+    assert {best.level, same.level, differ.level} == {0.9}
+    undefined = jackknife_interval(0.5, np.append(np.full(7, 0.4), np.nan), basis, **bounds)  # type: ignore[arg-type]
+    assert (undefined.is_known, limits(undefined), undefined.level) == (False, (-1.0, 1.0), 0.9)
+
+
+def test_a_level_of_zero_or_one_is_refused() -> None:
+    for level in (0.0, 1.0):
+        with pytest.raises(SettingError, match=f"level {level}"):
+            score_interval(mean_of(np.ones(6)), np.arange(6), cells=6, level=level)

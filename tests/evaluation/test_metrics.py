@@ -21,8 +21,9 @@ from sklearn.metrics import (
 
 from leuknet.errors import SettingError, ShapeError
 from leuknet.evaluation import formulas
-from leuknet.evaluation.metrics import METRICS, metric_intervals
-from leuknet.evaluation.resampling import wilson
+from leuknet.evaluation.calibration_error import gaps_of
+from leuknet.evaluation.metrics import METRICS, estimate_of, leave_out, metric_intervals
+from leuknet.evaluation.resampling import units_of, wilson
 from leuknet.evaluation.summary import score_text
 
 LABELS = np.array([1, 1, 1, 0, 0])
@@ -217,6 +218,19 @@ def test_a_threshold_in_percent_is_refused() -> None:
         formulas.accuracy(LABELS, PROBABILITIES, 50, None)
 
 
+def test_what_is_checked_ends_exactly_at_its_bounds() -> None:
+    # A threshold of 1 calls what is certain; one score for all is half right whichever it is.
+    assert formulas.accuracy(np.array([1, 0]), np.array([1.0, 0.5]), 1.0) == 1
+    for one in (0.0, 0.5, 1.0):
+        assert formulas.auroc(np.array([1, 0]), np.full(2, one), 0.5) == 0.5
+    with pytest.raises(SettingError, match=r"threshold 1\.5"):
+        formulas.accuracy(LABELS, PROBABILITIES, 1.5)
+    with pytest.raises(ShapeError, match=r"thresholds have shape \(4,\)"):
+        formulas.accuracy(LABELS, PROBABILITIES, np.full(4, 0.5))
+    with pytest.raises(ShapeError, match=r"shapes \(2,\), \(5,\), \(5,\)"):
+        formulas.accuracy(LABELS[:2], PROBABILITIES, 0.5, np.ones(5))
+
+
 def test_wilson_interval_of_the_paper_runs_from_81_7_to_90_5() -> None:
     paper = wilson(196, 226)
 
@@ -404,6 +418,68 @@ def test_a_class_of_one_person_gives_no_interval() -> None:
     assert (found["sensitivity"].cells, found["sensitivity"].subjects) == (8, 8)
     assert found["sensitivity"].is_known
     assert found["accuracy"].is_known
+
+
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.unit == "cell"])
+def test_another_level_makes_every_interval_narrower(name: str) -> None:
+    labels, probabilities, subjects = draw_subjects()
+    narrow, usual = (
+        metric_intervals(
+            labels, probabilities, threshold=0.5, clusters=subjects, metrics=[name], level=level
+        )[name]
+        for level in (0.8, 0.95)
+    )
+
+    assert (narrow.level, usual.level) == (0.8, 0.95)
+    assert usual.low <= narrow.low < narrow.high < usual.high
+    assert usual.low < narrow.low or name == "ece"  # which both may be without
+
+
+def test_levels_are_shares_between_zero_and_one() -> None:
+    for level in (0.0, 1.0):
+        with pytest.raises(SettingError, match=f"level {level}"):
+            metric_intervals(LABELS, PROBABILITIES, threshold=0.5, level=level)
+
+
+def test_leaving_out_people_is_as_without_their_cells() -> None:
+    labels, probabilities, subjects = draw_subjects()
+    metric, units = METRICS["subject_accuracy"], units_of(subjects, cells=labels.size)
+    right = (probabilities >= 0.4) == (labels == 1)
+    shares = np.array([right[subjects == n].mean() for n in range(12)])
+
+    found = leave_out(metric, labels, probabilities, 0.4, units=units, count=14)
+
+    # The last two of 14 have no cell here: without them all is as it was.
+    assert found == pytest.approx([*((shares.sum() - shares) / 11), shares.mean(), shares.mean()])
+    assert estimate_of(metric, labels, probabilities, 0.4, units=units) == pytest.approx(shares.mean())
+    plain = estimate_of(METRICS["accuracy"], labels, probabilities, 0.4, units=units)
+    assert plain == pytest.approx(right.mean())
+    biased = estimate_of(METRICS["ece"], labels, probabilities, 0.4, units=units)
+    assert biased == gaps_of(labels, probabilities, units).debiased
+
+
+def test_what_a_metric_rests_on() -> None:
+    labels, people = np.array([0, 1, 1, 0]), np.array(["a", "b", "c", "a"])
+
+    assert METRICS["mcc"].bounds == (-1.0, 1.0)
+    assert METRICS["auroc"].bounds == (0.0, 1.0)
+    assert METRICS["specificity"].rests_on_cells(labels).tolist() == [True, False, False, True]
+    one, both, pooled = (METRICS[name].basis(labels, people) for name in ("sensitivity", "auroc", "accuracy"))
+    assert (one.used.tolist(), one.count, one.classes.tolist()) == ([False, True, True, False], 2, [0] * 4)
+    assert (both.count, both.classes.tolist()) == (2, [0, 1, 1, 0])
+    assert (pooled.count, pooled.classes.tolist()) == (3, [0] * 4)
+
+
+def test_a_misspelt_metric_is_told_the_nearest_and_a_strange_one_all() -> None:
+    with pytest.raises(SettingError, match="no metric 'aurocc'") as near:
+        metric_intervals(LABELS, PROBABILITIES, threshold=0.5, metrics=["aurocc"])
+    with pytest.raises(SettingError, match="no metric 'xyz'") as far:
+        metric_intervals(LABELS, PROBABILITIES, threshold=0.5, metrics=["accuracy", "xyz"])
+
+    assert near.value.fix == "use auroc"
+    assert far.value.fix == f"use {', '.join(METRICS)}"
+    found = metric_intervals(LABELS, PROBABILITIES, threshold=0.5, metrics=iter(["brier", "accuracy"]))
+    assert list(found) == ["brier", "accuracy"]
 
 
 def test_one_class_is_refused_with_what_is_undefined() -> None:
