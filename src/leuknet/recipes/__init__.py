@@ -23,6 +23,7 @@ from leuknet.recipes.leuknet_plus import LEUKNET_PLUS
 from leuknet.recipes.prellberg_2019 import PRELLBERG_2019
 from leuknet.recipes.probe_dinobloom import PROBE_DINOBLOOM
 from leuknet.recipes.probe_lite0 import PROBE_LITE0
+from leuknet.recipes.probe_stages import PROBE_STAGES
 from leuknet.recipes.strong import STRONG
 from leuknet.types import LossName, Recipe, Sampling, ThresholdRule
 
@@ -36,6 +37,7 @@ RECIPES: dict[str, Recipe] = {
         EFFNET_LITE0,
         PROBE_DINOBLOOM,
         PROBE_LITE0,
+        PROBE_STAGES,
         STRONG,
     )
 }

@@ -69,5 +69,6 @@ RANGES: dict[str, dict[str, Range | Choice]] = {
     "strong": _FINE_TUNED | _IMAGES,
     "probe-dinobloom": _PROBE,
     "probe-lite0": _PROBE,
+    "probe-stages": _PROBE,
 }
 """Recipe to setting, as `--set` names it, to its bounds."""

@@ -33,6 +33,7 @@ from leuknet.images.survey import Survey
 from leuknet.images.transform import channel_statistics
 from leuknet.networks import build, describe
 from leuknet.networks.predictor import run_network
+from leuknet.networks.stages import StageMeans
 from leuknet.networks.windowed import windowed
 from leuknet.training.augment import make_augmentation
 from leuknet.training.batches import LabelledInputs, Material, chance_of, read_material, seed_of
@@ -134,6 +135,7 @@ def train(
     torch.manual_seed(recipe.seed if not recipe.draw else seed_of(*chance_of(recipe)))
     network = build(recipe.network, recipe.image_size_px, recipe.network_options)
     statistics = _input_statistics(network, recipe, material.train)
+    _standardise_features(network, material.train)
     fit = _prepare(
         network,
         recipe,
@@ -199,8 +201,16 @@ def _side(
     network: nn.Module, recipe: Recipe, inputs: MappedInputs, cells: tuple[CellImage, ...]
 ) -> LabelledInputs:
     """Return images with labels; of a linear probe the features instead, which then cost one pass in all."""
-    learns_from_features = _learns_from_features(network, recipe)
-    return LabelledInputs(run_network(network, inputs)[1] if learns_from_features else inputs, cells)
+    if not _learns_from_features(network, recipe):
+        return LabelledInputs(inputs, cells)
+    return LabelledInputs(run_network(network, inputs)[1], cells)
+
+
+def _standardise_features(network: nn.Module, inputs: MappedInputs) -> None:
+    """Let a body that scales its features learn how from the training images."""
+    body = getattr(network, "body", None)
+    if isinstance(body, StageMeans):
+        body.standardise(torch.from_numpy(run_network(network, inputs)[1]))
 
 
 def _input_statistics(
