@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,7 +12,10 @@ from rich.table import Table
 
 from leuknet.cli import options
 from leuknet.cli.printing import RESEARCH_ONLY, print_details, warn_of_simulation
-from leuknet.types import CLASS_NAMES, Evaluation
+from leuknet.types import CLASS_NAMES, Dataset, Evaluation, TestSide
+
+if TYPE_CHECKING:
+    from leuknet.inference.model_folder import FolderPredictor
 
 
 @options.expanded
@@ -69,7 +72,6 @@ def evaluate(
     Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
     """
     import leuknet
-    from leuknet.data.unseen import cells_of_parts
     from leuknet.experiments.assess import assess
     from leuknet.explain.methods import methods_for
 
@@ -78,16 +80,8 @@ def evaluate(
     card = predictor.card
     own_classes = None if card.class_names == CLASS_NAMES else card.class_names
     opened = dataset.open(data, usual_classes=own_classes)
-    side = None
-    if part or everything or new_people:
-        side = cells_of_parts(
-            predictor.manifest,
-            opened,
-            parts=tuple(part or ()),
-            trained_on=card.dataset,
-            trained_on_simulated=card.simulated,
-            new_people=new_people,
-        )
+    is_own = not (part or everything or new_people)
+    side = None if is_own else _side(predictor, opened, parts=tuple(part or ()), new_people=new_people)
     warn_of_simulation(card)
     folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")
     asked = options.asked(specificity, sensitivity, prevalence)
@@ -109,6 +103,23 @@ def evaluate(
         run = model.parent if folder.name == "evaluation" else folder
         typer.echo(f"a report of it: {options.command('report', run)}")
     typer.echo(RESEARCH_ONLY)
+
+
+def _side(
+    predictor: FolderPredictor, dataset: Dataset, *, parts: tuple[str, ...], new_people: bool
+) -> TestSide:
+    """Return cells that are not those of the model's own test side."""
+    from leuknet.data.unseen import cells_of_parts
+
+    card = predictor.card
+    return cells_of_parts(
+        predictor.manifest,
+        dataset,
+        parts=parts,
+        trained_on=card.dataset,
+        trained_on_simulated=card.simulated,
+        new_people=new_people,
+    )
 
 
 def _tell(evaluation: Evaluation, folder: Path, *, details: bool, galleries: bool) -> None:

@@ -84,16 +84,7 @@ def cells_of_parts(
     LeakError
         If a cell's bytes were among those that trained the model or chose its settings.
     """
-    known = sorted({cell.part for cell in dataset.cells})
-    if unknown := sorted(set(parts) - set(known)):
-        raise SettingError(
-            f"the data set has no part {unknown[0]!r}",
-            why=f"its parts are {', '.join(map(repr, known))}",
-            fix="name one of these with --part",
-        )
-    chosen = tuple(
-        cell for cell in dataset.cells if cell.label is not None and (not parts or cell.part in parts)
-    )
+    chosen = _labelled_cells(dataset, parts)
     # Of a list of somebody's own, nothing says whether its cells were drawn by a program.
     is_other_world = FOLDER not in (trained_on, dataset.name) and trained_on_simulated == (
         not dataset.simulated
@@ -103,15 +94,7 @@ def cells_of_parts(
         known_people = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
         chosen, n_left_out = _of_new_people(chosen, manifest, set(known_people))
         name += f" but {n_left_out} of people who trained the model or are not named" if n_left_out else ""
-    contents = {cell.sha256 for cell in manifest.developed_on}
-    if leaked := [cell.id for cell in chosen if cell.sha256 in contents]:
-        raise LeakError(
-            "this would test the model on cells that it was trained on",
-            why=f"{len(leaked)} of {len(chosen)} cells were on its training or validation side, "
-            f"the first of them {leaked[0]!r}",
-            fix="leave out --part and --all to test on the model's own test side, or name another part; "
-            "--new-people leaves out all cells of people who trained it",
-        )
+    _refuse_leaks(chosen, manifest)
     both = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
     kind: SplitKind = "external"
     if both:
@@ -130,6 +113,32 @@ def cells_of_parts(
         name,
         trained_people=() if is_other_world else _known(both, chosen, manifest),
     )
+
+
+def _labelled_cells(dataset: Dataset, parts: tuple[str, ...]) -> tuple[CellImage, ...]:
+    """Return the labelled cells of some parts that exist, or of all."""
+    known = sorted({cell.part for cell in dataset.cells})
+    if unknown := sorted(set(parts) - set(known)):
+        raise SettingError(
+            f"the data set has no part {unknown[0]!r}",
+            why=f"its parts are {', '.join(map(repr, known))}",
+            fix="name one of these with --part",
+        )
+    return tuple(
+        cell for cell in dataset.cells if cell.label is not None and (not parts or cell.part in parts)
+    )
+
+
+def _refuse_leaks(cells: Sequence[CellImage], manifest: Manifest) -> None:
+    contents = {cell.sha256 for cell in manifest.developed_on}
+    if leaked := [cell.id for cell in cells if cell.sha256 in contents]:
+        raise LeakError(
+            "this would test the model on cells that it was trained on",
+            why=f"{len(leaked)} of {len(cells)} cells were on its training or validation side, "
+            f"the first of them {leaked[0]!r}",
+            fix="leave out --part and --all to test on the model's own test side, or name another part; "
+            "--new-people leaves out all cells of people who trained it",
+        )
 
 
 def _of_new_people(
