@@ -84,7 +84,7 @@ def test_each_bound_of_the_share_is_its_own() -> None:
 
 
 def test_numbers_are_decimals_without_a_power_of_ten_or_a_point_that_says_nothing() -> None:
-    counts = RECORD.counts | {"leukaemic": 1234567}
+    counts = {**RECORD.counts, "leukaemic": 1234567}
     record = replace(RECORD, counts=counts, share=Share(3, 7, 0.5, 0.2512, 1.0, 0.9))
     document = pydicom.dcmread(io.BytesIO(report_dicom(record, content_sha256=SHA)))
     (findings,) = [item for item in document.ContentSequence if item.ValueType == "CONTAINER"]
