@@ -175,3 +175,72 @@ def test_a_csv_table_is_utf_8_with_lines_as_csv_has_them(tmp_path: Path) -> None
     assert (tmp_path / "T.copies.csv").read_bytes() == (
         f'path,sha256,kept\r\n"é\ny",{HASHES[0]},"é\nx"\r\n'.encode()
     )
+
+
+def test_of_one_line_scored_twice_the_least_probability_and_the_first_error_stand(tmp_path: Path) -> None:
+    twice: list[list[Line]] = [[("p", HASHES[0], 0.75), ("q", None, None)], [("p", HASHES[0], 0.25)]]
+    twice[1] += [("q", None, None)]
+    paths = write_parts(tmp_path / "parts", twice)
+    for path, error in zip(paths, ("z is broken", "a is broken"), strict=True):
+        lines = pl.read_parquet(path).with_columns(
+            error=pl.when(pl.col("sha256").is_null()).then(pl.lit(error)).otherwise(None)
+        )
+        lines.write_parquet(path)
+
+    for number, order in enumerate((paths, paths[::-1])):
+        out = tmp_path / f"{number}.parquet"
+        merged = merge_parts(order, out, lines=4)
+
+        assert read_table(out) == [("p", HASHES[0], 0.25), ("q", None, None)]
+        assert pl.read_parquet(out)["error"].to_list() == [None, "a is broken"]
+        assert (merged.written, merged.failed, merged.copies) == (2, 1, 0)
+
+
+def test_what_is_unfinished_lies_in_a_hidden_folder_beside_the_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = write_parts(tmp_path / "parts", [[("a", HASHES[0], 0.25)]])
+    write, seen = pl.DataFrame.write_parquet, list[Path]()
+
+    def note(frame: pl.DataFrame, path: Path) -> None:
+        seen.append(path)
+        write(frame, path)
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", note)
+    merge_parts(parts, tmp_path / "t.csv", lines=1)
+
+    (copies,) = seen
+    assert copies.parent.parent == tmp_path / "parts"
+    assert copies.parent.name.startswith(".merge-")
+
+
+def test_names_and_contents_are_cut_into_pieces_of_about_the_same_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 6,000 names, the last first: those sampled are 999, 1999, ..., 5999, and the cuts are at 2999 and 4999.
+    # Seven contents, 0 to 6, have a copy each; by what division of their hashes by 3 leaves, these are 0, 3, 6;
+    # 1, 4; 2, 5.
+    hashes = [f"{0x30000000 + 3 * number:08x}{number:056x}" for number in range(6000)]
+    for number in range(7):
+        hashes[number] = hashes[10 + number] = f"{0xC0000000 + number:08x}{'f' * 56}"
+    lines: list[Line] = [(f"{number:05}", hashes[number], 0.25) for number in reversed(range(6000))]
+    parts = write_parts(tmp_path / "parts", [lines])
+    write, iterate = pl.DataFrame.write_parquet, pl.DataFrame.iter_rows
+    by_content, by_name = list[int](), list[int]()
+
+    def note(frame: pl.DataFrame, path: Path) -> None:
+        by_content.append(len(frame))
+        write(frame, path)
+
+    def note_rows(frame: pl.DataFrame) -> object:
+        if frame.width == len(TABLE_COLUMNS):
+            by_name.append(len(frame))
+        return iterate(frame)
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", note)
+    monkeypatch.setattr(pl.DataFrame, "iter_rows", note_rows)
+    merged = merge_parts(parts, tmp_path / "t.csv", lines=6000, piece=2000)
+
+    assert by_content == [3, 2, 2]
+    assert by_name == [2999 - 7, 2000, 1001]
+    assert (merged.written, merged.copies) == (5993, 7)
