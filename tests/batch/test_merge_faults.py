@@ -218,8 +218,8 @@ def test_names_and_contents_are_cut_into_pieces_of_about_the_same_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # 6,000 names, the last first: those sampled are 999, 1999, ..., 5999, and the cuts are at 2999 and 4999.
-    # Seven contents, 0 to 6, have a copy each; by what division of their hashes by 3 leaves, these are 0, 3, 6;
-    # 1, 4; 2, 5.
+    # Seven contents, 0 to 6, have a copy each. By what their hashes leave when divided by 3, these are
+    # 0, 3 and 6, then 1 and 4, then 2 and 5.
     hashes = [f"{0x30000000 + 3 * number:08x}{number:056x}" for number in range(6000)]
     for number in range(7):
         hashes[number] = hashes[10 + number] = f"{0xC0000000 + number:08x}{'f' * 56}"
