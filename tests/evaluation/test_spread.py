@@ -114,6 +114,10 @@ def test_limits_are_where_the_curve_has_dropped_by_half_a_chi_squared(
     assert _maximise(curve) == pytest.approx(limits, abs=2e-3)
 
 
+def test_a_curve_that_falls_from_the_start_is_largest_at_exactly_zero() -> None:
+    assert (_maximise(lambda tau: -tau) or ())[:2] == (0.0, 0.0)
+
+
 def test_a_curve_that_rises_to_the_end_has_no_maximum() -> None:
     assert _maximise(lambda tau: tau) is None
     assert _maximise(lambda tau: -((tau - 9.9) ** 2)) is None
@@ -189,7 +193,7 @@ def test_each_reason_is_told() -> None:
         fit_spread(replace(whole, subject_ids=(None, *whole.subject_ids[1:])))
     with pytest.raises(DataError, match="a mean with 1 other cells"):
         fit_spread(replace(whole, neighbours=1))
-    with pytest.raises(DataError, match="all cells are one person's"):
+    with pytest.raises(DataError, match="why: all cells are one person's"):
         fit_spread(replace(whole, subject_ids=("a",) * 18))
     with pytest.raises(DataError, match="each of its 2 people has cells of one class only"):
         fit_spread(replace(whole, labels=(0,) * 9 + (1,) * 9))
