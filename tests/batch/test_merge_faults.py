@@ -114,13 +114,13 @@ def test_a_path_that_is_a_copy_with_one_content_keeps_its_line_with_another(tmp_
 
 
 def test_twenty_names_with_an_error_are_told_over_all_pieces(tmp_path: Path) -> None:
-    lines: list[Line] = [(f"gone-{number:02}", None, None) for number in range(25)]
+    lines: list[Line] = [(f"gone-{number:04}", None, None) for number in range(3000)]
     parts = write_parts(tmp_path / "parts", [lines[:7], lines[7:]])
 
-    for piece in (4, 1000):
-        merged = merge_parts(parts, tmp_path / "t.csv", lines=25, piece=piece)
+    for piece in (1000, 4000):
+        merged = merge_parts(parts, tmp_path / "t.csv", lines=3000, piece=piece)
 
-        assert (merged.written, merged.failed) == (25, 25)
+        assert (merged.written, merged.failed) == (3000, 3000)
         assert merged.failed_paths == tuple(path for path, _, _ in lines[:20])
 
 
@@ -239,8 +239,14 @@ def test_names_and_contents_are_cut_into_pieces_of_about_the_same_size(
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", note)
     monkeypatch.setattr(pl.DataFrame, "iter_rows", note_rows)
-    merged = merge_parts(parts, tmp_path / "t.csv", lines=6000, piece=2000)
+    for piece, of_contents, of_names in (
+        (2000, [3, 2, 2], [2999 - 7, 2000, 1001]),
+        (3000, [4, 3], [3999 - 7, 2001]),  # even and odd; one cut, at 3999
+        (6000, [7], [5993]),
+    ):
+        by_content.clear()
+        by_name.clear()
+        merged = merge_parts(parts, tmp_path / "t.csv", lines=6000, piece=piece)
 
-    assert by_content == [3, 2, 2]
-    assert by_name == [2999 - 7, 2000, 1001]
-    assert (merged.written, merged.copies) == (5993, 7)
+        assert (by_content, by_name) == (of_contents, of_names)
+        assert (merged.written, merged.copies) == (5993, 7)
