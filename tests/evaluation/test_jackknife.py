@@ -245,7 +245,7 @@ def test_many_cells_are_left_out_in_groups_with_nearly_the_same_error(
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(ShapeError, match="undefined"):
+    with pytest.raises(ShapeError, match="why: the score is undefined"):
         score_interval(lambda weights: weights[..., 0] * np.nan, None, cells=6)
     with pytest.raises(ShapeError, match="subjects"):
         score_interval(mean_of(np.ones(6)), np.arange(5), cells=6)
@@ -405,3 +405,45 @@ def test_a_level_of_zero_or_one_is_refused() -> None:
     for level in (0.0, 1.0):
         with pytest.raises(SettingError, match=f"level {level}"):
             score_interval(mean_of(np.ones(6)), np.arange(6), cells=6, level=level)
+
+
+def test_a_class_of_few_people_and_the_bounds_of_the_score_decide_how_wide_it_is() -> None:
+    values = np.linspace(0.1, 0.9, 12) ** 2
+    classes = np.array([0] * 3 + [1] * 9)
+    variance = values.var(ddof=1) / 12
+
+    pooled = score_interval(mean_of(values), np.arange(12), cells=12, bounds=(-1.0, 1.0))
+    compared = score_interval(mean_of(values), np.arange(12), cells=12, classes=classes)
+    basis = basis_of(np.arange(12), cells=12)
+    straight = jackknife_interval(
+        values.mean(), leave_one_out(mean_of(values), basis.units), basis, bounds=(-1.0, 1.0)
+    )
+
+    # 11 degrees of freedom of all, 2 * 3 - 1 where the classes are compared.
+    assert limits(pooled) == pytest.approx(
+        student_limits(values.mean(), Variance(variance, 11), bounds=(-1.0, 1.0))
+    )
+    assert limits(straight) == pytest.approx(limits(pooled))
+    assert limits(compared) == pytest.approx(student_limits(values.mean(), Variance(variance, 5)))
+
+
+def test_the_fewest_subjects_of_an_interval_and_the_fewest_cells_have_one() -> None:
+    values = np.linspace(0.2, 0.7, MIN_SUBJECTS)
+
+    people = score_interval(mean_of(values), np.arange(MIN_SUBJECTS), cells=MIN_SUBJECTS)
+    cells = score_interval(mean_of(values), None, cells=MIN_SUBJECTS)
+
+    assert (people.is_known, people.subjects, people.cells) == (True, MIN_SUBJECTS, MIN_SUBJECTS)
+    assert (cells.is_known, cells.subjects, cells.cells) == (True, None, MIN_SUBJECTS)
+
+
+def test_subjects_count_by_their_cells_unless_it_is_said_that_they_count_alike() -> None:
+    sizes = np.array([1, 2, 3, 4, 5, 60])
+    basis, left_out = basis_of(np.repeat(np.arange(6), sizes), cells=75), np.linspace(0.4, 0.6, 6)
+    variance = jackknife_variance(left_out)
+
+    by_cells = jackknife_interval(0.5, left_out, basis)
+    alike = jackknife_interval(0.5, left_out, basis, subjects_alike=True)
+
+    assert limits(by_cells) == pytest.approx(student_limits(0.5, Variance(variance, 1)))
+    assert limits(alike) == pytest.approx(student_limits(0.5, Variance(variance, 5)))
