@@ -348,6 +348,12 @@ def test_a_reference_comes_back_as_it_was_written(reference: Reference, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["reference.npz"]
 
 
+def test_the_least_limits_that_a_fit_gives_are_read_back(plain: Reference, tmp_path: Path) -> None:
+    write_reference(replace(plain, limits=np.ones(3)), tmp_path / "reference.npz")
+
+    assert read_reference(tmp_path / "reference.npz").limits.tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("cut", [0, 100, 1000, -1])
 def test_a_damaged_file_is_a_model_error(reference: Reference, tmp_path: Path, cut: int) -> None:
     path = tmp_path / "reference.npz"
