@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from leuknet.evaluation.resampling import (
     bootstrap_interval,
     bounded,
     clusters_for,
+    clusters_of,
     draw_weights,
     interval_of,
     percentile_limits,
@@ -27,6 +29,7 @@ from leuknet.evaluation.resampling import (
 )
 from leuknet.records import read_record, write_record
 from leuknet.types import Interval, IntervalMethod
+from simulated_people import evaluation_of
 
 WRITTEN_BEFORE = (
     "wilson",
@@ -151,6 +154,11 @@ def test_subjects_are_drawn_whole_only_where_they_were_kept_apart_and_all_are_na
     assert clusters_for("image-level", ["b", "a", "b"]) is None
     assert clusters_for("subject-level", ["b", None, "b"]) is None
     assert clusters_for("unknown", ["a"]) is not None
+    evaluation = evaluation_of(np.array([0, 1, 1]), np.full(3, 0.5), ["b", "a", "b"])
+    of_evaluation = clusters_of(evaluation)
+    assert of_evaluation is not None
+    assert of_evaluation.tolist() == ["b", "a", "b"]
+    assert clusters_of(replace(evaluation, split_kind="image-level")) is None
 
 
 def test_units_fit_the_cells_and_are_as_many_as_asked_for() -> None:
