@@ -49,7 +49,7 @@ NOT_SAID = [
     "- Nearly fresh weights: fine for timing, and they say nothing about accuracy.",
     "- Files were just written, so all sides read them from memory: this measures decoding, not a disk.",
     "- Networks of timm are other networks, with other accuracy. They stand for what else one might train.",
-    "- Peers run with their default settings. A user who tunes them will be faster than they are here.",
+    "- Peers run with their default settings, OpenVINO in fp32 as all do. A user who tunes them will be faster than they are here.",
 ]
 
 
