@@ -19,7 +19,11 @@ def audit(
     ] = "leuknet-demo",
     seeds: Annotated[
         str,
-        typer.Option("--seeds", metavar="N,N,...", help="Two or more; each makes a split of either kind."),
+        typer.Option(
+            "--seeds",
+            metavar="N,N,...",
+            help="Two or more, three for a verdict; each splits both ways.",
+        ),
     ] = "0,1,2",
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes; run again to resume.")

@@ -30,7 +30,7 @@ from leuknet.errors import NoSubjectsError, SettingError
 from leuknet.types import Labels, Probabilities, RiskBound, SplitKind
 
 COVERAGE = 0.9
-"""Share of new cells whose conformal set shall hold the true class."""
+"""Share of cells, drawn as the validation cells were, whose conformal set shall hold the true class."""
 
 NOTHING_CALLED = (0.0, float(np.nextafter(1.0, 2.0)))
 """The band that holds every probability."""

@@ -116,7 +116,7 @@ def band_of(
 def _limits(value: float, left_out: Array, freedom: float, count: int, bounds: Bounds) -> Bounds:
     found = student_limits(value, Variance(jackknife_variance(left_out), freedom), bounds=bounds)
     if math.isinf(bounds[1]):
-        return found or (value, value)
+        return found or (math.nan, math.nan)  # nobody differs: what new people would do is not known
     if found is None:
         return exact_limits(value, count, bounds=bounds) or bounds
     return no_narrower_than_perfect(found, left_out, count, bounds=bounds)

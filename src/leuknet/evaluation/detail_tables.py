@@ -170,6 +170,8 @@ def ratio_text(ratio: LikelihoodRatio) -> str:
     """Return a ratio with its interval: `8.50 (3.14 to 21.2)`, or `none wrong (at least 3.14)`."""
     if ratio.estimate is None and not ratio.low:
         return "not known"
+    if not ratio.low and ratio.high is None:
+        return f"{_rounded(ratio.estimate or 0.0)} (no interval)"
     low = _rounded(ratio.low)
     if ratio.high is None:
         estimate = "none wrong" if ratio.estimate is None else _rounded(ratio.estimate)

@@ -148,6 +148,8 @@ def operating_point(
     cleared = class_share(labels, probabilities, threshold, clusters, "specificity")
     missed, alarms = _rest(found), _rest(cleared)
     positive, negative = ratio_of(found, alarms), ratio_of(missed, cleared)
+    if not (found.is_known and cleared.is_known):
+        positive, negative = (replace(ratio, low=0.0, high=None) for ratio in (positive, negative))
     return OperatingPoint(
         chosen=chosen,
         threshold=threshold,

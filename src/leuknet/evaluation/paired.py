@@ -7,8 +7,8 @@ differences is added. It is referred to Student's t with the degrees of freedom 
 Log odds, since near 1 a model that is lucky looks steadier than it is.
 
 Swapping the answers of people would be exact only where both models err alike in every respect: where one
-varies more between people than the other, it called equal models different in 9 to 20% of draws. How often
-this test does is in docs/protocol.md, by `studies/verdicts.py`.
+varies more between people than the other, it called equal models different in 6 to 20% of draws. How often
+this test does is in docs/results.md, by `studies/verdicts.py`.
 
 Start at `paired_difference`.
 

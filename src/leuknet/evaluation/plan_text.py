@@ -44,7 +44,10 @@ def plan_notes(plan: Plan) -> list[str]:
     if plan.question == "width":
         truth = f"{METRICS[plan.metric].title} of all the people drawn from: {plan.truths[0]:.3f}"
     else:
-        truth = f"AUROC of all the people drawn from: {plan.truths[0]:.3f} and {plan.truths[1]:.3f}"
+        truth = (
+            f"AUROC of all the people drawn from: {plan.truths[0]:.3f} and {plan.truths[1]:.3f}; power is "
+            "that of the t test; `leuknet compare` also swaps answers and takes the larger p: less power"
+        )
     chance = 1.96 * math.sqrt(plan.share * (1 - plan.share) / plan.studies)
     return [
         f"pilot: {' and '.join(plan.models)}, {people} people; {plan.between_share:.0%} of the variance of "

@@ -1,15 +1,16 @@
 """How many people and cells a study needs, asked before it is made: by drawing such studies many times.
 
 Two questions. How wide will the interval of a score be? How often will two models that differ by so much be
-told apart? Both are answered with the very interval and test that the study itself will be judged by, so that
-what is planned is what is done. More cells of the same people help less and less: what people differ by
-stays.
+told apart? The first is answered with the very interval that the study itself will be judged by, the second
+with the t test of `compare`, which also swaps answers and takes the larger p value. More cells of the same
+people help less and less: what people differ by stays.
 
 Start at `plan_interval` and `plan_power`; `pilot.py` says how studies are drawn.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
@@ -75,15 +76,20 @@ def plan_interval(
     fix = "use 0.1 for an interval of 10 points"
     require(0 < width < widest, f"a width of {width}", fix=fix, error=SettingError)
     people = fit_pilot(pilot)
-    truth = _truth(people, metric)
+    tried = tried or StudySizes()
+    leukaemic_share = people.share if tried.leukaemic_share is None else tried.leukaemic_share
 
-    def judge(study: Study) -> tuple[bool, float, bool]:
+    @functools.cache
+    def truth_of(cells_each: int | None) -> float:
+        return _truth(people, metric, leukaemic_share, cells_each)
+
+    def judge(study: Study, cells_each: int | None) -> tuple[bool, float, bool]:
         found = interval_of_study(study, metric, threshold=float(people.thresholds[0]))
         wide = found.high - found.low
-        return found.is_known and wide <= width, wide, found.low <= truth <= found.high
+        return found.is_known and wide <= width, wide, found.low <= truth_of(cells_each) <= found.high
 
-    question = _Question("width", metric, width, share, (truth,))
-    return _plan(people, question, judge, tried or StudySizes(), progress=progress)
+    question = _Question("width", metric, width, share, (truth_of(next(iter(tried.cells_each), None)),))
+    return _plan(people, question, judge, tried, progress=progress)
 
 
 def plan_power(
@@ -129,7 +135,7 @@ def plan_power(
         pilot = with_rival(pilot, correlation)
     pilot = with_gap(pilot, gap)
 
-    def judge(study: Study) -> tuple[bool, float, bool]:
+    def judge(study: Study, _cells_each: int | None) -> tuple[bool, float, bool]:
         p_value, difference = p_value_of(study)
         return p_value < ALPHA and (difference > 0) == (gap > 0), np.nan, False
 
@@ -147,8 +153,9 @@ class _Question(NamedTuple):
     truths: tuple[float, ...]
 
 
-Judge = Callable[[Study], tuple[bool, float, bool]]
-"""Whether a study got what is wanted, the width of its interval, and whether that holds the truth."""
+Judge = Callable[[Study, int | None], tuple[bool, float, bool]]
+"""Whether a study, of so many cells of each person, got what is wanted; the width of its interval; and
+whether that holds the truth."""
 
 
 def _plan(pilot: Pilot, asked: _Question, judge: Judge, tried: StudySizes, *, progress: bool) -> Plan:
@@ -210,7 +217,7 @@ def _try(
     leukaemic = min(max(round(people * share), 1), people - 1)
     generator = np.random.default_rng((tried.seed, people, cells_each or 0))
     outcomes = [
-        judge(draw_study(pilot, (people - leukaemic, leukaemic), cells_each, generator))
+        judge(draw_study(pilot, (people - leukaemic, leukaemic), cells_each, generator), cells_each)
         for _ in range(tried.studies)
     ]
     reached, widths, held = (np.array(each, dtype=np.float64) for each in zip(*outcomes, strict=True))
@@ -225,12 +232,12 @@ def _try(
     )
 
 
-def _truth(pilot: Pilot, metric: str) -> float:
+def _truth(pilot: Pilot, metric: str, leukaemic_share: float, cells_each: int | None) -> float:
     """Return a metric in the population: of AUROC over cells of different people, else of a huge study."""
     if metric == "auroc":
         return population_auroc(pilot)[0]
-    leukaemic = round(2000 * pilot.share)
-    huge = draw_study(pilot, (2000 - leukaemic, leukaemic), 50, np.random.default_rng(2))
+    leukaemic = round(2000 * leukaemic_share)
+    huge = draw_study(pilot, (2000 - leukaemic, leukaemic), cells_each, np.random.default_rng(2))
     return estimate_of(huge, metric, threshold=float(pilot.thresholds[0]))
 
 

@@ -93,7 +93,8 @@ def bound_text(bound: RiskBound, band: tuple[float, float], class_name: str) -> 
         f"{rule} on average over new people at most {bound.asked:.1%} of a person's calls are wrong. That "
         f"rests on {people}: {bound.called:.1%} of their cells are called, {bound.risk:.1%} of these wrong, "
         f"and of {bound.silent} of them none is called. It holds for people drawn as these were, on average "
-        "over such validation sides"
+        "over such validation sides, if these people did not also choose epoch or threshold; where they did, "
+        "it is not proven, only measured in simulations"
     )
 
 
@@ -121,7 +122,9 @@ def split_text(evaluation: Evaluation) -> str:
     if kind == "image-level":
         return f"{kind} (optimistic: cells of one person may be on both sides)"
     if kind == "unknown":
-        return f"{kind} (not all people are named: whether the model was trained on any cannot be told)"
+        return (
+            f"{kind} (not all people are known by name: whether the model was trained on any cannot be told)"
+        )
     if kind == "external" and met is None:
         return f"{kind} by the name of its data set; whether these people trained the model cannot be told"
     return kind
@@ -143,7 +146,11 @@ def _looks_text(evaluation: Evaluation) -> str:
     if evaluation.unresolved_looks:
         unknown = f"; which cells {evaluation.unresolved_looks} older looks scored was not written down"
     if not looks:
-        first = "none that is known" if unknown else "none: these cells are scored for the first time"
+        first = (
+            "none that is known"
+            if unknown
+            else "none in this ledger: these cells are scored for the first time"
+        )
         return f"{first}{unknown}"
     alike = [look for look in looks if (look.recipe, look.seed) == (evaluation.recipe, evaluation.seed)]
     same = sum(look.model_id == evaluation.model_id for look in alike)

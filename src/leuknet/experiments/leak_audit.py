@@ -29,6 +29,7 @@ from leuknet.evaluation.baselines import BASELINES, score_baselines
 from leuknet.evaluation.evaluate import evaluate, read_evaluation, write_evaluation
 from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.optimism import KINDS, THRESHOLD, Scored, Worth, measure_worth
+from leuknet.evaluation.standings import MIN_SEEDS
 from leuknet.evaluation.summary import markdown_table, score_text
 from leuknet.figures.frame import save_figure
 from leuknet.figures.optimism_plot import draw_optimism
@@ -242,7 +243,9 @@ def _verdict(rows: Sequence[Worth], *, n_seeds: int) -> str:
     of = {row.learner: row for row in rows if row.metric == "auroc"}
     row = next(iter(of.values()))
     optimism = row.optimism
-    if optimism.low > 0:
+    if n_seeds < MIN_SEEDS:
+        found = f"No verdict from {n_seeds} seeds on whether an image-level split flatters {row.learner}"
+    elif optimism.low > 0:
         found = f"An image-level split flatters {row.learner}"
     elif optimism.high < 0:
         found = f"An image-level split scores {row.learner} lower than a subject-level one, which is odd"

@@ -148,7 +148,8 @@ def _uncertainty(runs: Runs) -> str:
     return (
         f"{', '.join(sorted(f'{level:.0%}' for level in levels))} intervals by leaving out subjects, or by "
         "Wilson's formula and over cells where subjects do not count, and none where subjects are too few; "
-        "pairs of models by swapping answers of whole subjects"
+        "pairs of models by the larger p value of two tests: leaving out subjects from both models at once, "
+        "and swapping the answers of whole subjects"
     )
 
 
@@ -182,7 +183,7 @@ def _robustness(runs: Runs) -> str:
     seeds = counted(len({run.evaluation.seed for run in runs}), "seed")
     rounds = counted(len({run.evaluation.round for run in runs}), "round")
     beside = "with" if any(run.baselines for run in runs) else "without"
-    baselines = f"{beside} baselines of cell area, mean colour and nearest image"
+    baselines = f"{beside} baselines of cell area, mean colour, texture and nearest image"
     return f"{counted(len(runs), 'run')}, {seeds}, {rounds}, {baselines}"
 
 

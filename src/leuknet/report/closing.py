@@ -59,7 +59,8 @@ def _limits_of_split(evaluations: Sequence[Evaluation]) -> list[str]:
         )
     if any(evaluation.split_kind == "unknown" for evaluation in evaluations):
         texts.append(
-            "Where the split is unknown, cells name nobody: whether people were trained on cannot be told."
+            "Where the split is unknown, not all tested or trained people are known by name: whether the "
+            "model was trained on any of them cannot be told."
         )
     if not any(evaluation.split_kind in ("external", "unknown") for evaluation in evaluations):
         texts.append("No cells of another source were tested: how the model does elsewhere is not known.")
@@ -80,7 +81,9 @@ def _limits_of_split(evaluations: Sequence[Evaluation]) -> list[str]:
 def _covered_text(evaluations: Sequence[Evaluation]) -> str:
     """Return whose choice the intervals of the headline scores cover: that depends on what was resampled."""
     by_subject = [clusters_of(evaluation) is not None for evaluation in evaluations]
-    chosen = "test subjects" if all(by_subject) else "test cells, taken as independent"
+    chosen = "test subjects"
+    if not all(by_subject):
+        chosen = "test cells, taken as independent, or of test subjects for scores over subjects"
     if any(by_subject) and not all(by_subject):
         chosen = "test subjects, or of test cells where subjects are unknown or trained on"
     return f"Intervals, where there are any, cover the choice of {chosen}, not of split, seed or laboratory."

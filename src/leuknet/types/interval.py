@@ -77,7 +77,7 @@ class Interval:
     cells, subjects
         What the estimate rests on; subjects is None where the data do not name them.
     resamples
-        0 where nothing was drawn, as for the jackknife and for formulas.
+        0 for the jackknife, for formulas, and for the ECE, whose bootstrap only finds its bias.
     """
 
     estimate: float
