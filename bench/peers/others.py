@@ -1,4 +1,4 @@
-"""Networks of timm, and the plain network through ONNX Runtime and OpenVINO with their default settings, but in fp32.
+"""Networks of timm, and the plain network through ONNX Runtime and OpenVINO: default settings, fp32.
 
 timm's networks are other networks: what else a user would train on these cells. Start at `open_timm`,
 `open_onnxruntime` and `open_openvino`.
@@ -71,7 +71,7 @@ def open_openvino(setup: Setup) -> Graph:
     """Return OpenVINO on the same file."""
     import openvino
 
-    # On processors with bf16 units OpenVINO rounds to bfloat16 unless told not to: then it answers something else.
+    # On processors with bf16 units OpenVINO rounds to bfloat16 unless told: other answers.
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled: Any = openvino.Core().compile_model(str(export_plain(setup)), "CPU", settings)
     return Graph(setup, lambda images: np.asarray(compiled(images)[0]))
