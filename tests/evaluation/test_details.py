@@ -209,6 +209,7 @@ def test_numbers_without_an_interval_say_so() -> None:
     assert number_text(None) == "not known"
     assert ratio_text(LikelihoodRatio(None, 3.14, None)) == "none wrong (at least 3.14)"
     assert ratio_text(LikelihoodRatio(None, 0.0, None)) == "not known"  # no cell is called so
+    assert ratio_text(LikelihoodRatio(9.0, 0.0, None)) == "9.00 (no interval)"
     assert ratio_text(LikelihoodRatio(8.5, 3.14, 21.2)) == "8.50 (3.14 to 21.2)"
 
 

@@ -248,7 +248,7 @@ def test_the_summary_says_what_each_number_rests_on(tmp_path: Path) -> None:
             "jackknife over subjects: accuracy, mean over subjects, subjects called right by majority",
         ),
         ("threshold", "0.5"),
-        ("earlier looks", "none: these cells are scored for the first time"),
+        ("earlier looks", "none in this ledger: these cells are scored for the first time"),
     ]
 
 

@@ -71,6 +71,20 @@ def test_a_specificity_that_no_threshold_reaches_is_left_out() -> None:
     assert [one.target for one in found if one.purpose == "sensitivity"] == list(TARGETS)
 
 
+def test_ratios_have_no_limits_where_a_share_has_no_interval() -> None:
+    """Three normal people are too few for an interval of specificity, and so for any ratio with it."""
+    people = [f"L{number}" for number in range(10)] + [f"H{number}" for number in range(3)]
+    labels = np.repeat([1] * 10 + [0] * 3, 10)
+    called = np.where(np.arange(130) % 10 < 9, labels, 1 - labels)
+    found = operating_point(labels, called * 0.8 + 0.1, 0.5, clusters=np.repeat(people, 10).tolist())
+
+    assert found.sensitivity.is_known
+    assert not found.specificity.is_known
+    for ratio in (found.positive_ratio, found.negative_ratio):
+        assert (ratio.low, ratio.high) == (0.0, None)
+    assert found.positive_ratio.estimate == pytest.approx(9)
+
+
 @pytest.mark.parametrize("target", [0.0, 1.0, 95.0])
 def test_a_target_that_is_no_share_is_refused(target: float) -> None:
     with pytest.raises(SettingError, match=f"of {target}"):

@@ -113,6 +113,18 @@ def test_a_study_has_the_p_value_that_compare_would_give(pilot: Pilot, people: t
     assert p_value_of(study) == pytest.approx((real.p_value, real.difference.estimate))
 
 
+def test_intervals_are_held_against_the_truth_of_the_study_that_is_drawn() -> None:
+    truths = []
+    for share in (0.15, 0.85):
+        tried = StudySizes(people=(60,), cells_each=(5,), studies=60, leukaemic_share=share)
+        plan = plan_interval(pilot_evaluation(people=40), width=0.9, metric="auprc", tried=tried)
+        truths.append(plan.truths[0])
+        assert min(point.held or 0.0 for point in plan.points) > 0.85
+
+    # Average precision rises with the share of leukaemic cells; the pilot's is one half.
+    assert truths[0] + 0.1 < truths[1]
+
+
 def test_more_people_make_narrower_intervals_and_the_first_that_is_enough_is_named() -> None:
     plan = plan_interval(pilot_evaluation(people=40), width=0.12, tried=FEW)
 

@@ -176,6 +176,14 @@ def test_without_memory_the_verdict_is_that_the_data_cannot_tell(tmp_path: Path)
     assert found.verdict.startswith("These data cannot tell whether an image-level split flatters best")
 
 
+def test_two_seeds_are_too_few_for_a_verdict(tmp_path: Path) -> None:
+    found = audit_people(tmp_path, {"memory": answer_from_memory}, seeds=(0, 1))
+
+    assert found.verdict.startswith(
+        "No verdict from 2 seeds on whether an image-level split flatters memory: "
+    )
+
+
 def test_audit_files_hold_what_the_call_returned(oracles: Audited) -> None:
     found, folder = oracles
 
