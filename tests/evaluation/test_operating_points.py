@@ -76,7 +76,7 @@ def test_ratios_have_no_limits_where_a_share_has_no_interval() -> None:
     people = [f"L{number}" for number in range(10)] + [f"H{number}" for number in range(3)]
     labels = np.repeat([1] * 10 + [0] * 3, 10)
     called = np.where(np.arange(130) % 10 < 9, labels, 1 - labels)
-    found = operating_point(labels, called * 0.8 + 0.1, 0.5, clusters=np.repeat(people, 10).tolist())
+    found = operating_point(labels, called * 0.8 + 0.1, 0.5, clusters=np.repeat(people, 10))
 
     assert found.sensitivity.is_known
     assert not found.specificity.is_known
