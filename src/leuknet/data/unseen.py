@@ -94,7 +94,8 @@ def cells_of_parts(
         known_people = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
         chosen, n_left_out = _of_new_people(chosen, manifest, set(known_people))
         name += f" but {n_left_out} of people who trained the model or are not named" if n_left_out else ""
-    _refuse_leaks(chosen, manifest)
+    else:
+        _refuse_leaks(chosen, manifest)
     both = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
     kind: SplitKind = "external"
     if both:
