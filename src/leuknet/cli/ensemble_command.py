@@ -17,6 +17,7 @@ def ensemble(
     ],
     data: options.Data,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Run folder to write.")],
+    name: options.RunName = None,
     *,
     dataset: options.DatasetOptions,
 ) -> None:
@@ -27,9 +28,11 @@ def ensemble(
 
     Example: leuknet ensemble runs/a/model runs/b/model --data C-NMC --out runs/both
     """
+    from leuknet.evaluation.naming import checked_name
     from leuknet.training.ensembling import combine
 
+    called = checked_name(name)
     opened = dataset.open(data)
-    model = combine(models, opened, out=out, progress=True)
+    model = combine(models, opened, out=out, name=called, progress=True)
     typer.echo(f"model: {model}")
     typer.echo(f"judge it with: {options.command('evaluate', model, '--data', data, *dataset.words)}")

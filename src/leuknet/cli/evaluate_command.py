@@ -59,6 +59,7 @@ def evaluate(
         bool,
         typer.Option("--galleries", help="Also draw cells, wrong, uncertain and typical, with explanations."),
     ] = False,
+    name: options.RunName = None,
     *,
     dataset: options.DatasetOptions,
 ) -> None:
@@ -72,9 +73,11 @@ def evaluate(
     Example: leuknet evaluate runs/paper/model --data C-NMC --part prelim
     """
     import leuknet
+    from leuknet.evaluation.naming import checked_name
     from leuknet.experiments.assess import assess
     from leuknet.explain.methods import methods_for
 
+    called = checked_name(name)
     # The model's graph where it has one; Grad-CAM maps need PyTorch, where it is installed.
     predictor = leuknet.load(model, engine="torch" if galleries and find_spec("torch") else None)
     card = predictor.card
@@ -93,6 +96,7 @@ def evaluate(
         neighbours=neighbours,
         asked=asked,
         galleries=galleries,
+        name=called,
         progress=True,
     )
     _tell(evaluation, folder, details=details, galleries=galleries)

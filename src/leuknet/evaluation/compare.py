@@ -24,6 +24,7 @@ from leuknet.evaluation.crossed import Answers, Whose
 from leuknet.evaluation.formulas import require
 from leuknet.evaluation.margins import SIGNIFICANT, Margin, check_margin, margin_sentence, within_margin
 from leuknet.evaluation.metrics import METRICS, of_weights
+from leuknet.evaluation.naming import model_name
 from leuknet.evaluation.paired import Paired, paired_difference
 from leuknet.evaluation.resampling import permutation_test
 from leuknet.types import Evaluation, Interval
@@ -223,10 +224,7 @@ def swap_test(answers: Sequence[Answers], metric: str, *, resamples: int, seed: 
 
 def _names(first: Evaluation, second: Evaluation) -> tuple[str, str]:
     """Return what to call the two models; their ids tell apart what would be called alike."""
-    ours, theirs = (
-        model.model_id if model.model_id.startswith("baseline:") else f"{model.recipe} (seed {model.seed})"
-        for model in (first, second)
-    )
+    ours, theirs = model_name(first), model_name(second)
     return (ours, theirs) if ours != theirs else (f"{ours} {first.model_id}", f"{theirs} {second.model_id}")
 
 

@@ -55,6 +55,7 @@ class Judged:
     threshold_rule: ThresholdRule
     calibration: Calibration | None
     searched: Searched | None = None
+    name: str = ""
 
 
 def evaluate(
@@ -114,6 +115,7 @@ def evaluate(
         threshold_rule=card.recipe.threshold,
         calibration=card.calibration,
         searched=card.searched,
+        name=card.name,
     )
     looked = record_look(side.cells, recipe=model.recipe, seed=model.seed, model_id=model.model_id)
     paths = (cell.path for cell in side.cells)
@@ -206,6 +208,7 @@ def judge(
         warned=warned,
         trained_people=side.trained_people,
         settings_chosen_on=seen_by_search(model.searched, cells),
+        name=model.name,
         **looked._asdict(),
     )
 

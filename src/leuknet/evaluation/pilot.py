@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from leuknet.errors import DataError, LeakError
+from leuknet.evaluation.naming import model_name
 from leuknet.evaluation.resampling import Array
 from leuknet.evaluation.spread import NEAREST
 from leuknet.types import Evaluation, Labels
@@ -118,7 +119,7 @@ def fit_pilot(first: Evaluation, second: Evaluation | None = None) -> Pilot:
     whose = np.array([str(name) for name in first.subject_ids])[order[0]]
     classes = [_vary(odds[labels == label], whose[labels == label], first, label) for label in (0, 1)]
     return Pilot(
-        names=tuple(f"{evaluation.recipe} (seed {evaluation.seed})" for evaluation in both),
+        names=tuple(map(model_name, both)),
         thresholds=np.array([evaluation.threshold for evaluation in both]),
         means=np.stack([one.mean for one in classes]),
         between=np.stack([one.between for one in classes]),

@@ -71,6 +71,7 @@ def vote(
             threshold=evaluation.threshold,
             threshold_rule=evaluation.threshold_rule,
             calibration=evaluation.calibration,
+            name=f"{evaluation.name} + vote of {neighbours}" if evaluation.name else "",
         ),
         dataset,
         side,

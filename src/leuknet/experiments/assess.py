@@ -25,6 +25,7 @@ from leuknet.evaluation.baselines import judge_baselines
 from leuknet.evaluation.detail_tables import as_markdown, detail_tables
 from leuknet.evaluation.details import Asked, details_of
 from leuknet.evaluation.evaluate import evaluate, write_evaluation
+from leuknet.evaluation.naming import model_name
 from leuknet.evaluation.subgroups import traits_of
 from leuknet.evaluation.transductive import vote
 from leuknet.evaluation.validation_thresholds import thresholds_for
@@ -48,6 +49,7 @@ def assess(
     neighbours: int = 0,
     asked: Asked | None = None,
     galleries: bool = False,
+    name: str = "",
     progress: bool = False,
 ) -> Evaluation:
     """Score a model on cells that it was not trained on, and write everything about it to a folder.
@@ -72,6 +74,8 @@ def assess(
     galleries
         Draw cells with explanations as well, which takes most of the time. Where PyTorch does not compute the
         model, they have no Grad-CAM maps, and say so.
+    name
+        What to call this evaluation in tables, legends and reports; empty takes the name on the model's card.
     progress
         Show bars on standard error.
 
@@ -98,7 +102,7 @@ def assess(
         evaluation = vote(evaluation, features, dataset, side, neighbours=neighbours)
     traits = traits_of(tested, _scored_cells(evaluation, dataset))
     details = details_of(evaluation, thresholds=thresholds, prevalences=asked.prevalences, traits=traits)
-    evaluation = replace(evaluation, details=details)
+    evaluation = replace(evaluation, details=details, name=name or evaluation.name)
     out.mkdir(parents=True, exist_ok=True)
     write_record(overlap, out / "overlap.json")
     write_record(describe_data(dataset), out / "data.json")
@@ -121,7 +125,7 @@ def assess(
 def _write_details(evaluation: Evaluation, details: Details, out: Path) -> None:
     """Leave what is not on the first screen as a page and a figure."""
     simulated = " (SIMULATED CELLS)" if evaluation.simulated else ""
-    title = f"{evaluation.recipe}, seed {evaluation.seed}: beyond the scores{simulated}"
+    title = f"{model_name(evaluation)}: beyond the scores{simulated}"
     page = as_markdown(detail_tables(evaluation, details), title=title)
     write_whole(out / "details.md", page.encode())
     if details.subgroups:

@@ -25,6 +25,7 @@ from leuknet.evaluation.by_round import ROUND_NOTE, ByRound, by_round, round_tab
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.margins import check_margin
 from leuknet.evaluation.metrics import METRICS
+from leuknet.evaluation.naming import short_recipe, short_recipes
 from leuknet.evaluation.standings import (
     MIN_SEEDS,
     Difference,
@@ -123,10 +124,11 @@ def summarise(
     rows = [replace(make_row(members), name=name) for name, members in behind.items()]
     ordered = sorted(rows, key=lambda row: (row.is_baseline, -row.scores["auroc"].estimate))
     differences: tuple[Difference, ...] = ()
-    if against is not None:
-        differences = find_differences({row.name: behind[row.name] for row in ordered}, against=against)
+    if against is not None:  # by the short name of its row, or by its recipe's whole name
+        named = {row.name: behind[row.name] for row in ordered}
+        differences = find_differences(named, against=against if against in named else short_recipe(against))
     rounds = {row.name: areas for row in ordered if (areas := by_round(behind[row.name])) is not None}
-    often = Counter(evaluation.recipe for evaluation in chosen)
+    often = Counter(short_recipe(evaluation.recipe) for evaluation in chosen)
     found = Summary(tuple(ordered), tuple(incomplete), often, differences, margin, rounds)
     write_whole(folder / "table.md", _markdown(found).encode())
     write_whole(folder / "table.csv", _csv(found).encode())
@@ -178,10 +180,11 @@ def _complete_groups(
             cells = frozenset(evaluation.split_fingerprint for evaluation in complete)
             found.setdefault((name, cells), (place, complete))
     often = Counter(name for name, _ in found)
+    short = short_recipes(often)
     behind = {}
     for (name, _), (place, complete) in found.items():
         whose = Path(place).parts[0].partition("-changed")[0]
-        behind[f"{name} (cells of {whose})" if often[name] > 1 else name] = complete
+        behind[f"{short[name]} (cells of {whose})" if often[name] > 1 else short[name]] = complete
     return behind, incomplete
 
 

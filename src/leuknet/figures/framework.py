@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from leuknet.evaluation.naming import short_recipe
 from leuknet.figures.frame import (
     BLUE,
     GREEN,
@@ -62,7 +63,8 @@ def draw_framework(
         _WIDTH_IN,
         _HEIGHT_IN,
         title="From images to a score",
-        subtitle=f"Counts of this run: data set {shortened(dataset.name, 40)}, recipe {recipe.name}",
+        subtitle=f"Counts of this run: data set {shortened(dataset.name, 40)}, "
+        f"recipe {short_recipe(recipe.name)}",
         simulated=simulated,
     )
     axes = body.add_axes((0, 0, 1, 1))

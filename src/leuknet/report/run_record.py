@@ -21,6 +21,7 @@ from typing import TypeVar
 from leuknet.data.split_file import Manifest, read_manifest
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.naming import model_name, short_part
 from leuknet.images.reading import hash_file
 from leuknet.inference.model_folder import open_card
 from leuknet.records import read_record
@@ -181,8 +182,10 @@ def _galleries(folder: Path) -> tuple[tuple[Gallery, Path], ...] | None:
 
 
 def _name(evaluation: Evaluation) -> str:
+    if evaluation.name:
+        return ", ".join(filter(None, (evaluation.name, evaluation.round)))
     tested = f", {evaluation.round}" if evaluation.round else ""
-    return f"{evaluation.recipe} (seed {evaluation.seed}{tested})"
+    return f"{model_name(evaluation, with_seed=False)} (seed {evaluation.seed}{tested})"
 
 
 def _unique_name(run: RunRecord, runs: Sequence[RunRecord]) -> str:
@@ -190,7 +193,7 @@ def _unique_name(run: RunRecord, runs: Sequence[RunRecord]) -> str:
     alike = [other.evaluation for other in runs if other.name == run.name]
     if len(alike) == 1:
         return run.name
-    for field in ("part", "model_id"):
-        if len({getattr(evaluation, field) for evaluation in alike}) == len(alike):
-            return f"{run.name}, {getattr(run.evaluation, field)}"
+    for tell in (lambda evaluation: short_part(evaluation.part), lambda evaluation: evaluation.model_id):
+        if len({tell(evaluation) for evaluation in alike}) == len(alike):
+            return f"{run.name}, {tell(run.evaluation)}"
     return f"{run.name}, {run.evaluation.model_id}, number {runs.index(run) + 1}"

@@ -25,7 +25,9 @@ from leuknet.training.finish import finish
 from leuknet.types import Dataset, InputForm, ModelCard
 
 
-def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bool = False) -> Path:
+def combine(
+    models: Sequence[Path], dataset: Dataset, *, out: Path, name: str = "", progress: bool = False
+) -> Path:
     """Write a model folder that is the mean of others.
 
     Parameters
@@ -37,6 +39,8 @@ def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bo
         What they were trained on: its validation side calibrates the ensemble.
     out
         The run folder to write; the model lies in `out / "model"`.
+    name
+        What to call it in tables, legends and reports; empty leaves it to the members' recipes.
     progress
         Show bars on standard error.
 
@@ -76,8 +80,11 @@ def combine(models: Sequence[Path], dataset: Dataset, *, out: Path, progress: bo
     material = read_material(split, dataset, recipe, progress=progress)
     statistics = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     searched = joined(card.searched for card in cards)
-    finish(join(predictors), recipe, material, statistics=statistics, folder=out / "model", searched=searched)
-    return out / "model"
+    folder = out / "model"
+    finish(
+        join(predictors), recipe, material, statistics=statistics, folder=folder, searched=searched, name=name
+    )
+    return folder
 
 
 _FORM = tuple(field.name for field in fields(InputForm))

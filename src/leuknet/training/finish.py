@@ -40,6 +40,8 @@ def finish(
     statistics: tuple[tuple[float, float, float], tuple[float, float, float]],
     folder: Path,
     searched: Searched | None = None,
+    name: str = "",
+    precision: str = "",
 ) -> None:
     """Calibrate the network and write its model folder.
 
@@ -55,6 +57,8 @@ def finish(
         The model folder to write.
     searched
         On whose labels the settings were chosen; None looks for a search that found the recipe's.
+    name, precision
+        As on the card.
     """
     split, surveyed, dataset = material.split, material.surveyed, material.dataset
     run = functools.partial(run_network, network)
@@ -85,6 +89,8 @@ def finish(
         calibration=calibration,
         microns_per_pixel=_common_scale(split.train),
         searched=searched or find_search(recipe),
+        name=name,
+        precision=precision,
     )
     hashes = {cell.sha256: found for cell, found in zip(surveyed.cells, surveyed.hashes, strict=True)}
     reference = _reference(run, recipe, material, held_out)

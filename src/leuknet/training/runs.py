@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leuknet.data.recipe_parts import fit_parts
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
 from leuknet.images.survey import Survey
@@ -34,11 +33,10 @@ def trained_run(
     Raises
     ------
     SettingError
-        If the folder holds a finished run of another recipe, seed or split.
+        If the folder holds a finished run of another recipe, seed, split or precision.
     LeukNetError
         As `train` does.
     """
-    recipe = fit_parts(recipe, dataset.cells)
     split = split or make_split(dataset.cells, recipe)
     if not (out / "model").exists():
         return train(
@@ -59,6 +57,12 @@ def trained_run(
             f"{card.split_fingerprint[:12]}, and now {recipe.name!r} with seed {recipe.seed} on split "
             f"{split.fingerprint[:12]} is asked for",
             fix="name another folder with --out, or remove this one",
+        )
+    if card.precision and card.precision != precision:  # an old model does not state its own
+        raise SettingError(
+            f"{out} holds a finished run of another precision",
+            why=f"it was trained with precision {card.precision!r}, and now {precision!r} is asked for",
+            fix="name another folder with --out, remove this one, or ask for the precision that it has",
         )
     history = read_history(out)
     return TrainedRun(out, split, history, history[-1].elapsed_s)

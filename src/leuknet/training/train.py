@@ -25,7 +25,6 @@ from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
 from torch import nn
 
-from leuknet.data.recipe_parts import fit_parts
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
 from leuknet.evaluation.abstention import check_bound
@@ -81,6 +80,7 @@ def train(
     resume: bool = False,
     precision: Precision = "no",
     accumulate: int = 1,
+    name: str = "",
     progress: bool = False,
 ) -> TrainedRun:
     """Train the recipe's network on a data set.
@@ -104,6 +104,8 @@ def train(
     accumulate
         Parts in which each batch goes through the network, one after the other: less memory, and the same
         gradient but for layers that look at the whole batch, such as batch normalisation.
+    name
+        What to call the run in tables, legends and reports; empty leaves it to the recipe's name.
     progress
         Show bars with the time left on standard error.
 
@@ -127,7 +129,6 @@ def train(
     progress = progress and accelerator.is_main_process
     if accelerator.is_main_process:
         _check_folder(out, resume=resume)
-    recipe = fit_parts(recipe, dataset.cells)
     recipe = replace(recipe, network_options=describe(recipe.network, recipe.network_options))
     split = split or make_split(dataset.cells, recipe)
     _check_split(split, recipe, n_processes=accelerator.num_processes, accumulate=accumulate)
@@ -153,7 +154,8 @@ def train(
         (out / "recipe.json").write_text(text, encoding="utf-8")
     history = run_loop(fit, resume=resume)
     if accelerator.is_main_process:
-        finish(network, recipe, material, statistics=statistics, folder=out / "model")
+        model = out / "model"
+        finish(network, recipe, material, statistics=statistics, folder=model, name=name, precision=precision)
         (out / CHECKPOINT).unlink(missing_ok=True)
     accelerator.end_training()
     return TrainedRun(out, split, tuple(history), history[-1].elapsed_s)

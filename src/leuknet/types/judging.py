@@ -81,6 +81,9 @@ class Evaluation:
     neighbours
         Where above 0, the score is transductive: each probability is the mean with so many other tested
         cells, see `leuknet.evaluation.transductive`.
+    name
+        What its user calls it in tables, legends and reports; empty where it was given no name: see
+        `leuknet.evaluation.naming`.
     details
         Thresholds for a purpose, predictive values, weak calibration, people and subgroups; None in files
         that an earlier LeukNet wrote, for which `leuknet.evaluation.details.details_of` computes them.
@@ -117,6 +120,7 @@ class Evaluation:
     seen: tuple[tuple[int, int], ...] | None = added(None)
     unresolved_looks: int = added(0)
     settings_chosen_on: tuple[int, int] = added((0, 0))
+    name: str = added("")
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,10 @@ class ModelCard:
         uncertain.
     searched
         On whose labels the settings were chosen; None if no search is known that found them.
+    name
+        What its user calls it in tables, legends and reports; empty where it was given no name.
+    precision
+        How it was trained: `no` (32-bit floats) or `bf16`; empty in a model from before this was kept.
     """
 
     recipe: Recipe
@@ -166,6 +170,8 @@ class ModelCard:
     calibration: Calibration | None = None
     microns_per_pixel: float | None = None
     searched: Searched | None = added(None)
+    name: str = added("")
+    precision: str = added("")
 
     @property
     def input_form(self) -> InputForm:
