@@ -554,7 +554,7 @@ def test_train_by_subject_without_subjects_is_three_lines_with_a_way_out(tmp_pat
     root = write_folder(tmp_path / "own")
 
     ended = run_cli(
-        *("train", "leuknet-demo", "--data", root, "--out", tmp_path / "run"),
+        *("train", "leuknet-demo", "--data", root, "--out", tmp_path / "run", "--set", "parts=[]"),
         *("--split", "subject-level"),
     )
 
@@ -722,7 +722,7 @@ def test_classes_of_a_users_folder_go_through_training_to_judging_and_scoring(tm
 
     ended = run_cli(
         *("train", "leuknet-paper", *data, "--out", model.parent, "--classes", "other,lymphocyte"),
-        *(*TINY, "--set", "batch_size=4"),
+        *(*TINY, "--set", "parts=[]", "--set", "batch_size=4"),
     )
     assert ended.status == 0, ended.err
     words = f"leuknet evaluate {model} --data {root} --classes other,lymphocyte\n"
@@ -937,10 +937,7 @@ def test_predict_refuses_a_table_of_another_kind_and_folders_without_images(
     (tmp_path / "empty").mkdir()
     ended = run_cli("predict", model, tmp_path / "empty", "--out", tmp_path / "scores.csv")
     assert_error(
-        ended,
-        what="no image was found",
-        why="no .bmp, .png, .jpg, .tif or .webp file",
-        fix="name image files",
+        ended, what="no image was found", why="no .bmp, .png, .jpg or .tif file", fix="name image files"
     )
 
 
@@ -984,6 +981,8 @@ def test_predict_stopped_by_ctrl_c_ends_with_130_and_keeps_its_lines(
         ([], "give either --data ROOT or --demo"),
         (["--demo", "--data", "x"], "give either --data ROOT or --demo"),
         (["--data", "x", "--full-size"], "--full-size goes with --demo"),
+        (["--demo", "--seed", "1", "--seeds", "1,2"], "give either --seed or --seeds"),
+        (["--demo", "--seeds", "1,x"], "give whole numbers from 0"),
     ],
 )
 def test_reproduce_wants_one_source_of_data(tmp_path: Path, options: list[str], message: str) -> None:
@@ -1058,7 +1057,7 @@ def test_reproduce_with_another_seed_wants_another_folder_and_touches_nothing(
     # The same data by name, so that only the run stands in the way.
     data = mini_reproduction / "data"
     with pytest.raises(SettingError) as caught:
-        reproduce.reproduce_paper(data, out=mini_reproduction, recipe="leuknet-demo", seed=1)
+        reproduce.reproduce_paper(data, out=mini_reproduction, recipe="leuknet-demo", seeds=[1])
     assert "a finished run of another recipe, seed or cells" in caught.value.what
     assert state() == before
 
@@ -1075,15 +1074,18 @@ def test_reproduce_takes_the_papers_recipe_except_for_the_reduced_demonstration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], data: str, recipe: str
 ) -> None:
     # The whole experiment takes hours at these sizes; here only what it is asked for counts.
-    asked: list[tuple[str, str, int, str]] = []
+    asked: list[tuple[str, str, tuple[int, ...], str]] = []
 
     def draw(out: Path, *, seed: int, scale: float, **_: object) -> None:
         (out / "C-NMC_Leukemia").mkdir(parents=True)
         (out / "drawn").write_text(f"drawn at {scale} with seed {seed}", encoding="ascii")
 
-    def note(data: Path, *, out: Path, recipe: str, seed: int, precision: str) -> Path:
+    def note(
+        data: Path, *, out: Path, recipe: str, part: str | None, seeds: tuple[int, ...], precision: str
+    ) -> Path:
+        assert part is None
         drawn = data / "drawn"
-        asked.append((drawn.read_text("ascii") if drawn.exists() else str(data), recipe, seed, precision))
+        asked.append((drawn.read_text("ascii") if drawn.exists() else str(data), recipe, seeds, precision))
         return out / "index.html"
 
     monkeypatch.setattr(reproduce, "simulate", draw)
@@ -1092,4 +1094,4 @@ def test_reproduce_takes_the_papers_recipe_except_for_the_reduced_demonstration(
     ended = run_cli("reproduce", "paper", *options, "--out", tmp_path, "--seed", 2, "--precision", "bf16")
 
     assert ended.status == 0, ended.err
-    assert asked == [(data, recipe, 2, "bf16")]
+    assert asked == [(data, recipe, (2,), "bf16")]

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from leuknet.errors import DataError, SettingError
+from leuknet.experiments.folds import Fold
 from leuknet.experiments.paper_comparison import comparison_rows, duration_text
-from leuknet.experiments.paper_content import FIGURES, FigureFile, ReproductionContent
+from leuknet.experiments.paper_content import FIGURES, FigureFile, ReproductionContent, SeedRun
 from leuknet.experiments.paper_page import reproduction_page
+from leuknet.experiments.paper_seeds import seed_table, spread_sentences
 from leuknet.types import (
     CellImage,
     Dataset,
@@ -92,12 +94,11 @@ def content(tmp_path: Path) -> ReproductionContent:
         dataset=Dataset(
             name="cells", version="1", licence="free", url="https://doi.org/x", root=Path(), cells=cells
         ),
+        fold=Fold("fold_1", 6, 6, 12, why="fold_1, since it was asked for."),
         split=Split(cells[:8], cells[8:10], cells[10:], "image-level", 5, "f" * 64),
         recipe=Recipe(name="leuknet-paper", source="the paper", claim="", epochs=3, image_size_px=96),
         reduced=(),
-        evaluation=EVALUATION,
-        validation_accuracy=_interval(0.8, cells=80),
-        training_s=61.2,
+        seeds=(SeedRun(5, EVALUATION, _interval(0.8, cells=80), 61.2, "bf16"),),
         machine="2 cores",
         figures={
             name: FigureFile(picture, f"caption of {name}", f"alternative of {name}") for name in FIGURES
@@ -121,11 +122,31 @@ def written(tmp_path: Path) -> Callable[[ReproductionContent], Page]:
 Writer = Callable[[ReproductionContent], Page]
 
 
+def _judged(content: ReproductionContent, **changes: Any) -> tuple[SeedRun, ...]:
+    """The first seed with another evaluation."""
+    first = content.seeds[0]
+    return (replace(first, evaluation=replace(first.evaluation, **changes)), *content.seeds[1:])
+
+
+def _of_seeds(*accuracies: float) -> tuple[SeedRun, ...]:
+    """Seeds 5, 6 and so on, whose test sides of 40 cells were called right so often."""
+    return tuple(
+        SeedRun(
+            5 + number,
+            replace(EVALUATION, metrics={**METRICS, "accuracy": _interval(accuracy)}),
+            _interval(0.8, cells=80),
+            60.0 + number,
+            "no",
+        )
+        for number, accuracy in enumerate(accuracies)
+    )
+
+
 def _simulated(content: ReproductionContent) -> ReproductionContent:
     return replace(
         content,
         dataset=replace(content.dataset, simulated=True),
-        evaluation=replace(content.evaluation, simulated=True),
+        seeds=_judged(content, simulated=True),
     )
 
 
@@ -133,7 +154,7 @@ def _by_subject(content: ReproductionContent) -> ReproductionContent:
     return replace(
         content,
         split=replace(content.split, kind="subject-level"),
-        evaluation=replace(content.evaluation, split_kind="subject-level"),
+        seeds=_judged(content, split_kind="subject-level"),
     )
 
 
@@ -188,7 +209,7 @@ def test_hostile_names_stay_text(content: ReproductionContent, written: Writer) 
             dataset=replace(
                 content.dataset, name=HOSTILE, findings=(Finding("error", "x", HOSTILE, HOSTILE),)
             ),
-            evaluation=replace(content.evaluation, unreadable=((HOSTILE, HOSTILE),)),
+            seeds=_judged(content, unreadable=((HOSTILE, HOSTILE),)),
             figures={**content.figures, "samples": figure},
             commands=(HOSTILE,),
             files={HOSTILE: HOSTILE},
@@ -207,7 +228,7 @@ def test_a_name_that_utf8_cannot_hold_is_written_with_its_code(
     content: ReproductionContent, written: Writer
 ) -> None:
     broken = b"cell_\xff.bmp".decode("utf-8", "surrogateescape")
-    page = written(replace(content, evaluation=replace(content.evaluation, unreadable=((broken, "empty"),))))
+    page = written(replace(content, seeds=_judged(content, unreadable=((broken, "empty"),))))
 
     assert "cell_\\udcff.bmp" in page.text
 
@@ -259,7 +280,7 @@ def test_the_headline_states_counts_interval_subjects_and_split(
 
 
 def test_unpublished_subjects_are_said_to_be_so(content: ReproductionContent, written: Writer) -> None:
-    page = written(replace(content, evaluation=replace(content.evaluation, subjects=None)))
+    page = written(replace(content, seeds=_judged(content, subjects=None)))
 
     assert "image-level split; subjects not published." in page.text
 
@@ -291,9 +312,63 @@ def test_durations_are_written_in_words(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
 
 
+def test_the_page_says_which_fold_it_is_of_and_why(content: ReproductionContent, written: Writer) -> None:
+    assert "Which cells: fold_1, since it was asked for." in written(content).text
+
+
+def test_one_seed_is_said_to_be_one(content: ReproductionContent, written: Writer) -> None:
+    page = written(content)
+
+    assert "One seed was run." in page.text
+    assert "One data set, one split, one seed." in page.text
+    assert [row.name for row in seed_table(content.seeds).rows] == ["Paper", "Seed 5"]
+    assert "bf16 where PyTorch deems it safe" in page.text
+
+
+def test_seeds_stand_beside_the_paper_with_mean_and_spread(
+    content: ReproductionContent, written: Writer
+) -> None:
+    seeds = _of_seeds(0.8, 0.9, 0.85)
+    table = seed_table(seeds)
+    accuracy = {row.name: row.cells[0] for row in table.rows}
+    auroc = {row.name: row.cells[5] for row in table.rows}
+
+    assert table.heads[0] == "Test accuracy"
+    assert accuracy["Paper"] == ("86.73%", "196 of 226; 81.7% to 90.5%")
+    assert accuracy["Seed 6"] == ("90.00%", "36 of 40; 84.0% to 94.0%")
+    # Of 0.8, 0.85 and 0.9: standard deviation 0.05; 4.3027 (t with 2 degrees of freedom) * 0.05 / sqrt(3) is
+    # 0.1242.
+    assert accuracy["Mean"] == ("85.00%", "72.6% to 97.4% over seeds")
+    assert accuracy["Spread"] == ("5.0 points", "80.0% to 90.0%")
+    assert auroc["Paper"] == ("not stated", "")
+    assert (auroc["Mean"][0], auroc["Spread"]) == ("0.930", ("0.000", "0.930 to 0.930"))
+
+    page = written(replace(content, seeds=seeds))
+    assert "Test accuracy over 3 seeds: mean 85.0%, standard deviation 5.0 points, from 80.0% to" in page.text
+    assert "3 seeds, each with a split of its own. The intervals of one seed cover" in page.text
+    assert "This run is that of seed 5." in page.text
+
+
+def test_the_interval_over_seeds_says_what_it_can_and_cannot_say() -> None:
+    said = " ".join(spread_sentences(_of_seeds(0.8, 0.9, 0.85)))
+
+    # One seed more: 4.3027 * 0.05 * sqrt(4 / 3) is 0.2484, above 1 cut off.
+    assert "settle between 72.6% and 97.4%" in said
+    assert "between 60.2% and 100.0%" in said
+    assert "The paper's 86.73%, a single run, lies within that." in said
+    assert "cannot say: how the network does on other people" in said
+
+    low = " ".join(spread_sentences(_of_seeds(0.7, 0.71, 0.705)))
+    assert "lies outside that" in low
+
+    two = " ".join(spread_sentences(_of_seeds(0.8, 0.9)))
+    assert "No interval over seeds is given with fewer than 3 of them." in two
+    assert "Student" not in two
+
+
 def test_long_lists_are_cut_with_their_number(content: ReproductionContent, written: Writer) -> None:
     unreadable = tuple((f"cell_{number}.bmp", "empty file") for number in range(1053))
-    page = written(replace(content, evaluation=replace(content.evaluation, unreadable=unreadable)))
+    page = written(replace(content, seeds=_judged(content, unreadable=unreadable)))
 
     assert "1,053 test cells could not be read" in page.text
     assert "cell_49.bmp" in page.text
@@ -351,7 +426,7 @@ def _without_network(content: ReproductionContent) -> ReproductionContent:
             "the evaluation was made on another split than the one described",
         ),
         (
-            lambda content: replace(content, evaluation=replace(EVALUATION, split_kind="external")),
+            lambda content: replace(content, seeds=_judged(content, split_kind="external")),
             "the split is image-level, the evaluation says external",
         ),
         (
@@ -359,8 +434,8 @@ def _without_network(content: ReproductionContent) -> ReproductionContent:
             "data set and evaluation disagree about whether the cells are simulated",
         ),
         (
-            lambda content: replace(content, evaluation=replace(EVALUATION, metrics={})),
-            "the evaluation holds no accuracy",
+            lambda content: replace(content, seeds=_judged(content, metrics={})),
+            "the evaluation of seed 5 holds no accuracy",
         ),
         (
             lambda content: replace(

@@ -30,11 +30,7 @@ def benchmark(
     ] = None,
     protocol: Annotated[
         str,
-        typer.Option(
-            "--protocol",
-            metavar="NAME",
-            help="paper, official, folds, subject-kfold, or image-kfold for data without subjects.",
-        ),
+        typer.Option("--protocol", metavar="NAME", help="paper, official, folds or subject-kfold."),
     ] = "folds",
     seeds: Annotated[
         str,

@@ -109,9 +109,7 @@ def split(
     root: options.Root,
     protocol: Annotated[
         str,
-        typer.Option(
-            "--protocol", metavar="NAME", help="paper, official, folds, subject-kfold or image-kfold."
-        ),
+        typer.Option("--protocol", metavar="NAME", help="paper, official, folds or subject-kfold."),
     ],
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Write PROTOCOL-ROUND/ for each round into it.")

@@ -65,6 +65,7 @@ def train(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Random seed; the same seed gives the same result.")
     ] = None,
+    name: options.RunName = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     precision: options.PrecisionOption = options.Precision.no,
     accumulate: Annotated[
@@ -84,20 +85,20 @@ def train(
     """
     from accelerate import PartialState
 
+    from leuknet.evaluation.naming import checked_name
     from leuknet.recipes import changed, get_recipe
     from leuknet.training.train import train as run_training
 
+    called = checked_name(name)
     wanted = list(settings or [])
     wanted += [] if split is None else [f"split={split.value}"]
     wanted += [] if risk is None else [f"risk={risk}"]
     chosen = changed(get_recipe(recipe), wanted)
     # Another seed is another try of the same recipe, not another recipe.
     chosen = chosen if seed is None else replace(chosen, seed=seed)
+    opened = dataset.open(data)
     if split is not None and rounds.protocol is not None:
         raise typer.BadParameter("a protocol has its own kind of split", param_hint="--split")
-    opened = dataset.open(data)
-    # A protocol has its own parts, and none of the recipe's.
-    chosen = options.fitted(chosen, opened) if rounds.protocol is None else chosen
     run = run_training(
         opened,
         chosen,
@@ -106,6 +107,7 @@ def train(
         resume=resume,
         precision=precision.value,
         accumulate=accumulate,
+        name=called,
         progress=True,
     )
     if not PartialState().is_main_process:  # others of the same training would say it again
@@ -178,7 +180,26 @@ def predict(
 def reproduce(
     experiment: Annotated[Experiment, typer.Argument(help="The paper's whole experiment.")],
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="ROOT", help="C-NMC 2019 as published.")
+        Path | None,
+        typer.Option("--data", metavar="ROOT", help="C-NMC 2019 as published, all of it or one fold."),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--part",
+            metavar="FOLD",
+            help="Fold to take [fold_0, the paper's, if it is complete; else the most complete one].",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds",
+            metavar="N,...",
+            help="Train once with each seed; finished ones are kept, so more can be asked for later [0].",
+            show_default=False,
+        ),
     ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Draw simulated cells instead; sizes are reduced.")
@@ -189,15 +210,22 @@ def reproduce(
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes; run again to resume.")
     ] = Path("reproduction"),
-    seed: options.Seed = 0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="One seed; the same seed gives the same result.")
+    ] = None,
     precision: options.PrecisionOption = options.Precision.no,
 ) -> None:
     """Run the paper's whole experiment and write one page that explains it.
 
-    fold_0, balanced by random deletion, 70/20/10 by image, the paper's network and settings, the test. The
-    page holds the paper's five figures and a table "paper / this run".
+    One fold, balanced by random deletion, 70/20/10 by image, the paper's network and settings, the test. The
+    page holds the paper's five figures for the first seed, and the paper's numbers beside each seed's, with
+    mean and spread: one seed alone says little, five say how far luck goes. None says anything of new people.
 
-    Example: leuknet reproduce paper --data C-NMC --out paper
+    Stop with Ctrl-C at any time: the same command goes on, and finished seeds are not trained again.
+
+    Example: leuknet reproduce paper --data C-NMC --seeds 0,1,2,3,4 --out paper
+
+    One fold only: leuknet reproduce paper --data C-NMC --part fold_1
 
     Without C-NMC 2019: leuknet reproduce paper --demo
     """
@@ -207,14 +235,18 @@ def reproduce(
         raise typer.BadParameter("give either --data ROOT or --demo")
     if full_size and not demo:
         raise typer.BadParameter("--full-size goes with --demo; --data always runs at full size")
+    if seed is not None and seeds is not None:
+        raise typer.BadParameter("give either --seed or --seeds")
+    wanted = options.seed_list(seeds) if seeds is not None else (seed or 0,)
     if demo:
-        data = simulate_demo(out, seed=seed, full_size=full_size)
+        data = simulate_demo(out, seed=wanted[0], full_size=full_size)
     assert data is not None  # noqa: S101
     page = reproduce_paper(
         data,
         out=out,
         recipe="leuknet-demo" if demo and not full_size else "leuknet-paper",
-        seed=seed,
+        part=part,
+        seeds=wanted,
         precision=precision.value,
     )
     typer.echo(f"page: {page.resolve()}")

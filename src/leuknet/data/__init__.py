@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from leuknet.data import c_nmc, folder
-from leuknet.data.class_folders import has_classes
 from leuknet.errors import DatasetError, SettingError
 from leuknet.images.reading import read_pixels
 from leuknet.types import Dataset
@@ -35,7 +34,6 @@ def open_dataset(
     manifest: Path | None = None,
     prelim_labels: Path | None = None,
     class_names: tuple[str, str] | None = None,
-    subject_pattern: str | None = None,
     progress: bool = False,
 ) -> Dataset:
     """Read the data set that lies in a folder.
@@ -43,9 +41,8 @@ def open_dataset(
     Parameters
     ----------
     name
-        A key of `DATASETS`; None tells from the layout: C-NMC 2019's folders, or else a manifest, names of
-        files as in C-NMC 2019, or a folder for each class, whichever comes first.
-    manifest, class_names, subject_pattern
+        A key of `DATASETS`; None tells from the layout: C-NMC 2019's folders, or else a manifest.
+    manifest, class_names
         For `folder`: see `leuknet.data.folder.read`.
     prelim_labels
         For `c-nmc-2019`: see `leuknet.data.c_nmc.read`.
@@ -66,7 +63,7 @@ def open_dataset(
     """
     root = Path(root)
     if name is None:
-        name = _recognise(root, manifest=manifest, class_names=class_names)
+        name = _recognise(root, manifest=manifest)
     if name not in DATASETS:
         closest = difflib.get_close_matches(name, DATASETS, n=1)
         raise SettingError(
@@ -74,12 +71,7 @@ def open_dataset(
             why="there is no reader of that name",
             fix=f"did you mean {closest[0]}?" if closest else f"name one of {', '.join(DATASETS)}",
         )
-    options = {
-        "manifest": manifest,
-        "prelim_labels": prelim_labels,
-        "class_names": class_names,
-        "subject_pattern": subject_pattern,
-    }
+    options = {"manifest": manifest, "prelim_labels": prelim_labels, "class_names": class_names}
     given = {option: value for option, value in options.items() if value is not None}
     for option in given.keys() - inspect.signature(DATASETS[name]).parameters:
         raise SettingError(
@@ -90,7 +82,7 @@ def open_dataset(
     return DATASETS[name](root, progress=progress, **given)
 
 
-def _recognise(root: Path, *, manifest: Path | None, class_names: tuple[str, str] | None) -> str:
+def _recognise(root: Path, *, manifest: Path | None) -> str:
     if not root.is_dir():
         raise DatasetError(
             f"cannot open {root}", why="there is no such folder", fix="check the path to the data"
@@ -99,17 +91,9 @@ def _recognise(root: Path, *, manifest: Path | None, class_names: tuple[str, str
         return c_nmc.NAME
     if manifest is not None or (root / folder.MANIFEST).is_file():
         return folder.NAME
-    if c_nmc.recognise(root):
-        return c_nmc.NAME
-    # `all` alone is a word like others; two classes, or names that the user gave, are no accident.
-    if class_names or has_classes(root, folder.label_names(class_names)):
-        return folder.NAME
     raise DatasetError(
         f"cannot tell which data set lies in {root}",
-        why=f"it has neither C-NMC 2019's folders ({c_nmc.TOP}/training_data/...) nor its names of files"
-        f" (UID_11_33_4_all.bmp), no {folder.MANIFEST}, and no images in folders called"
-        f" {' and '.join(folder.CLASS_NAMES)}",
-        fix="name the folder that holds C-NMC, name your folders of two classes with --classes"
-        f" NEGATIVE,POSITIVE, or list your own images in a {folder.MANIFEST} with the columns path and label"
-        " (docs/data.md)",
+        why=f"it has neither C-NMC 2019's folders ({c_nmc.TOP}/training_data/...) nor a {folder.MANIFEST}",
+        fix=f"name the folder that holds {c_nmc.TOP}, or list your own images in a {folder.MANIFEST}"
+        " with the columns path and label (docs/data.md)",
     )

@@ -51,7 +51,9 @@ def comparison_rows(content: ReproductionContent) -> tuple[ComparisonRow, ...]:
         _score_row("Test accuracy", "accuracy", metrics["accuracy"]),
         _score_row("Sensitivity", "sensitivity", metrics["sensitivity"]),
         _score_row("Specificity", "specificity", metrics["specificity"]),
-        _score_row("Validation accuracy at the end", "validation accuracy", content.validation_accuracy),
+        _score_row(
+            "Validation accuracy at the end", "validation accuracy", content.seeds[0].validation_accuracy
+        ),
         _score_row("Weighted F1", "weighted_f1", metrics["weighted_f1"]),
         _score_row("Area under the ROC curve", "auroc", metrics["auroc"]),
         *_setting_rows(content),
@@ -86,9 +88,8 @@ def _setting_rows(content: ReproductionContent) -> tuple[ComparisonRow, ...]:
     names = content.dataset.class_names
     data = f"{content.dataset.name} {content.dataset.version}"
     data += ", SIMULATED" if content.dataset.simulated else ""
-    parts = f"parts {', '.join(recipe.parts)}" if recipe.parts else "all labelled cells"
     return (
-        ComparisonRow("Data", "C-NMC 2019", "the counts are those of fold_0", data, parts),
+        ComparisonRow("Data", "C-NMC 2019", "the counts are those of fold_0", data, content.fold.why),
         ComparisonRow(
             "Images used", "2,260", "1,130 ALL and 1,130 HEM, balanced by random deletion",
             f"{len(used):,}", f"{leukaemic:,} {names[1]} and {len(used) - leukaemic:,} {names[0]}",
@@ -106,7 +107,7 @@ def _setting_rows(content: ReproductionContent) -> tuple[ComparisonRow, ...]:
         ),
         ComparisonRow(
             "Training time", duration_text(45 * 60 + 34), "one CPU, 12 GB of memory",
-            duration_text(content.training_s), content.machine,
+            duration_text(content.seeds[0].training_s), content.machine,
         ),
     )  # fmt: skip
 

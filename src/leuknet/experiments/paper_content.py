@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leuknet.errors import SettingError
+from leuknet.experiments.folds import Fold
 from leuknet.types import Dataset, Evaluation, Interval, Recipe, Split
 
 FIGURES = {
@@ -46,8 +47,33 @@ class FigureFile:
 
 
 @dataclass(frozen=True)
+class SeedRun:
+    """What came of one seed.
+
+    Attributes
+    ----------
+    evaluation
+        The test side, scored once.
+    validation_accuracy
+        After the last iteration.
+    training_s
+        Seconds of training, validations included.
+    precision
+        As on the model's card: `no`, `bf16`, or empty where it is not known.
+    """
+
+    seed: int
+    evaluation: Evaluation
+    validation_accuracy: Interval
+    training_s: float
+    precision: str = ""
+
+
+@dataclass(frozen=True)
 class ReproductionContent:
-    """One run of the paper's experiment, complete enough to be judged and repeated.
+    """The paper's experiment with one seed or several, complete enough to be judged and repeated.
+
+    Figures, split and recipe are of the first seed.
 
     Attributes
     ----------
@@ -56,14 +82,12 @@ class ReproductionContent:
     dataset, split, recipe
         What was read, how it was divided and how the network was trained. `dataset.simulated` decides
         about the page's loudest banner.
+    fold
+        Which part the cells come from, and why that one.
     reduced
         Each thing made smaller than in the paper, as a short phrase; empty at full size.
-    evaluation
-        The test side, scored once.
-    validation_accuracy
-        After the last iteration.
-    training_s
-        Seconds of training, validations included.
+    seeds
+        What came of each, the first one first.
     machine
         Processor, cores and memory in words.
     figures
@@ -79,17 +103,21 @@ class ReproductionContent:
     title: str
     created_at: str
     dataset: Dataset
+    fold: Fold
     split: Split
     recipe: Recipe
     reduced: tuple[str, ...]
-    evaluation: Evaluation
-    validation_accuracy: Interval
-    training_s: float
+    seeds: tuple[SeedRun, ...]
     machine: str
     figures: Mapping[str, FigureFile]
     versions: Mapping[str, str]
     commands: tuple[str, ...]
     files: Mapping[str, str]
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """That of the first seed."""
+        return self.seeds[0].evaluation
 
 
 def check_content(content: ReproductionContent) -> None:
@@ -99,7 +127,10 @@ def check_content(content: ReproductionContent) -> None:
         f"figure {name} has no alternative text" for name, figure in content.figures.items() if not figure.alt
     ]
     faults += [
-        f"the evaluation holds no {name}" for name in METRICS if name not in content.evaluation.metrics
+        f"the evaluation of seed {run.seed} holds no {name}"
+        for run in content.seeds
+        for name in METRICS
+        if name not in run.evaluation.metrics
     ]
     if content.evaluation.split_fingerprint != content.split.fingerprint:
         faults.append("the evaluation was made on another split than the one described")
@@ -107,7 +138,7 @@ def check_content(content: ReproductionContent) -> None:
         faults.append(
             f"the split is {content.split.kind}, the evaluation says {content.evaluation.split_kind}"
         )
-    if content.evaluation.simulated != content.dataset.simulated:
+    if any(run.evaluation.simulated != content.dataset.simulated for run in content.seeds):
         faults.append("data set and evaluation disagree about whether the cells are simulated")
     if faults:
         raise SettingError(

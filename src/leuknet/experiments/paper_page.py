@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from leuknet.evaluation.naming import short_recipe
 from leuknet.evaluation.summary import limits_text
 from leuknet.experiments.paper_comparison import (
     PAPER_COUNTS,
@@ -20,6 +21,7 @@ from leuknet.experiments.paper_comparison import (
     side_counts,
 )
 from leuknet.experiments.paper_content import FIGURES, ReproductionContent, check_content
+from leuknet.experiments.paper_seeds import seed_table, spread_sentences
 from leuknet.records import write_whole
 from leuknet.report.literature import PUBLISHED
 from leuknet.report.render import LISTED, drawn_text, embedded_file, encoded, render
@@ -27,12 +29,20 @@ from leuknet.report.render import LISTED, drawn_text, embedded_file, encoded, re
 _PLACES = (
     ("result", "Result"),
     ("comparison", "Paper and this run"),
+    ("seeds", "Seeds"),
     ("figures", "Figures"),
     ("making", "How it was made"),
     ("limits", "Limits"),
     ("citing", "How to cite"),
 )
 """Sections to jump to: id and name."""
+
+PRECISIONS = {
+    "": "not kept with the model",
+    "no": "32-bit floats",
+    "bf16": "bf16 where PyTorch deems it safe",
+}
+"""What the card says of the arithmetic of training, in words."""
 
 
 def reproduction_page(content: ReproductionContent, path: Path) -> None:
@@ -72,7 +82,11 @@ def reproduction_page(content: ReproductionContent, path: Path) -> None:
         ],
         n_right=content.evaluation.confusion[0][0] + content.evaluation.confusion[1][1],
         accuracy_text=interval_text(content.evaluation.metrics["accuracy"]),
-        training_time=duration_text(content.training_s),
+        training_time=duration_text(content.seeds[0].training_s),
+        precision=PRECISIONS[content.seeds[0].precision],
+        recipe_name=short_recipe(content.recipe.name),
+        seeds=seed_table(content.seeds),
+        spread_sentences=spread_sentences(content.seeds),
         listed=LISTED,
     )
     write_whole(path, encoded(html))
