@@ -14,5 +14,9 @@ BUILD = REPOSITORY / "build"
 def run(command: str) -> str:
     """Run `leuknet` with these arguments and return the line as a reader would type it."""
     subprocess.run([sys.executable, "-m", "leuknet", *shlex.split(command)], check=True)  # noqa: S603
-    shown = command.replace(f"{REPOSITORY}/", "").replace(f"{REPOSITORY.parent}/", "../")
-    return f"leuknet {shown}"
+    return shown(f"leuknet {command}")
+
+
+def shown(command: str) -> str:
+    """Return a command line with paths as a reader would type them in the repository."""
+    return command.replace(f"{REPOSITORY}/", "").replace(f"{REPOSITORY.parent}/", "../")

@@ -221,7 +221,7 @@ def recipe_lines(found: dict[str, Any]) -> list[str]:
     for separation, word in SEPARATIONS.items():
         table = found["tables"][str(separation)]
         lines += [
-            f"### Separation {separation}: {word}",
+            f"#### Separation {separation}: {word}",
             "",
             markdown_table(table_heads(SHOWN), table["rows"]),
             "",
@@ -277,7 +277,7 @@ def ablation_lines(found: dict[str, Any]) -> list[str]:
         titles = [METRICS[name].title for name in ABLATION_SHOWN]
         whole = ", ".join(f"{title} {text}" for title, text in zip(titles, one["whole"], strict=True))
         lines += [
-            f"### {recipe}",
+            f"#### {recipe}",
             "",
             f"Whole, means over {one['seeds']} seeds: {whole}; {one['cells']} cells of {one['subjects']} people.",
             "",

@@ -49,6 +49,7 @@ def small_studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 MEASURED = ("demo", "fc1-width", "explanations", "audit", "benchmark", "recipes", "ablations")
 OF_REAL_IMAGES = ("real-prediction", "wbc-masks", "wbc-recipes")
 OTHERWISE = {
+    "real-paper": "has a test in test_real_cells",
     "finding": "has a test in test_scripts",
     "shares": "has a test in test_scripts",
     "verdicts": "has a test in test_scripts",

@@ -41,6 +41,7 @@ RUN = {
     ),
     **dict.fromkeys(("ours", "plain", "in_keras", "others", "gemm"), "bench/peers"),
     **dict.fromkeys(("architecture_page", "mutants", "results", "evidence"), "studies"),
+    **dict.fromkeys(("real_cells", "real_picture"), "studies"),
     # As parts of others:
     "made_up": "bench/reading_room",  # of frames
     **dict.fromkeys(("commands", "performance_figures", "performance_goals", "simulated_people"), "studies"),
