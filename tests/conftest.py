@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,11 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import typer
 from filelock import FileLock
+from PIL import Image
 
 from leuknet.cli import main
 from leuknet.evaluation.looks import VARIABLE
-from leuknet.images import cache
+from leuknet.figures import frame
+from leuknet.images import cache as image_cache
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.simulation.simulate import simulate
@@ -30,19 +34,19 @@ if TYPE_CHECKING:
     from leuknet.store.database import Store
     from leuknet.store.nouns import User
 
-from tests.databases import KINDS, empty, new_database, running_postgresql
+from tests.databases import KINDS, empty, new_database, new_sqlite, running_postgresql
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+RENDERED = frame._rendered
 
 
 @pytest.fixture
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make hashes of passwords that take no time: for tests that make many accounts."""
-    from argon2 import PasswordHasher
-
     from leuknet.store import passwords
+    from tests.people import QUICK
 
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    monkeypatch.setattr(passwords, "HASHER", QUICK)
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +98,7 @@ def _ledger_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the prepared images of tests out of the cache of whoever runs them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        patch.setenv(image_cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
         yield
 
 
@@ -137,8 +141,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """The store of a new reading room, in a database of each kind in turn."""
     from leuknet.store import open_store
 
-    url = f"sqlite:///{tmp_path / 'reading-room.db'}"
-    if request.param != "sqlite":
+    if request.param == "sqlite":
+        url = new_sqlite(tmp_path / "reading-room.db")
+    else:
         url = request.getfixturevalue("migrated_postgresql")
         empty(url)
     with open_store(url) as opened:
@@ -177,6 +182,10 @@ def files(tmp_path: Path) -> RoomFiles:
     return RoomFiles(tmp_path / "room")
 
 
+made_command = cache(typer.main.get_command)
+"""Makes a command line of its functions, once: a process makes it at each start."""
+
+
 class Ended(NamedTuple):
     """How a command ended: exit status, standard output and standard error."""
 
@@ -196,6 +205,7 @@ def run_cli(*arguments: str | float | Path) -> Ended:
         patch.setattr(sys, "argv", ["leuknet", *map(str, arguments)])
         patch.setenv("COLUMNS", "200")  # tables do not break the texts that tests look for
         patch.setenv("TQDM_MININTERVAL", "10")  # the command line sets it; undone here
+        patch.setattr(typer.main, "get_command", made_command)
         with pytest.raises(SystemExit) as ended:
             main()
     return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
@@ -210,6 +220,25 @@ def without(*packages: str) -> str:
         f"    None if name.partition('.')[0] in {packages!r} else find(name, *place)\n"
         ")\n"
     )
+
+
+def draw_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Let figures be made and written, but blank: drawing them takes half of the time of judging a model.
+
+    For what looks at no picture; `tests/figures` and the demonstration draw them.
+    """
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    blank = {"png": picture.getvalue(), "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>'}
+    patch.setattr(frame, "_rendered", lambda _, **options: blank[options["format"]])
+
+
+@pytest.fixture(scope="module")
+def blank_figures() -> Iterator[None]:
+    """As `draw_nothing` says, for all tests of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
+        yield
 
 
 def _shrink_demo(patch: pytest.MonkeyPatch) -> None:
@@ -240,6 +269,7 @@ def mini_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             _shrink_demo(patch)
+            patch.setattr(frame, "_rendered", RENDERED)  # also where the first to ask draws nothing
             ended = run_cli("reproduce", "paper", "--demo", "--out", folder / "demo")
         assert ended.status == 0, ended.err
 

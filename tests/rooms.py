@@ -20,12 +20,14 @@ from fastapi.testclient import TestClient
 from leuknet.room.room_files import RoomFiles
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user
-from leuknet.store.database import Store
+from leuknet.store.database import FILE_NAME, Store
 from leuknet.store.nouns import SYSTEM, Role, User
 from leuknet.store.sign_in import start_session
 from leuknet.web.app import create_app
 from leuknet.web.cookies import SESSION_COOKIE, form_token
 from leuknet.web.settings import Settings
+from tests.databases import new_sqlite
+from tests.people import quick_hashes
 
 PASSWORD = "twelve letters and more"
 
@@ -63,10 +65,15 @@ class Room:
 def open_room(
     folder: Path, *, database_url: str | None = None, model: Path | None = None, demo: bool = False
 ) -> Iterator[Room]:
-    """Give an application over a folder, in this process."""
+    """Give an application over a folder, in this process; its hashes of passwords take no time."""
+    if database_url is None:
+        new_sqlite(folder / FILE_NAME)
     settings = Settings(folder=folder, database_url=database_url, model=model, demo=demo)
     app = create_app(settings)
-    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as visitor:
+    with (
+        quick_hashes(),
+        TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as visitor,
+    ):
         yield Room(settings, app.state.store, app.state.files, visitor)
 
 
@@ -121,7 +128,7 @@ def running_room(
 
 def make_accounts(folder: Path, accounts: Sequence[tuple[str, Role]]) -> None:
     """Make accounts in a folder's database, with `PASSWORD`."""
-    with open_store(f"sqlite:///{folder / 'reading-room.db'}") as store:
+    with quick_hashes(), open_store(f"sqlite:///{folder / FILE_NAME}") as store:
         for name, role in accounts:
             create_user(store, name, password=PASSWORD, role=role, actor=SYSTEM)
 

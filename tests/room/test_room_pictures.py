@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -53,12 +52,13 @@ def made_up(height: int = HEIGHT_PX, width: int = WIDTH_PX) -> Pixels:
 
 def shrunk(pixels: Pixels, factor: int) -> Pixels:
     """The mean of each square of `factor` pixels, at the border of what there is, by plain arithmetic."""
-    h, w = (math.ceil(side / factor) for side in pixels.shape[:2])
-    small: Pixels = np.empty((h, w, 3), np.uint8)
-    for row in range(h):
-        for column in range(w):
-            square = pixels[row * factor : (row + 1) * factor, column * factor : (column + 1) * factor]
-            small[row, column] = np.floor(square.mean(axis=(0, 1)) + 0.5)
+    rows, columns = (np.arange(0, side, factor) for side in pixels.shape[:2])
+    sums = np.add.reduceat(np.add.reduceat(pixels.astype(np.int64), rows, axis=0), columns, axis=1)
+    height, width = (
+        np.minimum(factor, side - starts)
+        for side, starts in zip(pixels.shape[:2], (rows, columns), strict=True)
+    )
+    small: Pixels = np.floor(sums / np.outer(height, width)[..., None] + 0.5).astype(np.uint8)
     return small
 
 

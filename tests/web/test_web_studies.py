@@ -45,9 +45,6 @@ N_CELLS = 4
 AS_DATA = {"Accept": "application/json"}
 
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
-
-
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[Room]:
     with open_room(tmp_path) as room:
