@@ -66,6 +66,7 @@ _HOW = """
 3. When all chunks have their part, the parts are merged into the table: each content once, lines sorted by name. Further
    names of the same content (the same bytes) are in `scores.copies.csv`, with the name that was kept.
 
+Outcomes and warnings are counted at the end, as `leuknet predict` does it.
 The table has the columns of `leuknet predict` and `sha256`, the hash of the image's bytes; it is empty where these could
 not be read. A name that begins with `=`, `+`, `-` or `@` is written as it is, as `leuknet predict` does: open a CSV of
 names that you do not trust as text, not in a spreadsheet. Bytes of a name that are no UTF-8 are written as `\\udc..`.

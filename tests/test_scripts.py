@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import api_page
+import copies
 import coverage
 import coverage_people
 import detail_coverage
@@ -28,6 +30,7 @@ import screenshots
 import shared_validation
 import shares
 import verdicts
+from leuknet.data import open_dataset
 from leuknet.evaluation.metrics import metric_intervals
 from tests.browsers import needs_chromium
 from tests.conftest import REPOSITORY
@@ -145,6 +148,28 @@ def test_finders_are_measured_and_drawn(shared_data: Path) -> None:
 
     assert found["simulated"]["fields"] == 1
     assert finding.finding_lines(found)
+
+
+@runs("studies/copies")
+def test_copies_and_other_cells_are_compared(simulated_fold: Path) -> None:
+    dataset = open_dataset(simulated_fold)
+    few = replace(dataset, cells=dataset.cells[:12])
+
+    pairs = copies.measure_pairs(few)
+    found = copies.measure_copies(few, few.cells[:2], ("PNG", "mirrored"))
+
+    assert not any(pair.is_found for pair in pairs)
+    assert [bits for bits, _ in found["PNG"]] == [0, 0]
+    assert all(alike == pytest.approx(1, abs=1e-3) for _, alike in found["PNG"])
+    assert copies.copy_lines(found)[4:] == [
+        "| PNG | 0, 0 | 1.000 | 100.0% |",
+        copies.copy_lines({"mirrored": found["mirrored"]})[4],
+    ]
+    made_up = [copies.Pair(0, 1, 20, False, 0.3), copies.Pair(0, 2, 8, True, 0.9)]
+    table = "\n".join(copies.pair_lines(made_up, 3))
+    assert "| 8 to 10 | 0 / 0 / 0 / 0 | 0 / 0 / 0 / **1** |" in table
+    assert "| 20 to 22 | 1 / 0 / 0 / 0 | 0 / 0 / 0 / 0 |" in table
+    assert "Of different people 0 of 1 pairs within 44 bits are taken for one cell" in table
 
 
 @runs("studies/familiarity")

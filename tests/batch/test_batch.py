@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -33,6 +34,7 @@ from leuknet.batch.parts import Job, JobFolder, as_line, open_job
 from leuknet.batch.run import Scorer
 from leuknet.batch.sources import Chunk
 from leuknet.errors import MissingExtraError, SettingError, UnreadableImageError
+from leuknet.inference.outcome import OUTCOMES
 from leuknet.inference.predict import find_images, predict_files
 from leuknet.inference.prediction_table import write_predictions
 from leuknet.types import Prediction
@@ -573,6 +575,11 @@ def test_a_job_of_another_model_or_other_settings_is_refused(tmp_path: Path) -> 
     for other, why in (
         (Job("def", ("HEM", "ALL"), 32, 4), "its model id is abc, this run's is def"),
         (Job("abc", ("HEM", "ALL"), 64, 4), "its batch size is 32, this run's is 64"),
+        (
+            Job("abc", ("HEM", "ALL"), 32, 4, outcomes=OUTCOMES),
+            "its outcomes are positive, negative, uncertain, this run's are positive, negative, uncertain, "
+            "unfamiliar",
+        ),
     ):
         with pytest.raises(SettingError) as caught, open_job(tmp_path / "t.csv", other):
             pass
@@ -638,6 +645,10 @@ def test_the_command_line_scores_every_kind_of_source(
     }
     assert f"{len(table)} lines, 6 of them without a score" in ended.stdout
     assert f"images: {len(table) + 2}, 0 of them from before" in ended.stdout
+    counts = Counter(line["outcome"] for line in table.values() if line["outcome"])
+    words = ", ".join(f"{counts[word]:,} {word}" for word in ("ALL", "HEM", "uncertain", "unfamiliar"))
+    assert f"outcomes: {words}\n" in ended.stdout
+    assert f"warnings: on {sum(bool(line['warnings']) for line in table.values())} lines\n" in ended.stdout
     assert "Research software, not a medical device." in ended.stdout
     assert "SIMULATED" in ended.stderr
     assert repr(str(sources.folder / "broken.png")) in ended.stderr

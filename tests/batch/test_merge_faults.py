@@ -13,10 +13,17 @@ from hypothesis import strategies as st
 
 from leuknet.batch.merge import Merged, merge_parts
 from leuknet.batch.parts import TABLE_COLUMNS
+from leuknet.inference.outcome import Said
 from leuknet.inference.prediction_table import NUMBERS
 
 SCHEMA = {name: pl.Float64 if name in NUMBERS else pl.String for name in TABLE_COLUMNS}
 HASHES = tuple(f"{number * 2654435761 % 2**32:08x}{number:056}" for number in range(5))
+
+SAYS: dict[float, tuple[str, tuple[str, ...]]] = {
+    0.25: ("HEM", ()),
+    0.75: ("unfamiliar", ("80 x 90 px, not 450 x 450: placed on black", "blurred")),
+}
+"""Outcome and warnings of a line by its probability."""
 
 Line = tuple[str, str | None, float | None]
 """Path, hash of the content (None where it could not be read) and probability."""
@@ -32,6 +39,8 @@ def write_parts(folder: Path, parts: list[list[Line]]) -> list[Path]:
             "probability": [probability for _, _, probability in lines],
             "error": [None if sha256 else "cannot be read" for _, sha256, _ in lines],
             "threshold": [0.5] * len(lines),
+            "outcome": [None if p is None else SAYS[p][0] for _, _, p in lines],
+            "warnings": [None if p is None else "; ".join(SAYS[p][1]) or None for _, _, p in lines],
         }
         paths.append(folder / f"{number}.parquet")
         empty = {name: [None] * len(lines) for name in TABLE_COLUMNS}
@@ -90,7 +99,11 @@ def test_the_table_is_what_a_plain_loop_makes_of_the_lines(
     copies_path = tmp_path / "table.copies.csv"
     assert (read_copies(copies_path) if copies_path.exists() else []) == copies
     named = copies_path if copies else None
-    assert merged == Merged(len(table), len(copies), len(failed), tuple(failed), named)
+    said = Said()
+    for _, _, probability in table:
+        if probability is not None:
+            said.add(*SAYS[probability])
+    assert merged == Merged(len(table), len(copies), len(failed), tuple(failed), named, said)
     assert not [path.name for path in tmp_path.rglob(".*")]
 
 
@@ -170,7 +183,7 @@ def test_a_csv_table_is_utf_8_with_lines_as_csv_has_them(tmp_path: Path) -> None
     merge_parts(parts, tmp_path / "T.CSV", lines=2)
 
     assert (tmp_path / "T.CSV").read_bytes() == (
-        ",".join(TABLE_COLUMNS) + "\r\n" + f'"é\nx",0.25,,,0.5,,,,,{HASHES[0]}\r\n'
+        ",".join(TABLE_COLUMNS) + "\r\n" + f'"é\nx",0.25,,HEM,0.5,,,,,{HASHES[0]}\r\n'
     ).encode()
     assert (tmp_path / "T.copies.csv").read_bytes() == (
         f'path,sha256,kept\r\n"é\ny",{HASHES[0]},"é\nx"\r\n'.encode()

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -616,7 +617,8 @@ def test_evaluate_judges_the_own_test_side_with_intervals_and_figures(
     assert "Research software, not a medical device." in text
     pictures = ("confusion", "classified", "gallery-certain-wrong", "gallery-uncertain", "gallery-typical")
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
-        *("evaluation.json", "overlap.json", "data.json", "galleries.json", "baselines", "details.md"),
+        *("evaluation.json", "judged.json", "overlap.json", "data.json", "galleries.json"),
+        *("baselines", "details.md"),
         *(f"{name}.{kind}" for name in (*pictures, "subgroups") for kind in ("png", "svg")),
     }
     assert [path.name for path in sorted((tmp_path / "results" / "baselines").iterdir())] == [
@@ -707,9 +709,16 @@ def test_evaluate_of_the_preliminary_phase_is_by_subject_with_a_jackknife_over_s
 def test_evaluate_on_a_users_folder_is_external(model: Path, tmp_path: Path) -> None:
     root = write_folder(tmp_path / "own", subjects=True)
 
-    ended = run_cli("evaluate", model, "--data", root, "--all", "--out", tmp_path)
+    ended = run_cli("evaluate", model, "--data", root, "--part", "all", "--out", tmp_path)
 
     assert ended.status == 0, ended.err
+    # Only what was written is said to be.
+    assert f"written: {tmp_path}: scores, what the sides share\n" in ended.out
+    assert "no baselines: they are fitted to the cells that trained the model" in ended.err
+    assert not (tmp_path / "baselines").exists()
+    assert "trained and tested cells: nothing in common\n" in ended.out
+    assert f"a report of it: leuknet report {tmp_path}\n" in ended.out
+    assert run_cli("report", tmp_path, "--out", tmp_path / "page", "--no-pdf").status == 0
     evaluation = read_evaluation(tmp_path / "evaluation.json")
     assert (evaluation.split_kind, evaluation.dataset, evaluation.simulated) == ("external", "folder", False)
     assert (evaluation.cells, evaluation.subjects) == (24, 12)
@@ -735,30 +744,20 @@ def test_classes_of_a_users_folder_go_through_training_to_judging_and_scoring(tm
     assert {line["label"] for line in read_lines(tmp_path / "scores.csv")} <= {"other", "lymphocyte"}
 
 
-def test_evaluate_refuses_data_of_other_classes(model: Path, tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "own", labels=("other", "lymphocyte"))
-
-    ended = run_cli("evaluate", model, "--data", root, "--all", "--classes", "other,lymphocyte")
-
-    assert_error(
-        ended,
-        what="cannot test this model on folder",
-        why="the model tells HEM and ALL apart, the data are other and lymphocyte",
-        fix="use data of the same two classes",
-    )
-
-
 def test_evaluate_refuses_other_data_unknown_parts_and_folders_that_are_no_model(
     model: Path, simulated_fold: Path, simulated_prelim: Path, tmp_path: Path
 ) -> None:
     ended = run_cli("evaluate", model, "--data", simulated_prelim)
-    assert_error(ended, what="cannot use the split", why="of its 84 cells 84 are missing")
+    assert_error(ended, what="cannot use the split", why="of its 84 cells 84 are missing", fix="--all takes")
 
     ended = run_cli("evaluate", model, "--data", simulated_fold, "--part", "prelim")
     assert_error(ended, what="no part 'prelim'", why="'fold_0'")
 
     ended = run_cli("evaluate", tmp_path, "--data", simulated_fold)
     assert_error(ended, what=f"cannot read {tmp_path / 'model.json'}")
+
+    ended = run_cli("evaluate", model.parent, "--data", simulated_fold)
+    assert_error(ended, what="cannot read", fix=f"it is the folder of a run: name that of its model, {model}")
 
 
 # predict
@@ -851,6 +850,8 @@ def test_predict_gives_every_bad_input_its_stated_outcome_in_its_line(
             assert "\n" not in line["error"], name
             assert (line["probability"], line["label"]) == ("", ""), name
     assert f"written: {tmp_path / 'scores.csv'}: 18 lines, 10 of them without a score" in ended.out
+    assert lines["raw.png"]["outcome"] == "unfamiliar"
+    assert f"  1: {RAW}" in ended.out
 
 
 def test_predict_lists_what_has_no_score_one_quoted_name_a_line(
@@ -894,8 +895,11 @@ def test_predict_ends_with_0_if_all_is_scored_and_warns_of_a_simulated_model(
     ended = run_cli("predict", model, cell, "--out", tmp_path / "scores.csv")
 
     assert ended.status == 0
+    (line,) = read_lines(tmp_path / "scores.csv")
+    counts = {word: int(line["outcome"] == word) for word in ("ALL", "HEM", "uncertain", "unfamiliar")}
     assert ended.out == (
         f"written: {tmp_path / 'scores.csv'}: 1 lines, 0 of them without a score\n"
+        f"outcomes: {', '.join(f'{number} {word}' for word, number in counts.items())}\n"
         "Research software, not a medical device.\n"
     )
     assert "trained on SIMULATED cells: its scores mean nothing for real ones" in ended.err
@@ -922,7 +926,11 @@ def test_predict_scores_all_real_cells(model: Path, shared_data: Path, tmp_path:
     assert (ended.status, len(lines)) == (0, 129)
     # To a model of simulated cells real ones may well be unfamiliar; none is mistaken for a raw smear.
     assert not any("smear" in line["warnings"] or "px, not" in line["warnings"] for line in lines)
-    assert {line["outcome"] for line in lines} <= {"ALL", "HEM", "uncertain"}
+    outcomes = Counter(line["outcome"] for line in lines)
+    words = ("ALL", "HEM", "uncertain", "unfamiliar")
+    assert outcomes.keys() <= set(words)
+    assert f"outcomes: {', '.join(f'{outcomes[word]} {word}' for word in words)}\n" in ended.out
+    assert f"warnings: on {sum(bool(line['warnings']) for line in lines)} line" in ended.out
 
 
 def test_predict_refuses_a_table_of_another_kind_and_folders_without_images(

@@ -95,4 +95,5 @@ def test_export_opens_a_model_once(model: Path, opened: Counter[str], data: Path
     assert ended.status == 0, ended.err
     # The golden images prove the model, then its graph; a session for each of the two graphs, and one that
     # ONNX Runtime's quantisation makes to see the range of each map.
-    assert opened == {**ONCE, "golden.npz": 2, "split.json": 1, "session": 3}
+    # The card once more, for the names of the classes by which the data are read.
+    assert opened == {**ONCE, "model.json": 2, "golden.npz": 2, "split.json": 1, "session": 3}

@@ -9,7 +9,8 @@ import pytest
 
 from leuknet.errors import DataError
 from leuknet.evaluation.evaluate import write_evaluation
-from leuknet.experiments.plan_files import read_pilot, read_plan
+from leuknet.evaluation.locate import open_evaluation
+from leuknet.experiments.plan_files import read_plan
 from tests.conftest import run_cli
 from tests.evaluation.pilots import pilot_evaluation
 
@@ -69,13 +70,13 @@ def test_what_is_missing_or_amiss_is_named(run: Path, tmp_path: Path) -> None:
     odd = run_cli("plan", "interval", run, "--width", "0.1", "--people", "10,many")
     unknown = run_cli("plan", "power", run, "--gap", "0.1")
 
-    assert "no evaluation at" in none.err
+    assert "no evaluation in" in none.err
     assert "try: leuknet evaluate RUN/model --data ROOT" in none.err
     assert "'many' is no whole number" in odd.err
     assert "how alike the two models err must be known once" in unknown.err
     assert {none.status, odd.status, unknown.status} == {2}
-    with pytest.raises(DataError, match="no evaluation at"):
-        read_pilot(tmp_path)
+    with pytest.raises(DataError, match="no evaluation in"):
+        open_evaluation(tmp_path)
 
 
 def test_the_help_teaches_what_counts() -> None:

@@ -162,6 +162,38 @@ def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, row: str, why: str) ->
     assert why in caught.value.why
 
 
+@pytest.mark.parametrize(
+    ("labels", "fix"),
+    [
+        (
+            ("blast", "lymph"),
+            "--classes NEGATIVE,POSITIVE, here --classes blast,lymph or --classes lymph,blast",
+        ),
+        (
+            ("blast", "Blast", "lymph cell", "0"),
+            "here --classes 'blast,lymph cell' or --classes 'lymph cell,",
+        ),
+        # The class that is known decides which comes first.
+        (("blast", "HEM"), "--classes NEGATIVE,POSITIVE, here --classes HEM,blast"),
+        (("healthy", "leukaemic"), "--classes NEGATIVE,POSITIVE, here --classes healthy,leukaemic"),
+        (("lymph", "ALL", "1"), "--classes NEGATIVE,POSITIVE, here --classes lymph,ALL"),
+        (("AL", "ALL", "HEM"), "correct the label; or leave"),
+    ],
+)
+def test_labels_of_the_users_own_lead_to_the_option_that_names_them(
+    tmp_path: Path, labels: tuple[str, ...], fix: str
+) -> None:
+    rows = "".join(f"{place}.png,{label}\n" for place, label in enumerate(labels))
+    write_manifest(tmp_path, f"path,label\n{rows}")
+
+    with pytest.raises(DatasetError) as caught:
+        folder.read(tmp_path)
+
+    assert fix in caught.value.fix
+    assert caught.value.fix.count("here --classes") == ("here" in fix)
+    assert caught.value.fix.count(" or --classes") == fix.count(" or --classes")
+
+
 @pytest.mark.parametrize("content", [b"path,label\n\xff.png,ALL\n", b'path,label\n"a"b.png,ALL\n'])
 def test_a_manifest_that_is_no_utf8_csv_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "manifest.csv").write_bytes(content)
@@ -250,12 +282,19 @@ def test_an_option_that_would_be_ignored_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path, "C-NMC_Leukemia/training_data/fold_0/all/UID_7_1_1_all.bmp")
 
     with pytest.raises(SettingError, match="no use for it") as caught:
-        open_dataset(tmp_path, class_names=("other", "lymphocyte"))
-    assert "c-nmc-2019 with the option class names" in caught.value.what
-    with pytest.raises(SettingError, match="option manifest"):
         open_dataset(tmp_path, manifest=tmp_path / "manifest.csv")
+    assert "c-nmc-2019 with the option manifest" in caught.value.what
     with pytest.raises(SettingError, match="folder with the option prelim labels"):
         open_dataset(tmp_path, name="folder", prelim_labels=tmp_path / "labels.csv")
+
+
+def test_the_classes_of_published_data_can_be_called_otherwise(tmp_path: Path) -> None:
+    write_images(tmp_path, "C-NMC_Leukemia/training_data/fold_0/all/UID_7_1_1_all.bmp")
+
+    dataset = open_dataset(tmp_path, class_names=("other", "lymphocyte"))
+
+    assert dataset.class_names == ("other", "lymphocyte")
+    assert [cell.label for cell in dataset.cells] == [Label.LEUKAEMIC]
 
 
 def test_the_table_holds_each_data_set_under_its_own_name(tmp_path: Path) -> None:

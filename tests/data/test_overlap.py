@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 
 from leuknet.data import overlap as module
-from leuknet.data.overlap import HashedCell, OverlapRow, find_overlap, overlap_rows
+from leuknet.data.overlap import HashedCell, OverlapRow, SameCell, find_overlap, overlap_rows, verdict
 from leuknet.errors import DataError
-from leuknet.images.near_duplicates import HASH_BITS, HASH_NAME, NEAR_BITS
+from leuknet.images.near_duplicates import HASH_BITS, HASH_NAME, NEAR_BITS, SUSPECT_BITS
 from leuknet.records import read_record, write_record
 from leuknet.types import Overlap, SideOverlap
 
 
 def hash_of(number: int, *, flipped: int = 0) -> str:
-    """A hash with bits 32 n to 32 n + 31 set, so that any two differ in 64; the highest may be flipped."""
-    return f"{((1 << 32 - flipped) - 1) << 32 * number:064x}"
+    """A hash with bits 32 n to 32 n + 31 set, so that any two differ in 64; some may be flipped.
+
+    Those flipped are its own, the highest first, and then those of number 7, the lowest first.
+    """
+    own = min(flipped, 32)
+    others = ((1 << flipped - own) - 1) << 32 * 7
+    return f"{(((1 << 32 - own) - 1) << 32 * number) + others:064x}"
 
 
 def cell(number: int) -> HashedCell:
@@ -25,8 +30,10 @@ def cell(number: int) -> HashedCell:
     return HashedCell(f"cell {number}", f"sha {number}", f"person {number}", hash_of(number))
 
 
-def compare(first: list[HashedCell], second: list[HashedCell]) -> SideOverlap:
-    (pair,) = find_overlap({"train": first, "test": second}).pairs
+def compare(
+    first: list[HashedCell], second: list[HashedCell], same: SameCell = lambda *_: True
+) -> SideOverlap:
+    (pair,) = find_overlap({"train": first, "test": second}, same=same).pairs
     return pair
 
 
@@ -74,8 +81,57 @@ def test_pictures_are_near_up_to_the_stated_number_of_bits_and_not_one_more() ->
     nearly = copy._replace(hash=hash_of(1, flipped=NEAR_BITS))
     further = copy._replace(hash=hash_of(1, flipped=NEAR_BITS + 1))
 
-    assert compare([cell(0), cell(1)], [cell(2), nearly]).near == (("cell 1", "copy", NEAR_BITS),)
-    assert compare([cell(0), cell(1)], [cell(2), further]).near == ()
+    assert compare([cell(1)], [cell(2), nearly]).near == (("cell 1", "copy", NEAR_BITS),)
+    assert compare([cell(1)], [cell(2), further]).near == ()
+
+
+def test_pictures_decide_where_hashes_are_near_and_are_asked_for_nothing_else() -> None:
+    copies = [cell(n)._replace(id=f"copy {n}", sha256=f"sha of copy {n}") for n in range(3)]
+    asked: list[tuple[str, str]] = []
+    answers = {"sha 0": True, "sha 1": False, "sha 2": None}
+
+    def same(first: str, second: str, bits: int) -> bool | None:
+        asked.append((first, second))
+        assert bits == 0
+        return answers[first]
+
+    pair = compare([cell(0), cell(1), cell(2), cell(3)], [*copies, cell(3)], same)
+
+    assert (pair.near, pair.suspected) == ((("cell 0", "copy 0", 0),), (("cell 2", "copy 2", 0),))
+    assert asked == [(f"sha {n}", f"sha of copy {n}") for n in range(3)]
+
+
+def test_without_pictures_what_is_near_is_suspected_and_nothing_is_proven() -> None:
+    copy = cell(0)._replace(sha256="other", subject="another")
+
+    overlap = find_overlap({"train": [cell(0)], "test": [copy]})
+
+    (pair,) = overlap.pairs
+    assert (pair.near, len(pair.suspected), pair.is_disjoint) == ((), 1, False)
+    (row,) = overlap_rows(overlap)
+    assert row.near == "0, and 1 suspected"
+    assert row.verdict == "nothing in common; near-duplicates cannot be ruled out"
+    assert verdict(overlap) == "near-duplicates cannot be ruled out"
+
+
+def test_only_what_is_very_near_is_suspected_without_pictures() -> None:
+    copy = cell(1)._replace(id="copy", sha256="sha of copy")
+    nearly, further = (copy._replace(hash=hash_of(1, flipped=SUSPECT_BITS + more)) for more in (0, 1))
+
+    def unseen(*_: object) -> None:
+        return None
+
+    assert compare([cell(1)], [nearly], unseen).suspected == (("cell 1", "copy", SUSPECT_BITS),)
+    assert compare([cell(1)], [further], unseen).suspected == ()
+
+
+def test_a_verdict_of_all_sides_names_what_any_two_share() -> None:
+    named = {"train": [cell(0)], "validation": [cell(1)], "test": [cell(2)._replace(subject="person 1")]}
+
+    assert verdict(find_overlap(named)) == "in common: people"
+    assert verdict(find_overlap(named), side="test") == "in common: people"
+    assert verdict(find_overlap(named), side="train") == "nothing in common"
+    assert verdict(find_overlap({"train": [cell(0)], "test": [cell(1)]})) == "nothing in common"
 
 
 def test_bits_missing_on_either_side_count_alike() -> None:
@@ -136,7 +192,8 @@ def test_rows_say_in_words_what_is_shared() -> None:
             "validation": [person._replace(sha256=f"other {person.id}") for person in people],
             "test": [cell(2)._replace(subject=None), people[0]._replace(subject="somebody else")],
             "none": [],
-        }
+        },
+        same=lambda *_: True,
     )
 
     assert overlap_rows(overlap)[:3] == (

@@ -328,6 +328,19 @@ def test_missing_and_changed_cells_are_counted(tmp_path: Path) -> None:
         read_manifest(tmp_path / "split.json").find_in(dataset_of(changed))
 
 
+def test_cells_under_other_names_are_pointed_out(tmp_path: Path) -> None:
+    split = by_image(CELLS, fractions=PAPER, seed=5)
+    write_split(split, tmp_path / "split.json")
+    moved = [replace(cell, id=f"below/{cell.id}") for cell in CELLS]
+
+    with pytest.raises(SplitError) as caught:
+        read_manifest(tmp_path / "split.json").find_in(dataset_of(moved), fix="this")
+
+    assert f"30 of the missing ones lie in {dataset_of(moved).root} under other names" in caught.value.why
+    assert f"'below/{split.train[0].id}' for '{split.train[0].id}'" in caught.value.why
+    assert caught.value.fix == "this"
+
+
 def test_changed_label_is_noticed(tmp_path: Path) -> None:
     write_split(by_image(CELLS, fractions=PAPER, seed=5), tmp_path / "split.json")
     relabelled = [replace(CELLS[0], label=Label.LEUKAEMIC), *CELLS[1:]]

@@ -62,6 +62,42 @@ def test_own_test_side_refuses_data_without_the_cells_of_the_split(split_path: P
 
     assert "of its 6 cells 1 are missing" in caught.value.why
     assert "leukaemic 3" in caught.value.why
+    for option in ("--all", "--part NAME", "--new-people"):
+        assert option in caught.value.fix
+
+
+def test_a_split_without_a_test_side_leads_to_other_cells(tmp_path: Path) -> None:
+    sides = (TRAIN, VALIDATION, ())
+    write_split(Split(*sides, "subject-level", 0, fingerprint(*sides)), tmp_path / "split.json")
+
+    with pytest.raises(SettingError, match="no test cells") as caught:
+        own_test_side(read_manifest(tmp_path / "split.json"), dataset_of(*TRAIN, *VALIDATION))
+    assert "--all" in caught.value.fix
+
+
+@pytest.mark.parametrize("parts", [(), ("all",), ("all", "prelim")])
+def test_all_is_a_part_where_no_part_is_called_so(split_path: Path, parts: tuple[str, ...]) -> None:
+    dataset = dataset_of(*FRESH, replace(cell("normal 6", subject="H6"), part=""))
+
+    side = cells_of_parts(read_manifest(split_path), dataset, parts=parts, trained_on="c-nmc-2019")
+
+    assert (len(side.cells), side.part) == (3, "all labelled cells")
+
+
+def test_a_part_that_is_called_all_is_that_part(split_path: Path) -> None:
+    dataset = dataset_of(*FRESH, replace(cell("normal 6", subject="H6"), part="all"))
+
+    side = cells_of_parts(read_manifest(split_path), dataset, parts=("all",), trained_on="c-nmc-2019")
+
+    assert (len(side.cells), side.part) == (1, "all")
+
+
+def test_cells_without_a_part_are_called_as_verify_calls_them(split_path: Path) -> None:
+    dataset = dataset_of(*FRESH, replace(cell("normal 6", subject="H6"), part=""))
+
+    with pytest.raises(SettingError) as caught:
+        cells_of_parts(read_manifest(split_path), dataset, parts=("fold_7",), trained_on="c-nmc-2019")
+    assert caught.value.why == "its parts are 'all', 'prelim'"
 
 
 def test_persons_who_are_not_in_training_make_a_part_subject_level(split_path: Path) -> None:

@@ -481,7 +481,7 @@ def test_the_command_says_loudly_when_the_interval_holds_the_cell_count_alone(tm
 
     assert ended.status == 0
     assert "INTERVALS ARE TOO NARROW" in ended.err
-    assert "--evaluation evaluation.json" in ended.err
+    assert "--evaluation FOLDER" in ended.err
     assert "CELL COUNT ALONE" in ended.out
     assert "1 error, 1 unfamiliar" in ended.out
     assert "1 unfamiliar cell left out; --include-unfamiliar counts such cells" in ended.out

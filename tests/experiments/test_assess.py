@@ -143,15 +143,17 @@ def test_galleries_of_an_earlier_evaluation_are_not_taken_for_this_one(
     assert (out / "evaluation.json").exists()
 
 
-def test_without_the_training_cells_there_are_no_baselines(
-    model: Path, dataset: Dataset, tmp_path: Path
+def test_without_the_training_cells_there_are_no_baselines_and_older_ones_go(
+    model: Path, dataset: Dataset, judged: Path, tmp_path: Path
 ) -> None:
+    shutil.copytree(judged, tmp_path / "out")
     test = read_evaluation(model.parent / "evaluation" / "evaluation.json").paths
     few = tuple(cell for cell in dataset.cells if cell.id in test)
     side = TestSide(few, "external", "f" * 64, "elsewhere")
     assess(load_model(model), replace(dataset, cells=few), out=tmp_path / "out", side=side)
 
-    assert not (tmp_path / "out" / "baselines").exists()
+    # Those of other cells would be taken for this evaluation's.
+    assert not list((tmp_path / "out" / "baselines").iterdir())
     assert read_evaluation(tmp_path / "out" / "evaluation.json").split_kind == "external"
 
 

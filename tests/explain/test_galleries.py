@@ -223,6 +223,16 @@ def test_a_sheet_of_a_model_of_simulated_cells_says_so_but_does_not_call_its_ima
     assert "cell.png" in texts
 
 
+def test_a_sheet_calls_an_image_unlike_the_trained_ones_unfamiliar(tmp_path: Path) -> None:
+    Image.fromarray(np.full((450, 450, 3), 90, np.uint8)).save(tmp_path / "field.png")
+    one = Prediction(str(tmp_path / "field.png"), 0.99, 0.5, "0" * 12, warnings=("blurred",))
+
+    model, methods = load_model(GOLDEN), {"Grad-CAM": METHODS["Grad-CAM"]}
+    texts = _texts(draw_sheet(model, [one, replace(one, warnings=())], methods, title="Two images"))
+
+    assert sum("? unfamiliar" in text for text in texts) == 1
+
+
 def _assert_legible(figure: Figure) -> None:
     FigureCanvasAgg(figure).print_figure(io.BytesIO())
     shown = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text().strip()]

@@ -437,7 +437,8 @@ ODD_NAMES = [
 @pytest.mark.parametrize("suffix", [".csv", ".CSV", ".parquet"])
 def test_odd_names_and_unknown_values_come_back_as_they_went(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out [1]*{suffix}"
-    lines = [prediction(name, warnings=("one", "two")) for name in ODD_NAMES] * 300
+    notes = ("Pillow: one", "the content is two")
+    lines = [prediction(name, warnings=notes) for name in ODD_NAMES] * 300
     lines.append(prediction("bad.bmp", probability=None, error="cannot read 'bad.bmp': empty"))
     lines.append(prediction("UID_H3_1_1_hem.bmp", probability=0.1 + 0.2, subject="H3"))
 
@@ -461,7 +462,7 @@ def test_odd_names_and_unknown_values_come_back_as_they_went(tmp_path: Path, suf
         "threshold": 0.5,
         "model_id": "abc",
         "subject": None,
-        "warnings": "one; two",
+        "warnings": "Pillow: one; the content is two",
         "error": None,
     }
     bad, known = typed[-2:]
@@ -483,6 +484,20 @@ def test_the_outcome_is_uncertain_where_the_model_should_not_decide(tmp_path: Pa
     rows = read_csv(tmp_path / "out.csv")
     assert [row["outcome"] for row in rows] == ["HEM", "uncertain", "uncertain", "ALL", "ALL", ""]
     assert [row["label"] for row in rows] == ["HEM", "HEM", "ALL", "ALL", "ALL", ""]
+
+
+def test_an_image_unlike_the_trained_ones_is_unfamiliar_and_counted(tmp_path: Path) -> None:
+    # A whole field scored 0.99996 and was called ALL (issue 19).
+    lines = [prediction("field.png", probability=0.99996, warnings=("blurred",)), prediction("cell.png")]
+    lines.append(prediction("bad.bmp", probability=None, error="broken"))
+
+    summary = write_predictions(lines, tmp_path / "out.csv", class_names=NAMES)
+
+    rows = read_csv(tmp_path / "out.csv")
+    assert [row["outcome"] for row in rows] == ["unfamiliar", "ALL", ""]
+    assert [row["label"] for row in rows] == ["ALL", "ALL", ""]
+    assert dict(summary.said.outcomes) == {"unfamiliar": 1, "ALL": 1}
+    assert (summary.said.warned, dict(summary.said.warnings)) == (1, {"blurred": 1})
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -18,14 +18,16 @@ import numpy as np
 import pytest
 from scipy.stats import foldnorm
 
-from leuknet.errors import DataError, MissingExtraError, ModelError, SettingError
+from leuknet.errors import DataError, MissingExtraError, SettingError
 from leuknet.evaluation.curves import arrays_of
 from leuknet.evaluation.details import details_of
-from leuknet.evaluation.evaluate import write_evaluation
+from leuknet.evaluation.evaluate import read_evaluation, write_evaluation
+from leuknet.evaluation.locate import note_model
 from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.operating_points import choose_thresholds
 from leuknet.evaluation.subgroups import Trait
 from leuknet.evaluation.summary import number_text, share_text
+from leuknet.inference.model_folder import model_id_of
 from leuknet.records import write_record
 from leuknet.report import detail_sections
 from leuknet.report import evidence_sections as evidence
@@ -159,9 +161,70 @@ def test_a_model_that_was_not_evaluated_is_refused_with_a_way_out(folder: Path, 
     assert caught.value.fix == f"leuknet evaluate {tmp_path / 'run' / 'model'} --data ROOT"
 
 
-def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"model\.json"):
+def test_a_folder_without_evaluation_and_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no evaluation in") as caught:
         read_run(tmp_path)
+    assert caught.value.fix == "leuknet evaluate RUN/model --data ROOT"
+
+
+def test_the_folder_of_the_model_stands_for_its_run(folder: Path) -> None:
+    assert read_run(folder / "model") == read_run(folder)
+
+
+def with_weights(run: Path) -> Path:
+    """Give a run weights, and its evaluation their id."""
+    weights = run / "model" / "weights.safetensors"
+    weights.write_bytes(b"weights")
+    evaluation = read_evaluation(run / "evaluation" / "evaluation.json")
+    write_evaluation(
+        replace(evaluation, model_id=model_id_of(run / "model")), run / "evaluation" / "evaluation.json"
+    )
+    return run
+
+
+def test_an_evaluation_far_from_its_run_says_where_the_model_was(tmp_path: Path) -> None:
+    run = with_weights(write_run(tmp_path / "runs" / "one"))
+    away = tmp_path / "judged" / "elsewhere"
+    away.parent.mkdir()
+    (run / "evaluation").rename(away)
+    note_model(away, model=run / "model", model_id=model_id_of(run / "model"))
+
+    found = read_run(away)
+
+    assert (found.evaluation.cells, found.folder.resolve()) == (40, run.resolve())
+    # Both moved together, the way between them is the same.
+    (tmp_path / "moved").mkdir()
+    for name in ("runs", "judged"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    assert read_run(tmp_path / "moved" / "judged" / "elsewhere").evaluation.cells == 40
+
+
+def test_an_evaluation_that_was_moved_alone_is_told_its_model(tmp_path: Path) -> None:
+    run = with_weights(write_run(tmp_path / "runs" / "one"))
+    other = with_weights(write_run(tmp_path / "runs" / "other"))
+    (other / "model" / "weights.safetensors").write_bytes(b"other weights")
+    away = tmp_path / "away"
+    (run / "evaluation").rename(away)
+
+    with pytest.raises(DataError, match="cannot find the model") as caught:
+        read_run(away)
+    assert "--model" in caught.value.fix
+    with pytest.raises(DataError, match="cannot find the model"):
+        read_run(away, models=[other / "model"])
+
+    assert read_run(away, models=[other / "model", run / "model"]).folder == run
+
+
+def test_a_note_of_a_model_that_is_gone_is_no_model(tmp_path: Path) -> None:
+    run = with_weights(write_run(tmp_path / "run"))
+    away = tmp_path / "far" / "away"
+    away.parent.mkdir()
+    (run / "evaluation").rename(away)
+    note_model(away, model=run / "model", model_id="1" * 12)
+    (run / "model" / "weights.safetensors").write_bytes(b"trained again")
+
+    with pytest.raises(DataError, match="cannot find the model"):
+        read_run(away)
 
 
 def test_an_evaluation_elsewhere_in_the_run_folder_is_read(tmp_path: Path) -> None:

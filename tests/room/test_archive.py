@@ -15,6 +15,7 @@ import pytest
 
 from leuknet.errors import DataError, SettingError
 from leuknet.inference.prediction_table import write_predictions
+from leuknet.inference.scored_table import CALLED_UNFAMILIAR
 from leuknet.room import archive
 from leuknet.room.archive import take_archive
 from leuknet.room.intake import take_whole
@@ -260,6 +261,18 @@ def table(rows: list[Prediction], folder: Path, suffix: str) -> bytes:
     path = folder / f"table{suffix}"
     write_predictions(rows, path, class_names=("HEM", "ALL"))
     return path.read_bytes()
+
+
+def test_a_crop_that_a_table_calls_unfamiliar_is_so_without_a_warning_too(
+    taker: Taker, store: Store, case: Case, root: Path, tmp_path: Path
+) -> None:
+    content = table(predictions(("a.png", 0.9, ()), ("c.png", 0.9, ())), tmp_path, ".csv")
+
+    taker.table(content.replace(b"ALL,ALL", b"ALL,unfamiliar", 1), root=root)
+
+    cells = cells_of(store, case.id)
+    assert [cell.outcome for cell in cells] == ["unfamiliar", "positive"]
+    assert [cell.warnings for cell in cells] == [(CALLED_UNFAMILIAR,), ()]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -12,7 +12,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leuknet.batch.parts import TABLE_COLUMNS
+from leuknet.inference.outcome import SEPARATOR, Said
 from leuknet.inference.prediction_table import NUMBERS
 from leuknet.records.whole import whole_file
 
@@ -33,13 +34,17 @@ _COPIES = ("path", "sha256", "kept")
 
 @dataclass(frozen=True)
 class Merged:
-    """What `merge_parts` wrote: lines, copies, lines with an error, and the first 20 names of these."""
+    """What `merge_parts` wrote: lines, copies, lines with an error, and the first 20 names of these.
+
+    `said` counts the outcomes and warnings of the lines.
+    """
 
     written: int
     copies: int
     failed: int
     failed_paths: tuple[str, ...]
     copies_path: Path | None
+    said: Said = field(default_factory=Said)
 
 
 def merge_parts(parts: list[Path], out: Path, *, lines: int, piece: int = PIECE) -> Merged:
@@ -59,7 +64,7 @@ def merge_parts(parts: list[Path], out: Path, *, lines: int, piece: int = PIECE)
     n_pieces = max(1, math.ceil(lines / piece))
     scan = pl.scan_parquet(parts, glob=False)
     copies_path = out.with_name(f"{out.stem}.copies.csv")
-    written, n_copies, failed, failed_paths = 0, 0, 0, list[str]()
+    written, n_copies, failed, failed_paths, said = 0, 0, 0, list[str](), Said()
     with (
         whole_file(out) as unfinished,
         tempfile.TemporaryDirectory(prefix=".merge-", dir=parts[0].parent) as name,
@@ -79,6 +84,7 @@ def merge_parts(parts: list[Path], out: Path, *, lines: int, piece: int = PIECE)
                     .collect()
                 )
                 write(found)
+                _count(found, said)
                 broken = found.filter(pl.col("error").is_not_null())["path"]
                 failed_paths += broken.head(SHOWN - len(failed_paths)).to_list()
                 written, n_copies, failed = written + len(found), n_copies + len(named), failed + len(broken)
@@ -86,7 +92,14 @@ def merge_parts(parts: list[Path], out: Path, *, lines: int, piece: int = PIECE)
             unfinished_copies.replace(copies_path)
         else:
             copies_path.unlink(missing_ok=True)  # of an earlier run
-    return Merged(written, n_copies, failed, tuple(failed_paths), copies_path if n_copies else None)
+    return Merged(written, n_copies, failed, tuple(failed_paths), copies_path if n_copies else None, said)
+
+
+def _count(lines: pl.DataFrame, said: Said) -> None:
+    """Count what lines of the table say."""
+    alike = lines.group_by("outcome", "warnings").agg(pl.len())
+    for outcome, warnings, number in alike.iter_rows():
+        said.add(outcome, warnings.split(SEPARATOR) if warnings else (), number)
 
 
 def _find_copies(scan: pl.LazyFrame, folder: Path, n_pieces: int) -> pl.LazyFrame:

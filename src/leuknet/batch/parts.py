@@ -34,6 +34,7 @@ from leuknet.inference.prediction_table import COLUMNS, NUMBERS, line_of
 from leuknet.records import read_record, write_record
 from leuknet.records.whole import whole_file
 from leuknet.types import Prediction
+from leuknet.types.added import added
 
 TABLE_COLUMNS = (*COLUMNS, "sha256")
 PART_SCHEMA = pa.schema([(name, pa.float64() if name in NUMBERS else pa.string()) for name in TABLE_COLUMNS])
@@ -43,13 +44,17 @@ _UNREAD = b"leuknet.unread"
 
 @dataclass(frozen=True)
 class Job:
-    """What must be the same for parts to belong together."""
+    """What must be the same for parts to belong together.
+
+    `outcomes` are those that a line may have: those of an earlier LeukNet call no image unfamiliar.
+    """
 
     model_id: str
     class_names: tuple[str, str]
     batch_size: int
     chunk_size: int
     columns: tuple[str, ...] = TABLE_COLUMNS
+    outcomes: tuple[str, ...] = added(("positive", "negative", "uncertain"))
 
 
 class Counts(NamedTuple):
@@ -193,5 +198,8 @@ def _check_job(path: Path, job: Job) -> None:
     found = read_record(Job, file, error=SettingError, fix=fix)
     for name, now in vars(job).items():
         if (then := getattr(found, name)) != now:
-            why = f"its {name.replace('_', ' ')} is {then}, this run's is {now}"
+            is_several = isinstance(now, tuple)
+            (before, after) = (", ".join(one) if is_several else one for one in (then, now))
+            verb = "are" if is_several else "is"
+            why = f"its {name.replace('_', ' ')} {verb} {before}, this run's {verb} {after}"
             raise SettingError(f"cannot go on with {path}", why=why, fix=fix)

@@ -28,6 +28,7 @@ from leuknet.batch.score import score_chunk
 from leuknet.batch.sources import CHUNK_SIZE, list_chunks
 from leuknet.batch.stores import protocol_of
 from leuknet.errors import LeukNetError, ModelError, SettingError, StoppedError
+from leuknet.inference.outcome import OUTCOMES, Said
 from leuknet.inference.prediction_table import check_table
 from leuknet.types import ModelCard
 
@@ -46,8 +47,8 @@ class BatchSummary:
     ----------
     images
         Found in all, copies included; `kept` of them were scored before this run.
-    written, failed
-        Lines of the table, and those without a score; `failed_paths` are the first 20.
+    written, failed, said
+        Lines of the table, those without a score (`failed_paths`: 20 of them), outcomes and warnings.
     copies
         Names whose content stands in the table under another; they are in `copies_path`.
     seconds, start_seconds
@@ -61,6 +62,7 @@ class BatchSummary:
     failed_paths: tuple[str, ...]
     copies: int
     copies_path: Path | None
+    said: Said
     seconds: float
     start_seconds: float
     card: ModelCard
@@ -118,7 +120,7 @@ def score_batch(
     # Workers may stand in another folder.
     model = str(Path(model).resolve()) if Path(model).exists() else model
     predictor = leuknet.load(model, threads=1)
-    job = Job(predictor.model_id, predictor.card.class_names, batch_size, chunk_size)
+    job = Job(predictor.model_id, predictor.card.class_names, batch_size, chunk_size, outcomes=OUTCOMES)
     with open_job(out, job) as folder:
         try:
             folder.write_plan(list_chunks(sources, size=chunk_size))

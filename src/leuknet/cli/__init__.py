@@ -30,6 +30,7 @@ from leuknet.cli.ensemble_command import ensemble
 from leuknet.cli.evaluate_command import evaluate
 from leuknet.cli.explain_command import explain
 from leuknet.cli.export_command import export
+from leuknet.cli.foreign_options import where_else
 from leuknet.cli.hub_commands import pull, push
 from leuknet.cli.report_command import report
 from leuknet.cli.serve_command import serve
@@ -103,6 +104,11 @@ def _options(
         os.environ.setdefault("TQDM_MININTERVAL", "10")
 
 
+def _elsewhere(error: LeukNetError) -> str:
+    told = where_else(error.fix, sys.argv[1:], typer.main.get_group(app).commands)
+    return f" ({told})" if told else ""
+
+
 def main() -> None:
     """Run the command line and exit with its status."""
     debug = "--debug" in sys.argv[1:]
@@ -118,7 +124,7 @@ def main() -> None:
     except LeukNetError as error:
         if debug:
             raise
-        sys.stderr.write(f"leuknet: {error}\n")
+        sys.stderr.write(f"leuknet: {error}{_elsewhere(error)}\n")
         status = error.exit_status
     except OSError as error:
         if debug:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, warn_of_simulation
+from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, tell_said, warn_of_simulation
 
 if TYPE_CHECKING:
     from leuknet.batch import BatchSummary
@@ -79,6 +79,7 @@ def _tell(summary: BatchSummary, out: Path) -> None:
             f"{summary.copies_path}"
         )
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
+    tell_said(summary.said, summary.card.class_names)
     warn_of_simulation(summary.card)
     typer.echo(RESEARCH_ONLY)
     end_with_failed(summary)

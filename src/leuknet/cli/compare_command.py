@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from leuknet.cli import options
 from leuknet.cli.printing import RESEARCH_ONLY
-from leuknet.errors import DataError
-
-if TYPE_CHECKING:
-    from leuknet.types import Evaluation
 
 Margin = Annotated[
     float | None,
@@ -26,7 +21,12 @@ Margin = Annotated[
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="FIRST", help="Run folder, or an evaluation's JSON file.")],
+    first: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FIRST", help="Run, model or evaluation folder, or an evaluation's JSON file."
+        ),
+    ],
     second: Annotated[Path, typer.Argument(metavar="SECOND", help="The same, of a model on the same cells.")],
     metric: Annotated[
         str, typer.Option("--metric", metavar="NAME", help="Such as auroc, accuracy or subject_accuracy.")
@@ -42,9 +42,10 @@ def compare(
     Example: leuknet compare runs/one runs/other --metric auroc --margin 0.02
     """
     from leuknet.evaluation.compare import compare as find_difference
+    from leuknet.evaluation.locate import open_evaluation
     from leuknet.evaluation.summary import signed_text
 
-    evaluations = [_read(path) for path in (first, second)]
+    evaluations = [open_evaluation(path) for path in (first, second)]
     found = find_difference(*evaluations, metric=metric, margin=margin)
     change = found.difference
     typer.echo(found.verdict or found.warning)
@@ -61,19 +62,3 @@ def compare(
         "This is about these two trained models; recipes need several seeds: leuknet benchmark --against"
     )
     typer.echo(RESEARCH_ONLY)
-
-
-def _read(path: Path) -> Evaluation:
-    """Read the evaluation that a path means: its file, its folder, or the run folder that holds it."""
-    from leuknet.evaluation.evaluate import read_evaluation
-
-    if path.is_file():
-        return read_evaluation(path)
-    for place in (path / "evaluation.json", path / "evaluation" / "evaluation.json"):
-        if place.is_file():
-            return read_evaluation(place)
-    raise DataError(
-        f"no evaluation in {path}",
-        why="there is neither evaluation.json nor evaluation/evaluation.json",
-        fix=f"judge the model first: {options.command('evaluate', path / 'model', '--data', 'ROOT')}",
-    )

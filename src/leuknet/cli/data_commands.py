@@ -135,6 +135,7 @@ def split(
     from leuknet.data.overlap import find_overlap
     from leuknet.data.protocols import make_rounds
     from leuknet.data.split_file import read_manifest, write_split
+    from leuknet.images.near_duplicates import same_cell_in
     from leuknet.images.survey import survey
     from leuknet.recipes import changed, get_recipe
     from leuknet.records import write_record
@@ -147,13 +148,14 @@ def split(
     if surveyed.unreadable:
         raise surveyed.unreadable[0][1]
     hashes = {cell.sha256: seen for cell, seen in zip(surveyed.cells, surveyed.hashes, strict=True)}
+    same = same_cell_in(opened.cells, root=opened.root, canvas_px=opened.canvas_px)
     is_sound = True
     for division in rounds:
         folder = out / f"{division.split.protocol}-{division.split.round}".replace(" ", "-")
         folder.mkdir(parents=True, exist_ok=True)
         write_split(division.split, folder / "split.json", hashes=hashes, excluded=division.excluded)
         written = read_manifest(folder / "split.json")
-        overlap = find_overlap({name: side.hashed for name, side in written.sides.items()})
+        overlap = find_overlap({name: side.hashed for name, side in written.sides.items()}, same=same)
         write_record(overlap, folder / "overlap.json")
         is_sound &= _show_split(written, overlap, class_names=opened.class_names, simulated=opened.simulated)
         typer.echo(f"written: {folder / 'split.json'}, overlap.json")
@@ -188,7 +190,7 @@ def _show_split(
         typer.echo("image-level: every score made from this split is optimistic")
         return True
     if any(pair.near for pair in overlap.pairs):
-        typer.echo("warning: look at the near-duplicates in overlap.json; they may show one cell twice")
+        typer.echo("warning: look at the near-duplicates in overlap.json: they show one cell twice")
     return not any(pair.subjects or pair.unnamed or pair.contents for pair in overlap.pairs)
 
 
@@ -203,7 +205,7 @@ def simulate(
     ] = 0.05,
     part: Annotated[
         list[str] | None,
-        typer.Option("--part", help="fold_0, fold_1, fold_2, prelim or final; repeat for several [all]."),
+        typer.Option("--part", help="fold_0, fold_1, fold_2, prelim, final or all; repeatable [all]."),
     ] = None,
     seed: options.Seed = 0,
 ) -> None:
@@ -217,9 +219,8 @@ def simulate(
     from leuknet.data.published_counts import FOLDERS
     from leuknet.simulation.simulate import simulate as draw
 
-    written = draw(
-        out, seed=seed, scale=scale, separation=separation, parts=tuple(part or FOLDERS), progress=True
-    )
+    parts = tuple(FOLDERS) if not part or "all" in part else tuple(part)
+    written = draw(out, seed=seed, scale=scale, separation=separation, parts=parts, progress=True)
     typer.echo(f"written: {written}")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from leuknet.cli import options
+from leuknet.cli.model_data import open_for_model
 
 
 @options.expanded
@@ -29,10 +30,11 @@ def ensemble(
     Example: leuknet ensemble runs/a/model runs/b/model --data C-NMC --out runs/both
     """
     from leuknet.evaluation.naming import checked_name
+    from leuknet.inference.model_folder import open_card
     from leuknet.training.ensembling import combine
 
     called = checked_name(name)
-    opened = dataset.open(data)
+    opened = open_for_model(dataset, data, open_card(models[0]).class_names)
     model = combine(models, opened, out=out, name=called, progress=True)
     typer.echo(f"model: {model}")
     typer.echo(f"judge it with: {options.command('evaluate', model, '--data', data, *dataset.words)}")

@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
+from leuknet.cli.model_data import open_for_model
 from leuknet.cli.printing import RESEARCH_ONLY, print_details, warn_of_simulation
-from leuknet.types import CLASS_NAMES, Dataset, Evaluation, TestSide
+from leuknet.errors import DataError
+from leuknet.types import Dataset, Evaluation, Overlap, TestSide
 
 if TYPE_CHECKING:
     from leuknet.inference.model_folder import FolderPredictor
@@ -81,8 +83,7 @@ def evaluate(
     # The model's graph where it has one; Grad-CAM maps need PyTorch, where it is installed.
     predictor = leuknet.load(model, engine="torch" if galleries and find_spec("torch") else None)
     card = predictor.card
-    own_classes = None if card.class_names == CLASS_NAMES else card.class_names
-    opened = dataset.open(data, usual_classes=own_classes)
+    opened = open_for_model(dataset, data, card.class_names)
     is_own = not (part or everything or new_people)
     side = None if is_own else _side(predictor, opened, parts=tuple(part or ()), new_people=new_people)
     warn_of_simulation(card)
@@ -103,9 +104,8 @@ def evaluate(
     _, left_out = methods_for(predictor)
     if galleries and left_out:
         typer.echo(left_out, err=True)
-    if folder.resolve().parent == model.resolve().parent:  # where `leuknet report` finds the model too
-        run = model.parent if folder.name == "evaluation" else folder
-        typer.echo(f"a report of it: {options.command('report', run)}")
+    is_usual = folder.resolve() == model.resolve().parent / "evaluation"
+    typer.echo(f"a report of it: {options.command('report', model.parent if is_usual else folder)}")
     typer.echo(RESEARCH_ONLY)
 
 
@@ -128,7 +128,9 @@ def _side(
 
 def _tell(evaluation: Evaluation, folder: Path, *, details: bool, galleries: bool) -> None:
     """Print the scores, and where the rest lies."""
+    from leuknet.data.overlap import verdict
     from leuknet.evaluation.summary import summary_rows
+    from leuknet.records import read_record
 
     table = Table(title="SIMULATED CELLS" if evaluation.simulated else None, show_header=False)
     for name, text in summary_rows(evaluation):
@@ -136,7 +138,16 @@ def _tell(evaluation: Evaluation, folder: Path, *, details: bool, galleries: boo
     Console().print(table)
     if details:
         print_details(evaluation)
-    drawn = ", galleries" if galleries else ""
-    typer.echo(f"written: {folder}: scores, baselines, proof of no overlap{drawn}")
+    baselines = sorted(path.stem for path in (folder / "baselines").glob("*.json"))
+    written = ["scores", "what the sides share", *(["baselines"] if baselines else [])]
+    typer.echo(f"written: {folder}: {', '.join([*written, *(['galleries'] if galleries else [])])}")
+    if not baselines:
+        typer.echo(
+            "no baselines: they are fitted to the cells that trained the model, and the data lack some of "
+            "these",
+            err=True,
+        )
+    overlap = read_record(Overlap, folder / "overlap.json", error=DataError, fix="evaluate the model again")
+    typer.echo(f"trained and tested cells: {verdict(overlap, side='test')}")
     if not details:
         typer.echo(f"thresholds for a purpose, predictive values, people, subgroups: {folder / 'details.md'}")

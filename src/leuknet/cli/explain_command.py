@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
-from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, no_image_found
+from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, no_image_found, tell_said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,6 +85,7 @@ def explain(
         f"written: {out}: sheets of {len(scored):,} explained images (PNG and SVG: {len(sheets)} each) and "
         f"predictions.csv: {summary.written:,} lines, {summary.failed:,} of them without a score"
     )
+    tell_said(summary.said, predictor.card.class_names)
     if check and scored:
         _print_checks(predictor, scored[:CHECKED], methods)
     if predictor.card.simulated:

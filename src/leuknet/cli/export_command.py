@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from leuknet.cli import options
+from leuknet.cli.model_data import open_for_model
 from leuknet.cli.printing import RESEARCH_ONLY, print_table
 
 
@@ -54,6 +55,7 @@ def export(
 
     Example: leuknet export runs/paper/model --out small.onnx --precision int8 --data C-NMC
     """
+    from leuknet.inference.model_folder import open_card
     from leuknet.sharing.export import add_graph, export_model
 
     if out is None:
@@ -64,7 +66,7 @@ def export(
         return
     opened = None
     if data is not None:
-        opened = dataset.open(data)
+        opened = open_for_model(dataset, data, open_card(model).class_names)
     done = export_model(
         model, out, precision=precision.value, dataset=opened, max_accuracy_loss=max_accuracy_loss
     )

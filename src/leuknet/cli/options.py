@@ -143,7 +143,8 @@ class DatasetOptions(OptionGroup):
         typer.Option(
             "--classes",
             metavar="NEGATIVE,POSITIVE",
-            help="Class names in your manifest, if not HEM,ALL; scores are the probability of the second.",
+            help="Class names of the data, if not HEM,ALL; scores are the probability of the second. For a "
+            "model that calls its classes otherwise, the order says which is which.",
         ),
     ] = None
 
@@ -163,15 +164,17 @@ class DatasetOptions(OptionGroup):
         given = {f"--{field.name.replace('_', '-')}": getattr(self, field.name) for field in fields(self)}
         return [str(word) for pair in given.items() if pair[1] is not None for word in pair]
 
-    def open(self, root: Path, *, usual_classes: tuple[str, str] | None = None) -> Dataset:
+    def open(self, root: Path, *, own_names: tuple[str, str] | None = None) -> Dataset:
         """Open a data set with a bar, and say on standard error if the reader noticed something amiss.
 
-        `usual_classes` are its class names where --classes is left out; None leaves them to the reader.
+        `own_names` are the class names of a user's own images where --classes is left out.
         """
-        from leuknet.data import open_dataset
+        from leuknet.data import DATASETS, folder, open_dataset, recognise
 
         arguments = self.arguments
-        arguments["class_names"] = arguments["class_names"] or usual_classes
+        name = self.dataset or recognise(root, manifest=self.manifest)
+        if DATASETS.get(name) is folder.read:
+            arguments["class_names"] = arguments["class_names"] or own_names
         dataset = open_dataset(root, progress=True, **arguments)
         amiss = [finding for finding in dataset.findings if finding.severity != "info"]
         if amiss:

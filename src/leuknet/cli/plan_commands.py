@@ -82,12 +82,12 @@ def interval(
 
     Example: leuknet plan interval runs/official --width 0.1
     """
+    from leuknet.evaluation.locate import open_evaluation
     from leuknet.evaluation.planning import plan_interval
-    from leuknet.experiments.plan_files import read_pilot
 
     tried = _tried(people, cells, leukaemic_share, studies, seed)
     found = plan_interval(
-        read_pilot(pilot), width=width, metric=metric, share=share, tried=tried, progress=True
+        open_evaluation(pilot), width=width, metric=metric, share=share, tried=tried, progress=True
     )
     _tell(found, out)
 
@@ -132,13 +132,19 @@ def power(
 
     With one model: leuknet plan power runs/one --gap 0.03 --correlation 0.7
     """
+    from leuknet.evaluation.locate import open_evaluation
     from leuknet.evaluation.planning import plan_power
-    from leuknet.experiments.plan_files import read_pilot
 
     tried = _tried(people, cells, leukaemic_share, studies, seed)
-    second = None if other is None else read_pilot(other)
+    second = None if other is None else open_evaluation(other)
     found = plan_power(
-        read_pilot(pilot), second, gap=gap, correlation=correlation, share=share, tried=tried, progress=True
+        open_evaluation(pilot),
+        second,
+        gap=gap,
+        correlation=correlation,
+        share=share,
+        tried=tried,
+        progress=True,
     )
     _tell(found, out)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 from rich.console import Console
@@ -11,6 +11,9 @@ from rich.table import Table
 
 from leuknet.errors import SettingError
 from leuknet.types import Evaluation, ModelCard
+
+if TYPE_CHECKING:
+    from leuknet.inference.outcome import Said
 
 RESEARCH_ONLY = "Research software, not a medical device."
 
@@ -31,6 +34,22 @@ def warn_of_simulation(card: ModelCard) -> None:
     """Say so on standard error if a model was trained on simulated cells."""
     if card.simulated:
         typer.echo("trained on SIMULATED cells: its scores mean nothing for real ones", err=True)
+
+
+def tell_said(said: Said, class_names: tuple[str, str]) -> None:
+    """Print how many lines of a table have which outcome and which warning."""
+    from leuknet.inference.outcome import UNFAMILIAR, said_lines
+
+    for line in said_lines(said, class_names):
+        typer.echo(line)
+    scored, unfamiliar = said.outcomes.total(), said.outcomes[UNFAMILIAR]
+    if 2 * unfamiliar > scored:
+        typer.echo(
+            f"{unfamiliar:,} of {scored:,} scored images are unlike those that trained the model: what it "
+            "says of them means nothing\n  try: see the warnings for how they differ; for whole fields and "
+            "slides use `leuknet smear`, which finds the cells and cuts them out",
+            err=True,
+        )
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:

@@ -14,6 +14,7 @@ from leuknet.cli.printing import (
     RESEARCH_ONLY,
     end_with_failed,
     no_image_found,
+    tell_said,
     warn_of_simulation,
 )
 
@@ -149,7 +150,8 @@ def predict(
     """Score images, one line each, and go on past broken ones.
 
     A broken image is a line with its error; if there is one, the exit status is 2. Images are expected as
-    C-NMC has them, one segmented, stain-normalised cell on black; others get a warning in their line.
+    C-NMC has them, one segmented, stain-normalised cell on black. An image unlike those that trained the
+    model has the outcome `unfamiliar`, and its line says how it differs; outcomes and warnings are counted.
 
     Example: leuknet predict runs/paper/model my-cells --out scores.parquet
     """
@@ -170,6 +172,7 @@ def predict(
     with tqdm(predictions, desc="predict", unit="image") as counted:  # an error must not end the bar's line
         summary = write_predictions(counted, out, class_names=predictor.card.class_names)
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
+    tell_said(summary.said, predictor.card.class_names)
     warn_of_simulation(predictor.card)
     typer.echo(RESEARCH_ONLY)
     if summary.written == 0:

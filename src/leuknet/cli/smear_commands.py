@@ -194,15 +194,17 @@ def smear(
 
 
 def _show(seen: Examination) -> None:
+    from leuknet.inference.outcome import outcome_words
     from leuknet.smears.counts import SHARES_MEAN, share_texts
-    from leuknet.smears.smear import NOT_VALIDATED, outcome_name
+    from leuknet.smears.smear import NOT_VALIDATED
 
     if seen.shift is None:
         typer.echo("no leukocyte was found: check the scale, and that the smear is stained", err=True)
         return
+    words = outcome_words(seen.card.class_names)
     rows = [
         (
-            outcome_name(outcome, seen.card),
+            words[outcome],
             f"{counted.cells:,}",
             *share_texts(counted.share),
         )

@@ -29,8 +29,8 @@ def subject(
         Path | None,
         typer.Option(
             "--evaluation",
-            metavar="FILE",
-            help="evaluation.json of the same model on other people: used to estimate between-subject error.",
+            metavar="FOLDER",
+            help="Evaluation of the same model on other people: used to estimate between-subject error.",
         ),
     ] = None,
     cut_off: Annotated[
@@ -65,9 +65,9 @@ def subject(
     Cells without a score and cells unlike those that trained the model are left out, and counted; a person
     most of whose cells are unlike them has no share. Cells on which the model does not decide stay in.
 
-    Example: leuknet subject scores.parquet --evaluation runs/paper/evaluation/evaluation.json
+    Example: leuknet subject scores.parquet --evaluation runs/paper/evaluation
     """
-    from leuknet.evaluation.evaluate import read_evaluation
+    from leuknet.evaluation.locate import open_evaluation
     from leuknet.evaluation.share import subject_shares
     from leuknet.evaluation.share_table import write_shares
     from leuknet.evaluation.spread import fit_spread
@@ -78,7 +78,7 @@ def subject(
         check_table(out, suffixes=(".csv", ".parquet", ".json"))
     shares = subject_shares(
         read_scored(table, subject_column=subject_column, one_subject=one_subject),
-        spread=None if evaluation is None else fit_spread(read_evaluation(evaluation)),
+        spread=None if evaluation is None else fit_spread(open_evaluation(evaluation)),
         cut_off=cut_off,
         include_unfamiliar=include_unfamiliar,
         seed=seed,
@@ -158,8 +158,8 @@ def _tell_of_spread(spread: Spread | None) -> None:
     if spread is None:
         typer.echo(
             "INTERVALS ARE TOO NARROW, by how much is not known: they hold the number of cells alone, not "
-            "that the model is off by another amount in each person\n  try: --evaluation evaluation.json, "
-            "of this model on labelled cells of other people",
+            "that the model is off by another amount in each person\n  try: --evaluation FOLDER, an "
+            "evaluation of this model on labelled cells of other people",
             err=True,
         )
         return

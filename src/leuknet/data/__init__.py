@@ -18,7 +18,7 @@ from leuknet.errors import DatasetError, SettingError
 from leuknet.images.reading import read_pixels
 from leuknet.types import Dataset
 
-__all__ = ["DATASETS", "open_dataset", "read_pixels"]
+__all__ = ["DATASETS", "open_dataset", "read_pixels", "recognise"]
 
 DATASETS: dict[str, Callable[..., Dataset]] = {
     c_nmc.NAME: c_nmc.read,
@@ -42,8 +42,10 @@ def open_dataset(
     ----------
     name
         A key of `DATASETS`; None tells from the layout: C-NMC 2019's folders, or else a manifest.
-    manifest, class_names
+    manifest
         For `folder`: see `leuknet.data.folder.read`.
+    class_names
+        What 0 and 1 mean, in this order; for `folder` also how the labels are written.
     prelim_labels
         For `c-nmc-2019`: see `leuknet.data.c_nmc.read`.
     progress
@@ -63,7 +65,7 @@ def open_dataset(
     """
     root = Path(root)
     if name is None:
-        name = _recognise(root, manifest=manifest)
+        name = recognise(root, manifest=manifest)
     if name not in DATASETS:
         closest = difflib.get_close_matches(name, DATASETS, n=1)
         raise SettingError(
@@ -82,7 +84,8 @@ def open_dataset(
     return DATASETS[name](root, progress=progress, **given)
 
 
-def _recognise(root: Path, *, manifest: Path | None) -> str:
+def recognise(root: Path, *, manifest: Path | None = None) -> str:
+    """Return the name of the reader for what lies in a folder, or raise a `DatasetError`."""
     if not root.is_dir():
         raise DatasetError(
             f"cannot open {root}", why="there is no such folder", fix="check the path to the data"

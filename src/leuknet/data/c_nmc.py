@@ -30,7 +30,7 @@ from leuknet.data.published_counts import (
     PartCount,
 )
 from leuknet.errors import DatasetError
-from leuknet.types import CellImage, Dataset, Finding, Label, Severity
+from leuknet.types import CLASS_NAMES, CellImage, Dataset, Finding, Label, Severity
 
 NAME = published.NAME
 VERSION = "2019"
@@ -49,7 +49,13 @@ class _Place(NamedTuple):
     name: str
 
 
-def read(root: Path, *, prelim_labels: Path | None = None, progress: bool = False) -> Dataset:
+def read(
+    root: Path,
+    *,
+    prelim_labels: Path | None = None,
+    class_names: tuple[str, str] = CLASS_NAMES,
+    progress: bool = False,
+) -> Dataset:
     """Read the cells of C-NMC 2019.
 
     Parameters
@@ -61,6 +67,8 @@ def read(root: Path, *, prelim_labels: Path | None = None, progress: bool = Fals
         The publisher's label file of the preliminary phase, if it is not at its place in the folder.
         Columns `new_names` (`1.bmp`), `labels` (1 leukaemic, 0 normal) and, where the publisher's
         `Patient_ID` (`UID_57_29_1_all.bmp`) is kept, the subject.
+    class_names
+        What to call the normal and the leukaemic class; files and folders are named as published.
     progress
         Show a progress bar on standard error.
 
@@ -103,6 +111,7 @@ def read(root: Path, *, prelim_labels: Path | None = None, progress: bool = Fals
         findings=tuple(findings),
         simulated=simulation is not None,
         canvas_px=CANVAS_PX,
+        class_names=class_names,
     )
 
 

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from leuknet.data.digests import read_digests
+from leuknet.data.digests import read_digests, shorten
 from leuknet.errors import DatasetError, SettingError
 from leuknet.types import CellImage, Dataset, Label
+from leuknet.types.models import NO_CLASS
 
 NAME = "folder"
 MANIFEST = "manifest.csv"
@@ -81,7 +83,9 @@ def read(
     labels = _label_names(class_names)
     path = manifest or root / MANIFEST
     cells: dict[str, CellImage] = {}
-    for line, row in _read_rows(path):
+    rows = list(_read_rows(path))
+    _check_labels(path, rows, labels)
+    for line, row in rows:
         cell = _parse_row(row, root=root, labels=labels, where=f"{path}, line {line}")
         if cell.id in cells:
             raise _error(f"{path}, line {line}", why=f"path {cell.id!r} is listed a second time")
@@ -105,10 +109,11 @@ def _label_names(class_names: tuple[str, str] | None) -> dict[str, Label]:
     """Every accepted spelling of a label, in lower case, with what it means."""
     negative, positive = (name.casefold().strip() for name in class_names or CLASS_NAMES)
     labels = {"0": Label.NORMAL, "1": Label.LEUKAEMIC, negative: Label.NORMAL, positive: Label.LEUKAEMIC}
-    if len(labels) < 4 or "" in labels:
+    if len(labels) < 4 or not labels.keys().isdisjoint(("", *NO_CLASS)):
         raise SettingError(
             f"cannot name the classes {class_names}",
-            why="the names must be two, different whatever their case, and neither empty nor 0 or 1",
+            why="the names must be two, different whatever their case, and neither empty, 0 or 1, nor "
+            f"{' or '.join(NO_CLASS)}, which say that a model names no class",
             fix="name the negative class, then the positive one, such as `other` and `lymphocyte`",
         )
     return labels if class_names else labels | _OTHER_NAMES
@@ -148,14 +153,45 @@ def _check_columns(path: Path, columns: list[str]) -> None:
             raise _error(str(path), why=f"column `{name}` occurs twice")
 
 
+def _check_labels(
+    path: Path, rows: Sequence[tuple[int, Mapping[str, str]]], labels: Mapping[str, Label]
+) -> None:
+    """Raise a `DatasetError` for the first label that means neither class, and say how classes are named."""
+    found = dict.fromkeys(row["label"].strip() for _, row in rows)
+    unknown = [label for label in found if label and label.casefold() not in labels]
+    if not unknown:
+        return
+    line = next(line for line, row in rows if row["label"].strip() == unknown[0])
+    named = [label for label in found if label not in ("", "0", "1")]
+    others = list({label.casefold(): label for label in reversed(named)}.values())[::-1]
+    fix = "correct the label, or name both classes as the manifest does, the negative one first"
+    if len(others) > 2:
+        fix = "correct the label; or leave the label of all images of other classes empty, and name the two"
+    fix += ": --classes NEGATIVE,POSITIVE"
+    if len(others) == 2:
+        # Where one of them is known, it decides the order.
+        means = [labels.get(label.casefold()) for label in others]
+        orders = [others] if means[0] != Label.LEUKAEMIC and means[1] != Label.NORMAL else []
+        orders += [others[::-1]] if means[0] != Label.NORMAL and means[1] != Label.LEUKAEMIC else []
+        fix += f", here {' or '.join(map(_as_option, orders))}"
+    raise DatasetError(
+        f"cannot use the manifest {path}, line {line}",
+        why=f"label {unknown[0]!r} is none of {', '.join(labels)}, nor empty; the labels in it are "
+        f"{shorten(others)}",
+        fix=fix,
+    )
+
+
+def _as_option(names: Sequence[str]) -> str:
+    return f"--classes {shlex.quote(','.join(names))}"
+
+
 def _parse_row(row: Mapping[str, str], *, root: Path, labels: Mapping[str, Label], where: str) -> CellImage:
     """Make a cell, still without its hash, from one line of the manifest."""
     path = PurePosixPath(row["path"])
     if not row["path"] or "\0" in row["path"] or Path(path).is_absolute() or ".." in path.parts:
         raise _error(where, why=f"path {row['path']!r} is empty, absolute or leads upwards with `..`")
     label = row["label"].strip()
-    if label and label.casefold() not in labels:
-        raise _error(where, why=f"label {label!r} is none of {', '.join(labels)}, nor empty")
     return CellImage(
         id=path.as_posix(),
         path=root / path,

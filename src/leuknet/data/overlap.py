@@ -4,13 +4,14 @@ A score is worth what its test side is worth. Three things can spoil it, and eac
 every two sides: a person with cells on both, a file on both under whatever name, and an image that is
 nearly one on the other side, such as the same cell photographed twice.
 
-Start at `find_overlap`; `overlap_rows` says the result in words. Nothing here reads pixels: the hashes come
-from `leuknet.images.near_duplicates`.
+Hashes say which pairs of pictures are worth a look; the pictures themselves, where they are at hand, say
+whether they show one cell. Start at `find_overlap`; `overlap_rows` and `verdict` say the result in words.
+Nothing here reads pixels: hashes and comparison come from `leuknet.images.near_duplicates`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -19,8 +20,10 @@ from numpy.typing import NDArray
 
 from leuknet.data.digests import natural_key, shorten
 from leuknet.errors import DataError
-from leuknet.images.near_duplicates import HASH_BITS, HASH_NAME, NEAR_BITS
+from leuknet.images.near_duplicates import HASH_BITS, HASH_NAME, LIMITS, NEAR_BITS, SUSPECT_BITS
 from leuknet.types import Overlap, SideOverlap
+
+_NOTHING = "nothing in common"
 
 BLOCK = 1024
 """Cells of the first side that are compared with the whole second side at a time: 42 MB for 10,661 cells."""
@@ -45,10 +48,16 @@ class HashedCell(NamedTuple):
     hash: str | None
 
 
+SameCell = Callable[[str, str, int], bool | None]
+"""Whether two contents, by sha256, show one cell, given the bits in which their hashes differ; None where a
+picture is not at hand."""
+
+
 class OverlapRow(NamedTuple):
     """One line of the proof, in words; a column each.
 
-    `subjects`, `contents` and `near` are what two sides share: people, identical images, near-duplicates.
+    `subjects`, `contents` and `near` are what two sides share: people, identical images, near-duplicates and
+    what may be such.
     """
 
     pair: str
@@ -58,13 +67,15 @@ class OverlapRow(NamedTuple):
     verdict: str
 
 
-def find_overlap(sides: Mapping[str, Sequence[HashedCell]]) -> Overlap:
+def find_overlap(sides: Mapping[str, Sequence[HashedCell]], *, same: SameCell | None = None) -> Overlap:
     """Compare each side with each other, every cell with every cell.
 
     Parameters
     ----------
     sides
         Name to cells, such as `train`, `validation` and `test`; pairs come in this order.
+    same
+        Compares the pictures of cells whose hashes are near. Without it the nearest are suspected.
 
     Returns
     -------
@@ -84,13 +95,37 @@ def find_overlap(sides: Mapping[str, Sequence[HashedCell]]) -> Overlap:
                 fix="hash their images anew (`leuknet data split` does), or train the model anew",
             )
     unpacked = [_Side(name, cells, _bits_of(cells)) for name, cells in sides.items()]
-    pairs = (_compare(first, second) for first, second in combinations(unpacked, 2))
-    return Overlap(HASH_NAME, HASH_BITS, NEAR_BITS, tuple(pairs))
+    compared = same or (lambda first, second, bits: None)
+    pairs = (_compare(first, second, compared) for first, second in combinations(unpacked, 2))
+    return Overlap(HASH_NAME, HASH_BITS, NEAR_BITS, tuple(pairs), limits=LIMITS)
 
 
 def overlap_rows(overlap: Overlap) -> tuple[OverlapRow, ...]:
     """Say what each two sides share, with people by name as far as they are few."""
     return tuple(_row(pair) for pair in overlap.pairs)
+
+
+def verdict(overlap: Overlap, *, side: str | None = None) -> str:
+    """Say in a few words whether any two sides have something in common, or any other with one side."""
+    pairs = [pair for pair in overlap.pairs if side in (None, pair.first, pair.second)]
+    found = dict.fromkeys(part for pair in pairs for part in _verdict(pair).split("; "))
+    telling = [part for part in found if part != _NOTHING]
+    return "; ".join(telling) or _NOTHING
+
+
+def _verdict(pair: SideOverlap) -> str:
+    shared = {
+        "people": pair.subjects,
+        "identical images": pair.contents,
+        "near-duplicates": pair.near,
+    }
+    names = ", ".join(name for name, found in shared.items() if found)
+    found = f"in common: {names}" if names else _NOTHING
+    if pair.unnamed and not pair.subjects:
+        found += "; people cannot be ruled out"
+    if pair.suspected and not pair.near:
+        found += "; near-duplicates cannot be ruled out"
+    return found
 
 
 def _row(pair: SideOverlap) -> OverlapRow:
@@ -99,21 +134,15 @@ def _row(pair: SideOverlap) -> OverlapRow:
         subjects += f" ({shorten(pair.subjects)})"
     if pair.unnamed:
         subjects += f", and {pair.unnamed:,} cells name nobody"
-    shared = {
-        "people": pair.subjects,
-        "identical images": pair.contents,
-        "near-duplicates": pair.near,
-    }
-    verdict = ", ".join(name for name, found in shared.items() if found)
-    verdict = f"in common: {verdict}" if verdict else "nothing in common"
-    if pair.unnamed and not pair.subjects:
-        verdict += "; people cannot be ruled out"
+    near = f"{len(pair.near):,}"
+    if pair.suspected:
+        near += f", and {len(pair.suspected):,} suspected"
     return OverlapRow(
         pair=f"{pair.first} and {pair.second}",
         subjects=subjects,
         contents=f"{len(pair.contents):,}",
-        near=f"{len(pair.near):,}",
-        verdict=verdict,
+        near=near,
+        verdict=_verdict(pair),
     )
 
 
@@ -123,17 +152,17 @@ class _Side(NamedTuple):
     bits: NDArray[np.float32]  # (N, HASH_BITS) of 0 and 1
 
 
-def _compare(first: _Side, second: _Side) -> SideOverlap:
+def _compare(first: _Side, second: _Side, same: SameCell) -> SideOverlap:
     known = [{cell.subject for cell in side.cells if cell.subject is not None} for side in (first, second)]
     by_content: dict[str, list[str]] = {}
     for cell in second.cells:
         by_content.setdefault(cell.sha256, []).append(cell.id)
     contents = ((cell.id, twin) for cell in first.cells for twin in by_content.get(cell.sha256, ()))
-    near = (
-        (first.cells[row].id, second.cells[column].id, n_bits)
-        for row, column, n_bits in _near_pairs(first.bits, second.bits)
-        if first.cells[row].sha256 != second.cells[column].sha256
-    )
+    found: dict[bool | None, list[tuple[str, str, int]]] = {True: [], False: [], None: []}
+    for row, column, n_bits in _near_pairs(first.bits, second.bits):
+        one, other = first.cells[row], second.cells[column]
+        if one.sha256 != other.sha256:
+            found[same(one.sha256, other.sha256, n_bits)].append((one.id, other.id, n_bits))
     return SideOverlap(
         first=first.name,
         second=second.name,
@@ -142,7 +171,8 @@ def _compare(first: _Side, second: _Side) -> SideOverlap:
         subjects=tuple(sorted(known[0] & known[1], key=natural_key)),
         unnamed=sum(cell.subject is None for cell in (*first.cells, *second.cells)),
         contents=tuple(contents),
-        near=tuple(near),
+        near=tuple(found[True]),
+        suspected=tuple(pair for pair in found[None] if pair[2] <= SUSPECT_BITS),
     )
 
 

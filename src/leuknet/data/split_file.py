@@ -23,6 +23,8 @@ from leuknet.images.near_duplicates import HASH_BITS, HASH_NAME
 from leuknet.records import write_whole
 from leuknet.types import CellImage, Dataset, Label, Split, SplitKind
 
+_OWN_DATA = "use the data it was made from, or make a new split"
+
 _HASH = re.compile(f"[0-9a-f]{{{HASH_BITS // 4}}}")
 
 
@@ -80,8 +82,10 @@ class Manifest:
         """The cells that trained a model or chose its settings; in a split of 0.1.0 without hashes."""
         return (*self.sides["train"].hashed, *self.sides["validation"].hashed)
 
-    def find_in(self, dataset: Dataset) -> Split:
+    def find_in(self, dataset: Dataset, *, fix: str = _OWN_DATA) -> Split:
         """Find the cells again in a data set, by id and content.
+
+        `fix` is what the caller can try where they are not there.
 
         Raises
         ------
@@ -96,8 +100,9 @@ class Manifest:
             raise SplitError(
                 f"cannot use the split {str(self.path)!r} with this data",
                 why=f"of its {len(wanted)} cells {len(missing)} are missing and {len(changed)} have other "
-                f"bytes, the first of them {(missing + changed)[0]!r}",
-                fix="use the data it was made from, or make a new split",
+                f"bytes, the first of them {(missing + changed)[0]!r}"
+                + _elsewhere([cell for cell in wanted if cell.id not in by_id], dataset),
+                fix=fix,
             )
         train, validation, test = (
             tuple(by_id[cell.id] for cell in self.sides[side].hashed) for side in SIDES
@@ -119,6 +124,19 @@ class Manifest:
             protocol=self.protocol,
             round=self.round,
         )
+
+
+def _elsewhere(missing: Sequence[HashedCell], dataset: Dataset) -> str:
+    """Say of cells whose content lies there under another name where the first is."""
+    by_content = {cell.sha256: cell.id for cell in dataset.cells}
+    found = [(cell.id, by_content[cell.sha256]) for cell in missing if cell.sha256 in by_content]
+    if not found:
+        return ""
+    then, now = found[0]
+    return (
+        f"; {len(found)} of the missing ones lie in {dataset.root} under other names, such as {now!r} for "
+        f"{then!r}: was the split made from a folder above or below?"
+    )
 
 
 def write_split(

@@ -20,6 +20,14 @@ from leuknet.data.split_file import Manifest
 from leuknet.errors import LeakError, SettingError
 from leuknet.types import CellImage, Dataset, SplitKind, TestSide
 
+ALL_PARTS = "all"
+"""Names the cells of every part, as `leuknet data verify` names those of data that have no parts."""
+
+_OTHER_CELLS = (
+    "judge it on other cells: --all takes all labelled cells of the data, --part NAME those of a part, "
+    "--new-people those of people who did not train it"
+)
+
 
 def own_test_side(manifest: Manifest, dataset: Dataset) -> TestSide:
     """Return the test side of the model's own split.
@@ -28,8 +36,16 @@ def own_test_side(manifest: Manifest, dataset: Dataset) -> TestSide:
     ------
     SplitError
         If the data set does not hold the split's cells.
+    SettingError
+        If the split has no test side.
     """
-    split = manifest.find_in(dataset)
+    split = manifest.find_in(dataset, fix=f"name the data that the model was trained on; or {_OTHER_CELLS}")
+    if not split.test:
+        raise SettingError(
+            "the model's own split has no test cells",
+            why="its recipe or protocol left them for another data set",
+            fix=_OTHER_CELLS,
+        )
     return TestSide(
         split.test,
         split.kind,
@@ -59,7 +75,7 @@ def cells_of_parts(
     dataset
         Where to take cells from.
     parts
-        Parts of the data set; empty takes all.
+        Parts of the data set; empty takes all, and so does `ALL_PARTS` where no part is called so.
     trained_on
         Name of the data set that the model was trained on.
     trained_on_simulated
@@ -84,6 +100,8 @@ def cells_of_parts(
     LeakError
         If a cell's bytes were among those that trained the model or chose its settings.
     """
+    if ALL_PARTS in parts and ALL_PARTS not in {cell.part for cell in dataset.cells}:
+        parts = ()
     chosen = _labelled_cells(dataset, parts)
     # Of a list of somebody's own, nothing says whether its cells were drawn by a program.
     is_other_world = FOLDER not in (trained_on, dataset.name) and trained_on_simulated == (
@@ -122,8 +140,8 @@ def _labelled_cells(dataset: Dataset, parts: tuple[str, ...]) -> tuple[CellImage
     if unknown := sorted(set(parts) - set(known)):
         raise SettingError(
             f"the data set has no part {unknown[0]!r}",
-            why=f"its parts are {', '.join(map(repr, known))}",
-            fix="name one of these with --part",
+            why=f"its parts are {', '.join(repr(part or ALL_PARTS) for part in known)}",
+            fix=f"name one of these with --part; {ALL_PARTS!r}, or --all, takes every labelled cell",
         )
     return tuple(
         cell for cell in dataset.cells if cell.label is not None and (not parts or cell.part in parts)

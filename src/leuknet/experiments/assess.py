@@ -1,6 +1,7 @@
 """Judges a trained model and leaves all that a report needs beside it.
 
     evaluation.json          scores with intervals, the probability of each cell, earlier looks
+    judged.json              where the model lies, so that a report finds it
     baselines/<name>.json    the same for what should not work as well, see `leuknet.evaluation.baselines`
     overlap.json             the proof that the tested cells have nothing in common with the trained ones
     data.json                what the data set says of itself
@@ -25,6 +26,7 @@ from leuknet.evaluation.baselines import judge_baselines
 from leuknet.evaluation.detail_tables import as_markdown, detail_tables
 from leuknet.evaluation.details import Asked, details_of
 from leuknet.evaluation.evaluate import evaluate, write_evaluation
+from leuknet.evaluation.locate import note_model
 from leuknet.evaluation.naming import model_name
 from leuknet.evaluation.subgroups import traits_of
 from leuknet.evaluation.transductive import vote
@@ -33,6 +35,7 @@ from leuknet.experiments.illustrate import draw_classified_cells
 from leuknet.explain.galleries import draw_galleries, read_features
 from leuknet.figures import draw_confusion, save_figure
 from leuknet.figures.subgroups_plot import draw_subgroups
+from leuknet.images.near_duplicates import same_cell_in
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.records import write_record, write_whole
@@ -94,7 +97,8 @@ def assess(
         surveyed = cached_survey(cells, dataset, textures=textures, progress=progress)
     tested = surveyed.take(side.cells)
     # Before the test side is looked at: cells without hashes are refused here.
-    overlap = find_overlap({**trained, "test": _hashed(tested)})
+    same = same_cell_in(dataset.cells, root=dataset.root, canvas_px=dataset.canvas_px)
+    overlap = find_overlap({**trained, "test": _hashed(tested)}, same=same)
     thresholds = thresholds_for(predictor, dataset, asked=asked.targets, progress=progress)
     evaluation = evaluate(predictor, dataset, side, reference=predictor.reference, progress=progress)
     if neighbours:
@@ -104,6 +108,9 @@ def assess(
     details = details_of(evaluation, thresholds=thresholds, prevalences=asked.prevalences, traits=traits)
     evaluation = replace(evaluation, details=details, name=name or evaluation.name)
     out.mkdir(parents=True, exist_ok=True)
+    _clear(out)
+    if predictor.folder is not None:
+        note_model(out, model=predictor.folder, model_id=predictor.model_id)
     write_record(overlap, out / "overlap.json")
     write_record(describe_data(dataset), out / "data.json")
     if train_cells:
@@ -114,12 +121,18 @@ def assess(
     _write_details(evaluation, details, out)
     save_figure(draw_confusion(evaluation, simulated=evaluation.simulated), out / "confusion")
     save_figure(draw_classified_cells(evaluation, dataset)[0], out / "classified")
-    (out / "galleries.json").unlink(missing_ok=True)  # of an earlier evaluation
     if galleries:
         write_record(draw_galleries(predictor, evaluation, dataset, out), out / "galleries.json")
     # Last, so that it stands for all the others.
     write_evaluation(evaluation, out / "evaluation.json")
     return evaluation
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier evaluation left and this one may not write: it would be taken for this one's."""
+    made = ("evaluation.json", "galleries.json", "subgroups.png", "subgroups.svg")
+    for path in [*(out / name for name in made), *(out / "baselines").glob("*.json")]:
+        path.unlink(missing_ok=True)
 
 
 def _write_details(evaluation: Evaluation, details: Details, out: Path) -> None:

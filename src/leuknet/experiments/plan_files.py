@@ -1,4 +1,4 @@
-"""Finds the pilot of a plan, and writes the plan as JSON, as a table and as a plot.
+"""Writes the plan of a study as JSON, as a table and as a plot.
 
     plan.json           the plan with its seed: all that is needed to draw the same studies again
     plan.csv            one line for each size of study
@@ -15,31 +15,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from leuknet.errors import DataError
-from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.study_plan import Plan, PlanPoint
 from leuknet.figures import save_figure
 from leuknet.figures.plan_plot import draw_plan
 from leuknet.records import read_record, write_record, write_whole
-from leuknet.types import Evaluation
-
-
-def read_pilot(path: Path) -> Evaluation:
-    """Read an evaluation from its file, its folder, or the folder of its run.
-
-    Raises
-    ------
-    DataError
-        If there is none, or it is damaged.
-    """
-    places = (path, path / "evaluation.json", path / "evaluation" / "evaluation.json")
-    for place in places:
-        if place.is_file():
-            return read_evaluation(place)
-    raise DataError(
-        f"no evaluation at {path}",
-        why="it is no evaluation.json, and none lies in it or in its folder `evaluation`",
-        fix="leuknet evaluate RUN/model --data ROOT",
-    )
 
 
 def write_plan(plan: Plan, folder: Path) -> None:

@@ -127,6 +127,7 @@ def draw_sheet(
         caption=legend(methods, class_names=card.class_names) + (_OF_SIMULATION if card.simulated else ""),
         simulated=False,  # nobody knows of these files, and to stamp a person's cells would be untrue
         names=[Path(prediction.path).name for prediction in predictions],
+        warnings=[prediction.warnings for prediction in predictions],
     )
 
 

@@ -11,7 +11,7 @@ Start at `choose_certain_wrong`, `choose_uncertain` or `choose_typical`, then `d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -34,6 +34,7 @@ from leuknet.figures.frame import (
     shortened,
     write,
 )
+from leuknet.inference.outcome import UNCERTAIN, UNFAMILIAR, outcome_of
 from leuknet.types import Evaluation, Features, Label, Labels, Pixels, Prediction, Probabilities
 
 _COLUMNS = 6
@@ -148,12 +149,13 @@ def draw_gallery(
     caption: str,
     simulated: bool,
     names: Sequence[str] = (),
+    warnings: Sequence[tuple[str, ...]] = (),
 ) -> Figure:
     """Draw cells in columns: the image, the map of each method over it, and below what was called.
 
-    A right call has a green frame and a tick; a wrong one a dashed orange frame and a cross; an uncertain
-    cell a dotted grey frame and a question mark. One colour bar for each row, whose ends are the largest
-    value among the cells of the row. No cells at all give a figure with the caption alone.
+    A right call has a green frame and a tick; a wrong one a dashed orange frame and a cross; an uncertain or
+    unfamiliar cell a dotted grey frame and a question mark. One colour bar for each row, whose ends are the
+    largest value among the cells of the row. No cells at all give a figure with the caption alone.
 
     Parameters
     ----------
@@ -173,15 +175,18 @@ def draw_gallery(
         Stamp the picture as made from simulated cells.
     names
         What to write above each image, such as its file name; long ones are cut in the middle.
+    warnings
+        Of each image: by them `leuknet.inference.outcome.outcome_of` calls an image unfamiliar.
 
     Raises
     ------
     ShapeError
-        If labels, probabilities, maps or names are not one for each image.
+        If labels, probabilities, maps, names or warnings are not one for each image.
     """
     if not len(images):
         return framed(6.5, 0.05, title=title, subtitle=caption, simulated=simulated)[0]
-    lists = [probabilities, *maps_by_method.values(), *filter(len, (names, () if labels is None else labels))]
+    given = filter(len, (names, warnings, () if labels is None else labels))
+    lists = [probabilities, *maps_by_method.values(), *given]
     check_lengths("a gallery", len(images), *map(len, lists))
     n_columns = min(_COLUMNS, len(images))
     block_in = _NAME_IN + _SIDE_IN * (1 + len(maps_by_method)) + _CALL_IN
@@ -200,6 +205,7 @@ def draw_gallery(
             axes = image_axes(body, left_in, top_in - row * _SIDE_IN - _IMAGE_IN, _IMAGE_IN)
             _overlay(axes, pixels, maps[place], limit=limits[name])
         called = Prediction("", float(probabilities[place]), threshold, "", undecided=undecided)
+        called = replace(called, warnings=tuple(warnings[place])) if len(warnings) else called
         _mark_call(axes, called, None if labels is None else Label(int(labels[place])), names=class_names)
     for block in range(-(-len(images) // _COLUMNS)):
         top_in = height_in - block * block_in - _NAME_IN
@@ -232,8 +238,9 @@ def _mark_call(axes: Axes, called: Prediction, truth: Label | None, *, names: tu
     assert called.label is not None and called.probability is not None  # noqa: S101, PT018  it has a score
     call = shortened(names[called.label], 12)
     colour, line, mark = MUTED, "-", call
-    if called.is_uncertain:
-        line, mark = ":", "? uncertain"
+    outcome = outcome_of(called)
+    if outcome in (UNCERTAIN, UNFAMILIAR):
+        line, mark = ":", f"? {outcome}"
     elif truth is not None:
         is_right = truth == called.label
         colour, line, mark = (GREEN, "-", f"✓ {call}") if is_right else (ORANGE, "--", f"✗ {call}")

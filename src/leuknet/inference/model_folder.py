@@ -223,7 +223,10 @@ def open_card(folder: Path) -> ModelCard:
         If there is none, or one of its fields is missing, unknown, of another type or out of range.
     """
     path = folder / "model.json"
-    card = read_record(ModelCard, path, error=ModelError, fix="use the folder as `leuknet train` wrote it")
+    fix = "use the folder as `leuknet train` wrote it"
+    if not path.exists() and (folder / "model" / path.name).is_file():
+        fix = f"it is the folder of a run: name that of its model, {folder / 'model'}"
+    card = read_record(ModelCard, path, error=ModelError, fix=fix)
     fits = {
         "threshold": 0 <= card.threshold <= 1,
         "canvas_px": card.canvas_px is None or card.canvas_px >= 1,

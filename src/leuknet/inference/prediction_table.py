@@ -7,28 +7,30 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from leuknet.errors import SettingError, StoppedError
+from leuknet.inference.outcome import SEPARATOR, Said, word_of
 from leuknet.records.whole import whole_file
 from leuknet.types import Prediction
 
 COLUMNS = ("path", "probability", "label", "outcome", "threshold", "model_id", "subject", "warnings", "error")
-UNCERTAIN = "uncertain"
-"""The outcome of a cell that the model should not decide; else the outcome is the label."""
-
 NUMBERS = ("probability", "threshold")
 """The columns that hold numbers; the others hold text."""
 
 
 @dataclass(frozen=True)
 class PredictionSummary:
-    """What `write_predictions` wrote: lines in all, lines with an error, and the first 20 of these paths."""
+    """What `write_predictions` wrote: lines in all, lines with an error, and the first 20 of these paths.
+
+    `said` counts outcomes and warnings.
+    """
 
     written: int
     failed: int
     failed_paths: tuple[str, ...]
+    said: Said = field(default_factory=Said)
 
 
 def write_predictions(
@@ -48,7 +50,8 @@ def write_predictions(
     path
         Ends in `.csv` or `.parquet`; replaced if it exists.
     class_names
-        Written as the label of class 0 and of class 1. The outcome is the label, or `uncertain`.
+        Written as the label of class 0 and of class 1. The outcome is the label, `uncertain` or `unfamiliar`:
+        see `leuknet.inference.outcome.outcome_of`.
 
     Raises
     ------
@@ -86,9 +89,9 @@ def check_table(path: Path, *, suffixes: tuple[str, ...] = (".csv", ".parquet"))
 def line_of(prediction: Prediction, class_names: tuple[str, str]) -> tuple[str | float | None, ...]:
     """Return the values of `COLUMNS` for a prediction; None where nothing is known."""
     label = None if prediction.label is None else class_names[prediction.label]
-    outcome = UNCERTAIN if prediction.is_uncertain else label
+    outcome = word_of(prediction, class_names)
     score = (prediction.path, prediction.probability, label, outcome, prediction.threshold)
-    warnings = "; ".join(prediction.warnings) or None
+    warnings = SEPARATOR.join(prediction.warnings) or None
     return (*score, prediction.model_id, prediction.subject, warnings, prediction.error)
 
 
@@ -100,13 +103,14 @@ def _write_csv(
     except OSError as error:
         fix = "choose a folder that exists and that you may write to"
         raise SettingError(f"cannot write predictions to {path}", why=str(error), fix=fix) from error
-    written, failed, failed_paths = 0, 0, list[str]()
+    written, failed, failed_paths, said = 0, 0, list[str](), Said()
     try:
         with stream:
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             for prediction in predictions:
                 writer.writerow(line_of(prediction, class_names))
+                said.add(word_of(prediction, class_names), prediction.warnings)
                 written += 1
                 failed += prediction.error is not None
                 failed_paths += [prediction.path] if prediction.error is not None and failed <= 20 else []
@@ -116,4 +120,4 @@ def _write_csv(
     except BaseException as error:
         error.add_note(f"the {written} lines written before are in {path}")
         raise
-    return PredictionSummary(written, failed, tuple(failed_paths))
+    return PredictionSummary(written, failed, tuple(failed_paths), said)

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from leuknet.errors import DataError, NoSubjectsError, SettingError
 from leuknet.inference.familiar import is_unfamiliar
-from leuknet.inference.prediction_table import UNCERTAIN
+from leuknet.inference.outcome import SEPARATOR, UNCERTAIN, UNFAMILIAR
 from leuknet.types import Probabilities
 
 if TYPE_CHECKING:
     import polars as pl
 
-UNFAMILIAR = "unfamiliar"
-"""The outcome of such a cell in the table of a smear; `leuknet predict` gives its class and a warning."""
+CALLED_UNFAMILIAR = "the table calls it unfamiliar, and does not say why"
+"""The warning of an image whose outcome is not borne out by a warning of its own."""
 
 _NEEDED = ("probability", "outcome", "threshold", "model_id", "warnings", "error")
 
@@ -62,7 +62,8 @@ class ScoredImages:
     uncertain
         Whether the model does not decide on the cell.
     warnings
-        How each departs from what the model was trained on.
+        How each departs from what the model was trained on. Whatever the table calls unfamiliar has a warning
+        that says so, if only `CALLED_UNFAMILIAR`.
     errors
         Why it could not be scored, None where it was.
     """
@@ -130,7 +131,7 @@ def read_scored_images(path: Path) -> ScoredImages:
         paths=tuple(texts["path"].to_list()),
         probabilities=tuple(probabilities.to_list()),
         uncertain=tuple(_is_uncertain(texts).to_list()),
-        warnings=_warnings(texts),
+        warnings=_warnings_that_say_so(texts),
         errors=tuple(texts["error"].to_list()),
     )
 
@@ -146,11 +147,21 @@ def _scores(path: Path, texts: dict[str, pl.Series]) -> tuple[pl.Series, float]:
 
 
 def _warnings(texts: dict[str, pl.Series]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(text.split("; ")) if text else () for text in texts["warnings"].to_list())
+    return tuple(tuple(text.split(SEPARATOR)) if text else () for text in texts["warnings"].to_list())
+
+
+def _warnings_that_say_so(texts: dict[str, pl.Series]) -> tuple[tuple[str, ...], ...]:
+    """Return the warnings of each row, one of them at least for a row that is called unfamiliar."""
+    return tuple(
+        warnings if is_unfamiliar(warnings) or not unfamiliar else (*warnings, CALLED_UNFAMILIAR)
+        for warnings, unfamiliar in zip(_warnings(texts), _is_unfamiliar(texts).tolist(), strict=True)
+    )
 
 
 def _is_unfamiliar(texts: dict[str, pl.Series]) -> NDArray[np.bool_]:
-    """Return whether each row's warnings say so, or its outcome does, as in the table of a smear."""
+    """Return whether each row's warnings say so, or its outcome does: tables of an earlier LeukNet, which
+    gave a class to such an image, and of other programs are read alike.
+    """
     warned = np.array([is_unfamiliar(warnings) for warnings in _warnings(texts)])
     stated = (texts["outcome"] == UNFAMILIAR).fill_null(False).to_numpy()
     return np.asarray(warned | stated)

@@ -226,6 +226,18 @@ def _subjects_text(side: ManifestSide) -> str:
     return "; ".join(parts)
 
 
+def _near_text(overlap: Overlap) -> str:
+    near = f"Images whose hashes differ in at most {overlap.near_bits} bits"
+    if not overlap.limits:
+        return f"{near} count as near-duplicates."
+    limits = ", or ".join(f"by {least:g} and at most {most} bits differ" for most, least in overlap.limits)
+    return (
+        f"{near} were compared by their pixels, and count as near-duplicates where the fine structure of "
+        f"both, moved onto each other, correlates {limits}. Where a picture was not at hand, only the hash "
+        "could be compared, and very near ones are suspected."
+    )
+
+
 def _overlap_blocks(overlap: Overlap | None) -> list[Block]:
     if overlap is None:
         return [
@@ -237,15 +249,16 @@ def _overlap_blocks(overlap: Overlap | None) -> list[Block]:
         ]
     disjoint = "No two sides have anything in common."
     near = [
-        f"{pair.first} and {pair.second}: {first} and {second}, {bits} bits"
+        f"{pair.first} and {pair.second}: {first} and {second}, {bits} bits{open_}"
         for pair in overlap.pairs
-        for first, second, bits in pair.near
+        for found, open_ in ((pair.near, ""), (pair.suspected, ", pictures not compared"))
+        for first, second, bits in found
     ]
     blocks: list[Block] = [
         Text(
             "Every cell of a side was compared with every cell of the other: the person, the bytes, and "
-            f"the picture by its perceptual hash ({overlap.hash_name}, {overlap.hash_bits} bits). Images "
-            f"whose hashes differ in at most {overlap.near_bits} bits count as near-duplicates.",
+            f"the picture by its perceptual hash ({overlap.hash_name}, {overlap.hash_bits} bits). "
+            + _near_text(overlap),
             strong=disjoint if overlap.is_disjoint else "Sides have something in common.",
         ),
         Table(

@@ -5,6 +5,8 @@
                        galleries.json with their pictures, confusion.png, classified.png
     RUN/history.csv    where it was kept
 
+An evaluation may also lie elsewhere: it says where its model was, or the user does.
+
 Files are not trusted: each is read strictly, and a record that tells of another model is refused. What may
 be missing is None, and the report says so in words.
 
@@ -21,9 +23,10 @@ from typing import TypeVar
 from leuknet.data.split_file import Manifest, read_manifest
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.locate import locate_evaluation, model_folder_of
 from leuknet.evaluation.naming import model_name, short_part
 from leuknet.images.reading import hash_file
-from leuknet.inference.model_folder import open_card
+from leuknet.inference.model_folder import SPLIT, open_card
 from leuknet.records import read_record
 from leuknet.records.history import FILE_NAME as HISTORY
 from leuknet.records.history import read_history
@@ -66,8 +69,10 @@ class RunRecord:
     history: tuple[HistoryRow, ...] | None
 
 
-def read_runs(folders: Sequence[Path]) -> tuple[RunRecord, ...]:
+def read_runs(folders: Sequence[Path], *, models: Sequence[Path] = ()) -> tuple[RunRecord, ...]:
     """Read runs, in the order given, and give each a name of its own.
+
+    `models` are those of evaluations that have been moved away from theirs.
 
     Raises
     ------
@@ -80,7 +85,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[RunRecord, ...]:
         raise SettingError(
             "cannot report on a run twice", why="a folder is named twice", fix="name each once"
         )
-    runs = [read_run(folder) for folder in folders]
+    runs = [read_run(folder, models=models) for folder in folders]
     if len({run.evaluation.simulated for run in runs}) > 1:
         raise SettingError(
             "cannot put simulated and real cells into one report",
@@ -90,33 +95,30 @@ def read_runs(folders: Sequence[Path]) -> tuple[RunRecord, ...]:
     return tuple(replace(run, name=_unique_name(run, runs)) for run in runs)
 
 
-def read_run(folder: Path) -> RunRecord:
+def read_run(folder: Path, *, models: Sequence[Path] = ()) -> RunRecord:
     """Read one run.
 
     Parameters
     ----------
     folder
-        The run folder, or a folder within it to which `leuknet evaluate --out` wrote.
+        The run folder, that of its model, or any to which `leuknet evaluate --out` wrote.
+    models
+        Model folders to look in first.
 
     Raises
     ------
     DataError
-        If the model was not evaluated, or a file is damaged or tells of another model.
+        If the model was not evaluated or is not found, or a file is damaged or tells of another model.
     ModelError, SplitError
         If the model folder is missing or damaged.
     """
-    is_evaluation = (folder / "evaluation.json").is_file()
-    run, judged = (folder.absolute().parent, folder) if is_evaluation else (folder, folder / "evaluation")
-    card = open_card(run / "model")
-    manifest = read_manifest(run / "model" / "split.json")
-    if not (judged / "evaluation.json").is_file():
-        raise DataError(
-            f"cannot report on {folder}",
-            why="its model has not been evaluated: there is no evaluation/evaluation.json",
-            fix=f"leuknet evaluate {folder / 'model'} --data ROOT",
-        )
-    evaluation = read_evaluation(judged / "evaluation.json")
-    _check_model(card, evaluation, run / "model")
+    file = locate_evaluation(folder)
+    judged, evaluation = file.parent, read_evaluation(file)
+    model = model_folder_of(judged, evaluation, named=models)
+    run = model.parent
+    card = open_card(model)
+    manifest = read_manifest(model / SPLIT)
+    _check_model(card, evaluation, model)
     return RunRecord(
         name=_name(evaluation),
         folder=run,

@@ -19,15 +19,20 @@ from leuknet.report.run_record import read_runs
 from leuknet.report.sections import make_sections
 
 
-def write_report(folders: Sequence[Path], stem: Path, *, pdf: bool = True) -> tuple[Path, ...]:
+def write_report(
+    folders: Sequence[Path], stem: Path, *, models: Sequence[Path] = (), pdf: bool = True
+) -> tuple[Path, ...]:
     """Write a report as STEM.html and, unless told not to, as STEM.pdf.
 
     Parameters
     ----------
     folders
-        Run folders that were evaluated, in the order in which the report shows them; at least one.
+        Run folders that were evaluated, or folders of evaluations, in the order in which the report shows
+        them; at least one.
     stem
         Path without extension; its folder is made where it lacks. Files that are there are replaced, whole.
+    models
+        Folders of the models of those evaluations that were moved away from theirs.
     pdf
         Whether to print it too; that needs the extra `report`.
 
@@ -49,7 +54,7 @@ def write_report(folders: Sequence[Path], stem: Path, *, pdf: bool = True) -> tu
         raise SettingError("cannot write a report", why="no run is named", fix="name a run folder")
     if pdf:
         check_printer()
-    return write_page(encoded(report_html(read_runs(folders))), stem, pdf=pdf)
+    return write_page(encoded(report_html(read_runs(folders, models=models))), stem, pdf=pdf)
 
 
 def report_html(runs: Runs) -> str:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from leuknet.errors import DataError, SettingError, UnreadableImageError
 from leuknet.images.reading import decode_pixels, read_content
+from leuknet.inference.outcome import outcome_of
 from leuknet.inference.scored_table import ScoredImages, read_scored_images
 from leuknet.room.pictures import write_cell_pictures
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.tally import Tally
 from leuknet.room.upload_content import UnusableError, keep_bytes, shown_name
-from leuknet.smears.smear import outcome_of
 from leuknet.store.cell_nouns import NewCell
 from leuknet.store.database import Store
 from leuknet.store.nouns import CaseUpload, NewImage

@@ -21,6 +21,7 @@ from pathlib import Path
 from leuknet.data.split import SIDES
 from leuknet.errors import MissingExtraError, ModelError, SettingError
 from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.evaluation.locate import EVALUATION, locate_evaluation
 from leuknet.evaluation.summary import score_text, summary_rows
 from leuknet.images.cache import cache_folder
 from leuknet.inference.model_folder import FILES, FolderPredictor, is_repository
@@ -64,7 +65,8 @@ def push(
     licence
         Of the weights, as the hub writes it, such as `apache-2.0`. The licence of the images may bind them.
     evaluation
-        `evaluation.json` of this model; its scores go into the model card. None looks beside the folder.
+        `evaluation.json` of this model, or its folder; its scores go into the model card. None looks beside
+        the model's folder.
     private
         For a new repository: only its owners see it.
     keep_names
@@ -239,8 +241,8 @@ def _results(evaluation: Evaluation) -> list[hf.EvalResult]:
 
 
 def _find_evaluation(folder: Path, named: Path | None, model_id: str) -> Evaluation | None:
-    path = named or folder.parent / "evaluation" / "evaluation.json"
-    if named is None and not path.exists():
+    path = folder.parent / "evaluation" / EVALUATION if named is None else locate_evaluation(named)
+    if not path.exists():
         return None
     found = read_evaluation(path)
     if found.model_id != model_id:

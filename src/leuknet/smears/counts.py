@@ -16,8 +16,9 @@ from leuknet.errors import DataError
 from leuknet.evaluation.resampling import wilson
 from leuknet.images.measures import Measures
 from leuknet.inference.familiar import Reference
+from leuknet.inference.outcome import OUTCOMES, Outcome
 from leuknet.report.blocks import counted
-from leuknet.smears.smear import OUTCOMES, Outcome, SmearCell
+from leuknet.smears.smear import SmearCell
 from leuknet.types import Interval
 
 SHARES_MEAN = (

@@ -25,11 +25,12 @@ from leuknet.fields.tiles import TILE_PX, colours_of, find_cells
 from leuknet.figures.frame import save_png
 from leuknet.images.reading import read_pixels
 from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.outcome import Outcome
 from leuknet.inference.predict import IMAGE_SUFFIXES
 from leuknet.report.pdf import check_printer, write_page
 from leuknet.report.render import encoded
 from leuknet.smears.counts import OutcomeCount, Shift, count_outcomes, measure_shift
-from leuknet.smears.smear import Outcome, SeenCell, SmearCell, score_smear
+from leuknet.smears.smear import SeenCell, SmearCell, score_smear
 from leuknet.smears.smear_files import write_cells, write_outlines
 from leuknet.smears.smear_page import SmearContent, draw_smear_gallery, draw_smear_overlay, smear_html
 from leuknet.types import FieldScale, FoundCell, ModelCard

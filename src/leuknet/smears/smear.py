@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
-from typing import Literal
 
 from leuknet.errors import ModelError, SettingError
 from leuknet.fields.cut import cut_cell
@@ -26,8 +25,8 @@ from leuknet.fields.scale import COARSEST_UM, FINEST_UM
 from leuknet.images.measures import Measures, measure
 from leuknet.images.reading import ReadImage
 from leuknet.images.transform import place_on_canvas
-from leuknet.inference.familiar import is_unfamiliar
 from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.outcome import Outcome, outcome_of
 from leuknet.inference.predict import ImageSource, predict_with_features
 from leuknet.types import (
     CellBox,
@@ -35,15 +34,9 @@ from leuknet.types import (
     Features,
     FieldScale,
     FoundCell,
-    ModelCard,
     Pixels,
     Prediction,
 )
-
-Outcome = Literal["positive", "negative", "uncertain", "unfamiliar"]
-"""What is said of a cell: a class, that the model should not decide, or that it has not seen its like."""
-
-OUTCOMES: tuple[Outcome, ...] = ("positive", "negative", "uncertain", "unfamiliar")
 
 STAIN_CELLS = 500
 """Cells of an image from which its stain is learnt: its first ones, or all if they are fewer."""
@@ -175,15 +168,6 @@ def score_smear(
     return (_seen(*waiting.popleft(), *scored, subject=subject) for scored in predictions)
 
 
-def outcome_of(prediction: Prediction) -> Outcome:
-    """Return what is said of a cell that has a probability."""
-    if is_unfamiliar(prediction.warnings):
-        return "unfamiliar"
-    if prediction.is_uncertain:
-        return "uncertain"
-    return "positive" if prediction.label else "negative"
-
-
 def _seen(
     cell: FoundCell, crop: Pixels, prediction: Prediction, features: Features | None, *, subject: str | None
 ) -> SeenCell:
@@ -197,12 +181,6 @@ def _seen(
         measures=measure(crop),
     )
     return SeenCell(scored, crop, features)
-
-
-def outcome_name(outcome: Outcome, card: ModelCard) -> str:
-    """Return an outcome in the words of the model's classes."""
-    names = {"negative": card.class_names[0], "positive": card.class_names[1]}
-    return names.get(outcome, outcome)
 
 
 def cut_cells(

@@ -16,9 +16,10 @@ import polars as pl
 from leuknet.fields.geojson import OutlinedCell, write_geojson
 from leuknet.fields.outline import outline_of
 from leuknet.figures.smear_plot import colour_of
+from leuknet.inference.outcome import outcome_words
 from leuknet.inference.prediction_table import COLUMNS, NUMBERS, check_table, line_of
 from leuknet.records.whole import whole_file
-from leuknet.smears.smear import OUTCOMES, SmearCell, outcome_name
+from leuknet.smears.smear import SmearCell
 from leuknet.types import FoundCell, ModelCard
 
 _PLACE = {
@@ -52,19 +53,17 @@ def write_cells(cells: Sequence[SmearCell], path: Path, *, card: ModelCard) -> N
     rows = []
     for cell in cells:
         score = dict(zip(COLUMNS, line_of(cell.prediction, card.class_names), strict=True))
-        score["outcome"] = outcome_name(cell.outcome, card)
         rows.append({**score, **_place(cell), "reviewed": cell.reviewed})
     _write(pl.DataFrame(rows, schema={**_SCORE, **_PLACE, "reviewed": pl.String}), path)
 
 
 def write_outlines(cells: Sequence[SmearCell], path: Path, *, card: ModelCard) -> None:
     """Write scored cells as GeoJSON for QuPath; a cell's class is its outcome, coloured as in the overlay."""
-    colours = {outcome_name(outcome, card): colour_of(outcome) for outcome in OUTCOMES}
+    words = outcome_words(card.class_names)
+    colours = {word: colour_of(outcome) for outcome, word in words.items()}
     positive = f"P({card.class_names[1]})"
     outlined = (
-        as_outlined(
-            cell, outcome_name(cell.outcome, card), **{positive: float(cell.prediction.probability or 0)}
-        )
+        as_outlined(cell, words[cell.outcome], **{positive: float(cell.prediction.probability or 0)})
         for cell in cells
     )
     write_geojson(outlined, path, colours=colours)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from leuknet.figures import draw_gallery
 from leuknet.figures.smear_plot import Outlined, draw_overlay
+from leuknet.inference.outcome import outcome_words
 from leuknet.report.blocks import (
     Block,
     Code,
@@ -30,7 +31,7 @@ from leuknet.report.blocks import (
 )
 from leuknet.report.render import LISTED, drawn_text, embedded_figure, render
 from leuknet.smears.counts import SHARES_MEAN, Shift, count_outcomes, share_texts, tile_texts
-from leuknet.smears.smear import NOT_VALIDATED, OUTCOMES, SmearCell, outcome_name
+from leuknet.smears.smear import NOT_VALIDATED, SmearCell
 from leuknet.types import FLAG_MEANINGS, FieldScale, Interval, ModelCard, Pixels
 
 GALLERY_CELLS = 36
@@ -122,7 +123,7 @@ def draw_smear_overlay(content: SmearContent) -> Figure:
         [Outlined(cell.outline, cell.outcome, number) for number, cell in enumerate(content.cells, start=1)],
         width_px=content.width_px,
         microns_per_pixel=content.scale.microns_per_pixel,
-        names={outcome: outcome_name(outcome, content.card) for outcome in OUTCOMES},
+        names=outcome_words(content.card.class_names),
         title=f"Leukocytes in {content.name}",
         caption=f"{counted(len(content.cells), 'cell')}, model {content.model_id}, not validated on smears",
         simulated=content.simulated,
@@ -147,6 +148,7 @@ def draw_smear_gallery(content: SmearContent, *, at_most: int = GALLERY_CELLS) -
         caption=f"Highest P({content.card.class_names[1]}) first; {rule}. As they lie in the image, numbers "
         "as in the overlay, * marks a cell unlike the trained ones.",
         simulated=content.simulated,
+        warnings=[cell.prediction.warnings for cell in cells],
         names=[
             f"{place + 1}{' *' if content.cells[place].outcome == 'unfamiliar' else ''}" for place in chosen
         ],
@@ -156,7 +158,7 @@ def draw_smear_gallery(content: SmearContent, *, at_most: int = GALLERY_CELLS) -
 def _result(content: SmearContent) -> tuple[Block, ...]:
     tiles, rows = [], []
     for outcome, found in count_outcomes(content.cells).items():
-        name, number = outcome_name(outcome, content.card), f"{found.cells:,}"
+        name, number = outcome_words(content.card.class_names)[outcome], f"{found.cells:,}"
         flagged = sum(bool(cell.flags) for cell in content.cells if cell.outcome == outcome)
         tiles.append((name, number, *tile_texts(outcome, found)))
         rows.append((name, number, *share_texts(found.share), str(flagged)))
@@ -201,7 +203,7 @@ def _picture(content: SmearContent) -> tuple[Block, ...]:
         (flag, str(flags.count(flag)), meaning) for flag, meaning in FLAG_MEANINGS.items() if flag in flags
     )
     said = ", ".join(
-        f"{found.cells:,} {outcome_name(outcome, content.card)}"
+        f"{found.cells:,} {outcome_words(content.card.class_names)[outcome]}"
         for outcome, found in count_outcomes(content.cells).items()
     )
     picture = Picture(

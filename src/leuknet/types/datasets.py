@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from leuknet.types.added import added
+
 Pixels = NDArray[np.uint8]
 """One image (H, W, 3) or several of one size (N, H, W, 3); sRGB."""
 
@@ -194,8 +196,11 @@ class SideOverlap:
     contents
         Pairs of ids with the same bytes, first set first.
     near
-        Pairs of ids whose perceptual hashes differ in at most `Overlap.near_bits` bits, and by how many;
-        pairs with the same bytes are not repeated here.
+        Pairs of ids that show one cell by other bytes, and in how many bits their perceptual hashes differ:
+        at most `Overlap.near_bits`. Their pictures were compared if `Overlap.limits` say how.
+    suspected
+        Pairs whose hashes are very near, and whose pictures were not at hand: whether they show one cell is
+        open.
     """
 
     first: str
@@ -206,11 +211,12 @@ class SideOverlap:
     unnamed: int
     contents: tuple[tuple[str, str], ...]
     near: tuple[tuple[str, str, int], ...]
+    suspected: tuple[tuple[str, str, int], ...] = added(())
 
     @property
     def is_disjoint(self) -> bool:
-        """Whether nothing is in common, and nobody unnamed leaves it open."""
-        return not (self.subjects or self.unnamed or self.contents or self.near)
+        """Whether nothing is in common, and neither a cell that names nobody nor a picture leaves it open."""
+        return not (self.subjects or self.unnamed or self.contents or self.near or self.suspected)
 
 
 @dataclass(frozen=True)
@@ -220,16 +226,20 @@ class Overlap:
     Attributes
     ----------
     hash_name, hash_bits, near_bits
-        The perceptual hash, its length, and the number of differing bits up to which two images count as
-        near-duplicates.
+        The perceptual hash, its length, and the number of differing bits up to which two pictures are
+        compared with each other.
     pairs
         One for each two sides.
+    limits
+        Bits up to which hashes differ, and the correlation from which two such pictures show one cell; empty
+        where only hashes were compared, and all that are near counted.
     """
 
     hash_name: str
     hash_bits: int
     near_bits: int
     pairs: tuple[SideOverlap, ...]
+    limits: tuple[tuple[int, float], ...] = added(())
 
     @property
     def is_disjoint(self) -> bool:

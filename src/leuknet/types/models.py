@@ -6,7 +6,7 @@ Start at `ModelCard`, then `Predictor`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from leuknet.types.reviewing import ChosenThreshold
 
 Probabilities = NDArray[np.float64]
 """(N,) P(leukaemic) of each cell, in [0, 1]."""
+
+NO_CLASS: tuple[Literal["uncertain"], Literal["unfamiliar"]] = ("uncertain", "unfamiliar")
+"""What a model says of an image where it names no class; no class may be called so."""
 
 Features = NDArray[np.float32]
 """(N, F) what a network sees in each image, just before its answer."""
