@@ -191,7 +191,8 @@ def fit_reference(
         )
     from sklearn.covariance import LedoitWolf  # takes a second to load, which predicting need not spend
 
-    estimate = LedoitWolf().fit(features.astype(np.float64))
+    # Its inverse, which nobody asks for, would be a second decomposition of as many rows as features.
+    estimate = LedoitWolf(store_precision=False).fit(features.astype(np.float64))
     variances, axes = np.linalg.eigh(estimate.covariance_)
     scaled = _on_scale(measures)
     unlimited = Reference(

@@ -37,6 +37,8 @@ MODELS = {
     "efficientnet-lite0": "leuknet.networks.published:efficientnet_lite0",
     "efficientnet-lite1": "leuknet.networks.published:efficientnet_lite1",
     "efficientnet-lite2": "leuknet.networks.published:efficientnet_lite2",
+    "separable": "leuknet.networks.small:separable",
+    "squeeze-excitation": "leuknet.networks.small:squeeze_excitation",
     "ensemble": "leuknet.networks.ensemble:ensemble",
 }
 """Name to function; as text, since timm takes seconds to import and is often not needed."""

@@ -96,6 +96,7 @@ def timm_network(
     weights: str | None = None,
     frozen: bool = False,
     dropout: float = 0.0,
+    pooled: bool = False,
 ) -> Published:
     """Return a network of timm.
 
@@ -111,11 +112,14 @@ def timm_network(
         Or start from this safetensors file in the publisher's format.
     frozen, dropout
         See `Published`.
+    pooled
+        Of a VGG, leave out the two fully connected layers of 4,096 values, nine tenths of its weights: its
+        features are the means of its last 512 maps.
 
     Raises
     ------
     SettingError
-        If timm has no such network, or it cannot take images of this size.
+        If timm has no such network, it cannot take images of this size, or it is `pooled` and no VGG.
     ModelError
         If the weights cannot be had or do not fit.
     """
@@ -141,7 +145,7 @@ def timm_network(
             )
         path = fetch(config.hf_hub_id, WEIGHTS_FILE)
     described = {} if config is None else asdict(config)
-    body, n_features, statistics = _from_timm(architecture, described, {}, path, image_size_px)
+    body, n_features, statistics = _from_timm(architecture, described, {}, path, image_size_px, pooled=pooled)
     return Published(body, n_features, statistics=statistics, frozen=frozen, dropout=dropout)
 
 
@@ -313,6 +317,8 @@ def _from_timm(
     arguments: Mapping[str, Any],
     path: Path | None,
     image_size_px: int,
+    *,
+    pooled: bool = False,
 ) -> tuple[nn.Module, int, Statistics | None]:
     """Build a network of timm without its classifier, with a file's weights; its features' length too."""
     if not timm.is_model(architecture):  # timm would also take names of folders and repositories
@@ -340,11 +346,31 @@ def _from_timm(
             why=str(error) or type(error).__name__,
             fix="choose another --set image_size_px=..., such as 224",
         ) from error
+    left_out = _names(config.get("classifier"))
+    if pooled:
+        left_out += _without_own_layers(body, architecture)
     statistics = None
     if path is not None:
-        put_weights(body, read_safetensors(path), source=str(path), classifier=config.get("classifier"))
+        put_weights(body, read_safetensors(path), source=str(path), classifier=left_out)
         statistics = (config["mean"], config["std"])
     return body, getattr(body, "head_hidden_size", None) or body.num_features, statistics
+
+
+def _names(layers: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (layers,) if isinstance(layers, str) else tuple(layers or ())
+
+
+def _without_own_layers(body: Any, architecture: str) -> tuple[str, ...]:
+    """Leave out the fully connected layers that a VGG has beside its classifier; return their name."""
+    if not isinstance(body, timm.models.VGG):
+        raise SettingError(
+            f"cannot build {architecture} as pooled",
+            why="only a VGG has fully connected layers beside its classifier",
+            fix="leave out --set network_options.pooled=true",
+        )
+    body.pre_logits = nn.Identity()
+    body.head_hidden_size = body.num_features
+    return ("pre_logits",)
 
 
 def _no_such(source: str, name: str, known: Sequence[str]) -> SettingError:

@@ -16,14 +16,20 @@ from dataclasses import asdict, fields, replace
 from typing import Any, get_args
 
 from leuknet.errors import SettingError
+from leuknet.recipes.bukhari_2022 import BUKHARI_2022
+from leuknet.recipes.clinton_2020 import CLINTON_2020
 from leuknet.recipes.effnet_lite0 import EFFNET_LITE0
+from leuknet.recipes.goswami_2020 import GOSWAMI_2020
+from leuknet.recipes.leufeatx_2022 import LEUFEATX_2022
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.recipes.leuknet_plus import LEUKNET_PLUS
+from leuknet.recipes.oliveira_2021 import OLIVEIRA_2021
 from leuknet.recipes.prellberg_2019 import PRELLBERG_2019
 from leuknet.recipes.probe_dinobloom import PROBE_DINOBLOOM
 from leuknet.recipes.probe_lite0 import PROBE_LITE0
 from leuknet.recipes.probe_stages import PROBE_STAGES
+from leuknet.recipes.shafique_2018 import SHAFIQUE_2018
 from leuknet.recipes.strong import STRONG
 from leuknet.types import LossName, Recipe, Sampling, ThresholdRule
 
@@ -39,6 +45,12 @@ RECIPES: dict[str, Recipe] = {
         PROBE_LITE0,
         PROBE_STAGES,
         STRONG,
+        GOSWAMI_2020,
+        OLIVEIRA_2021,
+        CLINTON_2020,
+        BUKHARI_2022,
+        SHAFIQUE_2018,
+        LEUFEATX_2022,
     )
 }
 

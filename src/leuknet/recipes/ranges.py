@@ -60,6 +60,20 @@ _PROBE: dict[str, Range | Choice] = {
     "crop_px": _IMAGES["crop_px"],
 }
 
+_SMALL: dict[str, Range | Choice] = {
+    "learning_rate": Range(1e-4, 1e-2, log=True),
+    "weight_decay": Range(1e-6, 1e-2, log=True),
+    "network_options.dropout": Range(0.0, 0.7),
+    "batch_size": Choice((16, 32, 64, 128)),
+}
+
+_LARGE: dict[str, Range | Choice] = {
+    "learning_rate": Range(1e-6, 1e-3, log=True),
+    "weight_decay": Range(1e-6, 1e-2, log=True),
+    "network_options.dropout": Range(0.0, 0.7),
+    "batch_size": Choice((16, 32, 64)),
+}
+
 RANGES: dict[str, dict[str, Range | Choice]] = {
     "leuknet-paper": _PAPER,
     "leuknet-demo": _PAPER,
@@ -70,5 +84,11 @@ RANGES: dict[str, dict[str, Range | Choice]] = {
     "probe-dinobloom": _PROBE,
     "probe-lite0": _PROBE,
     "probe-stages": _PROBE,
+    "goswami-2020": _FINE_TUNED | _IMAGES,
+    "oliveira-2021": _LARGE | _IMAGES,
+    "clinton-2020": _SMALL | _IMAGES,
+    "bukhari-2022": _SMALL | _IMAGES,
+    "shafique-2018": _LARGE | _IMAGES,
+    "leufeatx-2022": _LARGE | _IMAGES,
 }
 """Recipe to setting, as `--set` names it, to its bounds."""
