@@ -17,7 +17,10 @@ from leuknet.training import train as train_module
 from tests.cli.test_cli import assert_error
 from tests.conftest import run_cli
 
-pytestmark = pytest.mark.usefixtures("tiny_demo")
+pytestmark = [
+    pytest.mark.usefixtures("tiny_demo"),
+    pytest.mark.timeout(1200),  # minutes on a busy machine
+]
 
 
 @pytest.fixture

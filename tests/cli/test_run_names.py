@@ -14,6 +14,8 @@ from tests.cli.test_cli import TINY, assert_error
 from tests.conftest import run_cli
 from tests.run_folders import write_run
 
+pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
+
 
 @pytest.fixture(scope="module")
 def named(simulated_fold: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

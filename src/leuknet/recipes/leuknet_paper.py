@@ -2,7 +2,8 @@
 
 Claim: 86.73% test accuracy, 84.51% validation accuracy, in 45 min 34 s on a single CPU.
 Cost: half an hour on two cores, 22 minutes of it training, as measured on simulated cells.
-Command: `leuknet reproduce paper --data C-NMC_ROOT`, or `leuknet train leuknet-paper --data C-NMC_ROOT`.
+Command: `leuknet reproduce paper --data C-NMC_ROOT --seeds 0,1,2,3,4`, or `leuknet train leuknet-paper --data
+C-NMC_ROOT`.
 
 "Paper" marks what the paper states; "MATLAB" marks what it leaves open, where the defaults of
 MATLAB R2021a's `trainingOptions` and layers apply; "ours" marks a choice and its reason.
