@@ -555,7 +555,7 @@ def test_train_by_subject_without_subjects_is_three_lines_with_a_way_out(tmp_pat
     root = write_folder(tmp_path / "own")
 
     ended = run_cli(
-        *("train", "leuknet-demo", "--data", root, "--out", tmp_path / "run", "--set", "parts=[]"),
+        *("train", "leuknet-demo", "--data", root, "--out", tmp_path / "run"),
         *("--split", "subject-level"),
     )
 
@@ -731,7 +731,7 @@ def test_classes_of_a_users_folder_go_through_training_to_judging_and_scoring(tm
 
     ended = run_cli(
         *("train", "leuknet-paper", *data, "--out", model.parent, "--classes", "other,lymphocyte"),
-        *(*TINY, "--set", "parts=[]", "--set", "batch_size=4"),
+        *(*TINY, "--set", "batch_size=4"),
     )
     assert ended.status == 0, ended.err
     words = f"leuknet evaluate {model} --data {root} --classes other,lymphocyte\n"
@@ -945,7 +945,10 @@ def test_predict_refuses_a_table_of_another_kind_and_folders_without_images(
     (tmp_path / "empty").mkdir()
     ended = run_cli("predict", model, tmp_path / "empty", "--out", tmp_path / "scores.csv")
     assert_error(
-        ended, what="no image was found", why="no .bmp, .png, .jpg or .tif file", fix="name image files"
+        ended,
+        what="no image was found",
+        why="no .bmp, .png, .jpg, .tif or .webp file",
+        fix="name image files",
     )
 
 

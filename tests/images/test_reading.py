@@ -139,7 +139,7 @@ def test_truncated_file_is_refused_wherever_it_ends(tmp_path: Path, kind: str) -
 
 @pytest.mark.parametrize("content", [b"UID,label\nH3,0\n", b"GIF89a" + bytes(40), b"\0" * 64, b"B"])
 def test_other_content_is_refused(tmp_path: Path, content: bytes) -> None:
-    assert "neither BMP, PNG, JPEG nor TIFF" in refusal(write(tmp_path / "a.bmp", content)).why
+    assert "neither BMP, PNG, JPEG, TIFF nor WebP" in refusal(write(tmp_path / "a.bmp", content)).why
 
 
 def test_header_alone_is_refused(tmp_path: Path) -> None:
@@ -474,3 +474,57 @@ def test_real_crops_of_both_headers_are_read(shared_data: Path) -> None:
         assert np.array_equal(read.pixels, rows[::-1, :1350].reshape(450, 450, 3)[..., ::-1])
         assert read.warnings == ()
     assert offsets == {54: 126, 138: 3}
+
+
+def webp_of(image: Image.Image = COLOUR, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": True, "exif": b"Exif\0\0II*\0"}])
+def test_a_lossless_webp_is_read_as_it_is(tmp_path: Path, options: dict[str, Any]) -> None:
+    image = read_pixels(write(tmp_path / "a.webp", webp_of(**options)))
+
+    np.testing.assert_array_equal(image.pixels, PIXELS)
+    assert image.warnings == ()
+
+
+def test_a_lossy_webp_is_read_with_a_warning(tmp_path: Path) -> None:
+    image = read_pixels(write(tmp_path / "a.webp", webp_of(quality=80)))
+
+    assert image.pixels.shape == PIXELS.shape
+    assert image.warnings == ("lossy WebP: its compression has changed pixels",)
+
+
+def test_a_webp_with_alpha_is_laid_on_black_as_a_png_is(tmp_path: Path) -> None:
+    clear = COLOUR.convert("RGBA")
+    clear.putpixel((3, 2), (255, 255, 255, 0))
+
+    image = read_pixels(write(tmp_path / "a.webp", webp_of(clear, lossless=True, exact=True)))
+
+    assert image.pixels[2, 3].tolist() == [0, 0, 0]
+    assert image.warnings == ("transparent pixels were laid on black",)
+
+
+def test_an_animated_webp_is_refused(tmp_path: Path) -> None:
+    frames = [Image.fromarray(255 - PIXELS)]
+    content = webp_of(save_all=True, append_images=frames, lossless=True, duration=100)
+
+    assert "animated WebP" in refusal(write(tmp_path / "a.webp", content)).why
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 80}])
+def test_a_webp_that_was_cut_off_anywhere_is_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    content = webp_of(**options)
+
+    for end in range(1, len(content)):
+        assert refusal(write(tmp_path / "a.webp", content[:end])).why
+    # A container that claims more than there is, or less than its picture.
+    for size in (len(content), 12):
+        mangled = content[:4] + struct.pack("<I", size) + content[8:]
+        assert "damaged or cut off" in refusal(write(tmp_path / "a.webp", mangled)).why
+
+
+def test_another_riff_is_no_image(tmp_path: Path) -> None:
+    assert "nor WebP" in refusal(write(tmp_path / "a.webp", b"RIFF\4\0\0\0WAVEfmt ")).why

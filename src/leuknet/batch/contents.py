@@ -19,8 +19,7 @@ import pyarrow.parquet as pq
 from leuknet.batch.sources import Chunk, Columns, find_columns
 from leuknet.batch.stores import open_stream, read_content, unreadable
 from leuknet.errors import LeukNetError
-from leuknet.images.reading import MAX_FILE_BYTES
-from leuknet.inference.predict import IMAGE_SUFFIXES
+from leuknet.images.reading import IMAGE_SUFFIXES, MAX_FILE_BYTES
 
 _ROWS = 32  # of a Parquet file in memory at a time
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from leuknet.batch.stores import open_store, protocol_of
-from leuknet.inference.predict import IMAGE_SUFFIXES
+from leuknet.images.reading import IMAGE_SUFFIXES
 
 JOB_SUFFIX = ".job"
 """Folders with this suffix, and a job.json in them, are our own and not searched."""

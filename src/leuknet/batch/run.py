@@ -233,7 +233,7 @@ def _check_parts(folder: JobFolder, known: Mapping[str, Counts]) -> tuple[list[P
     if images == 0:
         raise SettingError(
             "no image was found",
-            why="the sources named hold no .bmp, .png, .jpg or .tif file",
+            why="the sources named hold no .bmp, .png, .jpg, .tif or .webp file",
             fix="name image files, or other folders",
         )
     return parts, images

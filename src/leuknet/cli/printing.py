@@ -86,6 +86,6 @@ def no_image_found() -> SettingError:
     """Return the error of a command that was given folders without an image."""
     return SettingError(
         "no image was found",
-        why="the folders named hold no .bmp, .png, .jpg or .tif file",
+        why="the folders named hold no .bmp, .png, .jpg, .tif or .webp file",
         fix="name image files, or other folders",
     )

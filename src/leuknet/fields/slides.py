@@ -8,7 +8,7 @@ The file's content decides which reader opens it, never its name alone:
 
 | content | reader |
 |---|---|
-| PNG, JPEG, BMP; a TIFF of one untiled page that is small enough | `slide_picture.open_picture` |
+| PNG, JPEG, BMP, WebP; a TIFF of one untiled page that is small enough | `slide_picture.open_picture` |
 | any other TIFF, BigTIFF, OME-TIFF, SVS, NDPI | `slide_tiff.open_tiff` |
 | DICOM | `slide_dicom.open_dicom` |
 | one of the slide names in `_SEVERAL_FILES`: MRXS begins like a JPEG | `slide_openslide.open_openslide` |
@@ -51,7 +51,7 @@ def open_field(path: Path) -> Field:
     Parameters
     ----------
     path
-        A camera field (PNG, JPEG, BMP, TIFF) or a whole slide (pyramidal TIFF, OME-TIFF, SVS, NDPI, MRXS and
+        A camera field (PNG, JPEG, BMP, TIFF, WebP), or a slide (pyramidal TIFF, OME-TIFF, SVS, NDPI, MRXS and
         what else OpenSlide reads, DICOM whole-slide microscopy).
 
     Returns

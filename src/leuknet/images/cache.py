@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from leuknet.errors import UnreadableImageError
-from leuknet.images.reading import hash_file
+from leuknet.images.published_bmp import holds_content
 from leuknet.images.transform import N_READERS
 from leuknet.types import CellImage
 
@@ -287,7 +287,7 @@ def _fill(
 
 def _find_change(cell: CellImage) -> UnreadableImageError | None:
     try:
-        if hash_file(cell.path) == cell.sha256:
+        if holds_content(cell.path, cell.sha256):
             return None
     except UnreadableImageError as error:
         return error

@@ -9,7 +9,7 @@ file holds decides, never its name, and each kind of bad input has a stated outc
 | missing, a folder, a device, not permitted | refused |
 | zero bytes, more than `MAX_FILE_BYTES` | refused |
 | cut off, damaged | refused, never read in part; see below for JPEG |
-| not BMP, PNG, JPEG or TIFF by its first bytes | refused |
+| not BMP, PNG, JPEG, TIFF or WebP by its first bytes | refused |
 | a right image under a wrong extension | accepted, with a warning |
 | more than 8 bits per channel, 32-bit integer, floating point | refused |
 | grey, also with alpha, or a palette of which only greys are used | refused: the stain's colour is needed |
@@ -18,13 +18,16 @@ file holds decides, never its name, and each kind of bad input has a stated outc
 | alpha, in part transparent | accepted, laid on black as in C-NMC, with a warning |
 | alpha, all transparent | refused: nothing is visible |
 | CMYK, Lab, YCbCr TIFF, other colour models | refused |
-| animated PNG, several pages, several pictures in a JPEG | refused |
+| animated PNG or WebP, several pages, several pictures in a JPEG | refused |
+| WebP, lossless | accepted |
+| WebP, lossy | accepted as JPEG is, with a warning |
 | a side below `MIN_SIDE_PX` or above the limit, as a header may claim | refused, no pixel memory taken |
 | a path or symbolic link that leads out of `root` | refused |
 | a link within `root`; a name with spaces, quotes, newlines, non-ASCII or undecodable bytes | accepted |
 
-Names are quoted in messages, so that a newline in one cannot break a line. A BMP or JPEG carries no checksum:
-changed bytes inside its pixel data, or a JPEG cut off and closed again with an end marker, cannot be noticed.
+Names are quoted in messages, so that a newline in one cannot break a line. A BMP, JPEG or WebP carries no
+checksum: changed bytes inside its pixel data, or a JPEG cut off and closed again with an end marker, cannot
+be noticed.
 
 Start at `read_pixels`. Table and checks stay in one module, long as it is, so that they are read together.
 """
@@ -46,6 +49,7 @@ import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from leuknet.errors import SettingError, UnreadableImageError
+from leuknet.images import webp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,11 +63,15 @@ MAX_SIDE_PX = 4096
 MAX_FILE_BYTES = 128 * 2**20
 """An uncompressed image of the largest accepted size takes half of this."""
 
+IMAGE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
+"""Files with these suffixes, in any case, are found in folders; a file named by itself may have any."""
+
 _SIGNATURES = {
     "BMP": (b"BM",),
     "PNG": (b"\x89PNG\r\n\x1a\n",),
     "JPEG": (b"\xff\xd8\xff",),
     "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "WEBP": (webp.SIGNATURE,),
 }
 
 _EXTENSIONS = {
@@ -71,6 +79,7 @@ _EXTENSIONS = {
     "PNG": {".png"},
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
     "TIFF": {".tif", ".tiff"},
+    "WEBP": {".webp"},
 }
 
 _SAVE_AS_PNG = "save it as an 8-bit RGB PNG"
@@ -108,7 +117,7 @@ def read_pixels(path: Path, *, root: Path | None = None, max_side_px: int = MAX_
     Parameters
     ----------
     path
-        A BMP, PNG, JPEG or TIFF file.
+        A BMP, PNG, JPEG, TIFF or WebP file.
     root
         A folder that the file must not lie outside of, after following symbolic links.
     max_side_px
@@ -205,14 +214,23 @@ def _kind_of(content: bytes) -> str:
         raise _RefusedError("the file has zero bytes", _COPY_AGAIN)
     if len(content) > MAX_FILE_BYTES:
         raise _RefusedError(f"it has more than {MAX_FILE_BYTES} bytes", _CROP)
-    for kind, signatures in _SIGNATURES.items():
-        if content.startswith(signatures):
-            return kind
-    why = f"its first bytes are {content[:8]!r}: neither BMP, PNG, JPEG nor TIFF"
+    kind = kind_of(content)
+    if kind is not None:
+        return kind
+    why = f"its first bytes are {content[:8]!r}: neither BMP, PNG, JPEG, TIFF nor WebP"
     raise _RefusedError(why, f"{_SAVE_AS_PNG} if it is an image")
 
 
+def kind_of(content: bytes) -> str | None:
+    """Return the format that the first bytes say, as Pillow calls it; None if it is none read here."""
+    for kind, signatures in _SIGNATURES.items():
+        if content.startswith(signatures) and (kind != "WEBP" or webp.is_webp(content)):
+            return kind
+    return None
+
+
 def _decode(content: bytes, kind: str, max_side_px: int) -> tuple[Pixels, list[str]]:
+    lossy = _check_webp(content) if kind == "WEBP" else []
     with _recorded_warnings() as notes:
         image = _open(content, kind)
         _check_size(image, max_side_px)
@@ -224,7 +242,7 @@ def _decode(content: bytes, kind: str, max_side_px: int) -> tuple[Pixels, list[s
         _check_chunks(content)
     image.load()
     rgb, alpha_notes = _to_rgb(image)
-    return np.array(rgb), notes + alpha_notes
+    return np.array(rgb), notes + lossy + alpha_notes
 
 
 @contextmanager
@@ -293,6 +311,14 @@ def _check_chunks(content: bytes) -> None:
         if kind == b"acTL":
             raise _RefusedError("it is an animated PNG", "save the frame wanted as a file of its own")
         at = end + 4
+
+
+def _check_webp(content: bytes) -> list[str]:
+    """Refuse an animation or a part of a WebP; return what is to be said of a lossy one."""
+    found = webp.inspect(content)
+    if found.animated:
+        raise _RefusedError("it is an animated WebP", "save the frame wanted as a file of its own")
+    return [] if found.lossless else ["lossy WebP: its compression has changed pixels"]
 
 
 def _check_coverage(image: TiffImagePlugin.TiffImageFile) -> None:

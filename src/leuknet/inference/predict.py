@@ -26,13 +26,10 @@ import numpy as np
 from leuknet.data.c_nmc_labels import subject_of
 from leuknet.errors import ModelError, SettingError, UnreadableImageError
 from leuknet.images.measures import Measures, measure
-from leuknet.images.reading import ReadImage, read_pixels
+from leuknet.images.reading import IMAGE_SUFFIXES, ReadImage, read_pixels
 from leuknet.images.transform import N_READERS, place_on_canvas, prepare
 from leuknet.inference.familiar import ALL_BLACK, Reference
 from leuknet.types import Features, ModelCard, Pixels, Prediction, Predictor
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})
-"""Files with these suffixes, in any case, are found in folders; a file named by itself may have any."""
 
 # The published crops have 75% and more, a cell as wide as its canvas about 25%, a raw smear nothing.
 _MIN_BLACK_SHARE = 0.2

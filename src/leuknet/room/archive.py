@@ -87,7 +87,7 @@ def take_archive(
     if not tally.n_images:
         why = f"it holds no image that can be used. {tally.note or 'It is empty'}"
         raise UnusableError(
-            f"cannot use {upload.name!r}", why=why, fix="put PNG, JPEG, BMP or TIFF images in it"
+            f"cannot use {upload.name!r}", why=why, fix="put PNG, JPEG, BMP, TIFF or WebP images in it"
         )
     return tally
 

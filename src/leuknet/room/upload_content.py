@@ -43,6 +43,7 @@ _SUFFIXES = {
     b"MM\0*": ".tif",
     b"II+\0": ".tif",
     b"MM\0+": ".tif",
+    b"RIFF": ".webp",
 }
 _OF_SEVERAL_FILES = {".mrxs", ".vms", ".vmu", ".svslide"}
 # A file system without hard links says one of these.

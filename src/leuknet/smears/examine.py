@@ -23,10 +23,9 @@ from leuknet.fields.slides import open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import TILE_PX, colours_of, find_cells
 from leuknet.figures.frame import save_png
-from leuknet.images.reading import read_pixels
+from leuknet.images.reading import IMAGE_SUFFIXES, read_pixels
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.outcome import Outcome
-from leuknet.inference.predict import IMAGE_SUFFIXES
 from leuknet.report.pdf import check_printer, write_page
 from leuknet.report.render import encoded
 from leuknet.smears.counts import OutcomeCount, Shift, count_outcomes, measure_shift
@@ -42,7 +41,7 @@ GALLERY_FILE_CELLS = 240
 """Most cells of `gallery.png`."""
 
 SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".dcm", ".vms", ".bif"})
-"""Beside `leuknet.inference.predict.IMAGE_SUFFIXES`, names of files that are looked for in folders."""
+"""Beside `leuknet.images.reading.IMAGE_SUFFIXES`, names of files that are looked for in folders."""
 
 
 @dataclass(frozen=True)
