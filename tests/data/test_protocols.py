@@ -67,7 +67,7 @@ def test_each_protocol_is_listed_under_its_name_and_makes_the_rounds_it_states()
         assert [one.split.protocol for one in rounds] == [name] * protocol.rounds
         assert {one.split.kind for one in rounds} == {protocol.kind}
         assert {one.split.seed for one in rounds} == {0}
-    assert list(PROTOCOLS) == ["paper", *HELD_OUT]
+    assert list(PROTOCOLS) == ["paper", *HELD_OUT, "image-kfold"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -191,7 +191,7 @@ def test_an_unknown_protocol_is_refused_with_the_nearest() -> None:
         make_rounds(CELLS, "subject-fold", PLAIN)
 
     assert caught.value.what == "no protocol is called 'subject-fold'"
-    assert caught.value.why == "the protocols are paper, official, folds, subject-kfold"
+    assert caught.value.why == "the protocols are paper, official, folds, subject-kfold, image-kfold"
     assert caught.value.fix == "use 'subject-kfold'"
 
 
@@ -212,6 +212,64 @@ def test_data_without_a_part_are_refused_with_a_way_out(protocol: str, why: str)
 
     assert caught.value.why == why
     assert "--protocol subject-kfold" in caught.value.fix
+    assert "--protocol image-kfold" in caught.value.fix
+
+
+def test_images_without_people_are_divided_by_image_and_each_is_tested_once() -> None:
+    # Ten images a class, two of them the same bytes under two names; no subject, no part of C-NMC's.
+    cells = [
+        CellImage(f"{label.short}/{n}", Path(f"{n}"), f"{label.short}{min(n, 8)}", label, None)
+        for label in Label
+        for n in range(10)
+    ]
+
+    rounds = make_rounds(cells, "image-kfold", replace(PLAIN, seed=3))
+
+    assert [one.split.round for one in rounds] == [f"{n} of 5" for n in range(1, 6)]
+    assert {one.split.kind for one in rounds} == {"image-level"}
+    tested = Counter(cell.id for one in rounds for cell in one.split.test)
+    assert tested == Counter(cell.id for cell in cells)
+    for one in rounds:
+        developed = [*one.split.train, *one.split.validation]
+        assert {cell.id for cell in (*developed, *one.split.test)} == {cell.id for cell in cells}
+        assert not {cell.sha256 for cell in developed} & {cell.sha256 for cell in one.split.test}
+        assert {cell.label for cell in one.split.test} == set(Label)
+        assert one.excluded == ()
+    # Another seed develops otherwise and tests the same; so does another order of the files.
+    for others, seed in ((cells, 4), (cells[::-1], 3)):
+        again = make_rounds(others, "image-kfold", replace(PLAIN, seed=seed))
+        for one, other in zip(rounds, again, strict=True):
+            assert {cell.id for cell in other.split.test} == {cell.id for cell in one.split.test}
+
+
+def test_image_kfold_mixes_neighbours_and_balances_what_develops_only() -> None:
+    # 40 of one class and 20 of the other: each round tests 8 and 4, and trains and validates on 16 of each.
+    cells = [
+        CellImage(f"{label.short}/{n}", Path(f"{n}"), f"{label.short}{n}", label, "P1")
+        for label, number in ((Label.LEUKAEMIC, 40), (Label.NORMAL, 20))
+        for n in range(number)
+    ]
+
+    rounds = make_rounds(cells, "image-kfold", replace(PLAIN, balance=True))
+
+    for one in rounds:
+        assert Counter(cell.label.short for cell in one.split.test if cell.label is not None) == {
+            "ALL": 8,
+            "HEM": 4,
+        }
+        developed = Counter(cell.label for cell in (*one.split.train, *one.split.validation))
+        assert set(developed.values()) == {16}
+        # Not in the order of the files, in which a person's cells are neighbours.
+        numbers = sorted(int(cell.path.name) for cell in one.split.test if cell.label is Label.LEUKAEMIC)
+        assert numbers[-1] - numbers[0] > 8
+
+
+def test_too_few_images_of_a_class_are_refused_by_the_number_of_different_ones() -> None:
+    cells = [CellImage(f"{n}", Path(f"{n}"), "same", Label.NORMAL, None) for n in range(9)]
+    cells += [CellImage(f"a{n}", Path(f"a{n}"), f"a{n}", Label.LEUKAEMIC, None) for n in range(9)]
+
+    with pytest.raises(SplitError, match="class HEM has 1 different images for 5 rounds"):
+        make_rounds(cells, "image-kfold", PLAIN)
 
 
 @pytest.mark.parametrize("protocol", HELD_OUT)
@@ -228,6 +286,7 @@ def test_cells_that_name_nobody_are_refused_where_people_are_held_out(protocol: 
 
     assert repr(CELLS[first].id) in caught.value.why
     assert "Patient_ID" in caught.value.fix
+    assert "--protocol image-kfold" in caught.value.fix
 
 
 def test_fewer_people_of_a_class_than_rounds_are_refused() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from leuknet.data.overlap import HashedCell
 from leuknet.data.published_counts import TRAINING_SUBJECTS
+from leuknet.data.recipe_parts import fit_parts
 from leuknet.data.split import (
     balance,
     by_image,
@@ -21,6 +22,7 @@ from leuknet.data.split import (
 )
 from leuknet.data.split_file import ManifestSide, read_manifest, write_split
 from leuknet.errors import NoSubjectsError, SettingError, SplitError
+from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.types import CellImage, Dataset, Label, Recipe, Split, SplitKind
 
 PAPER = (0.7, 0.2, 0.1)
@@ -458,3 +460,23 @@ def test_hashes_of_another_kind_count_as_none(tmp_path: Path) -> None:
     (tmp_path / "split.json").write_text(WHOLE.replace("pHash", "pHash of another size"))
 
     assert read_manifest(tmp_path / "split.json").sides["train"].hashed == (HashedCell("a", "b", None, None),)
+
+
+def test_parts_of_c_nmc_do_not_apply_to_data_without_any_of_them() -> None:
+    own = [replace(cell, part="ward") for cell in CELLS]
+    paper = replace(LEUKNET_PAPER, balance=False)
+    assert paper.parts == ("fold_0",)
+
+    split = make_split(own, paper)
+
+    assert {cell.id for cell in split.cells} == {cell.id for cell in own}
+    assert fit_parts(paper, own) == replace(paper, parts=())
+    # Parts that somebody named stay, and so do C-NMC's where any of its parts is there.
+    for parts in (("ward",), ("elsewhere",), ("fold_0", "ward"), ()):
+        assert fit_parts(replace(paper, parts=parts), own).parts == parts
+    mixed = [*own, replace(own[0], part="prelim")]
+    assert fit_parts(paper, mixed) == paper
+    with pytest.raises(SettingError) as caught:
+        make_split(mixed, paper)
+    assert "cannot take part 'fold_0'" in caught.value.what
+    assert "--set parts=prelim" in caught.value.fix

@@ -179,6 +179,49 @@ def test_a_changed_recipe_no_longer_carries_the_name_or_the_claim() -> None:
     assert "86.73" not in recipe.claim
 
 
+@pytest.mark.parametrize(
+    ("setting", "field", "value"),
+    [
+        ("parts=fold_1", "parts", ("fold_1",)),
+        ("parts=[fold_1]", "parts", ("fold_1",)),
+        ("parts='fold_1'", "parts", ("fold_1",)),
+        ('parts=["fold_0", "fold_1"]', "parts", ("fold_0", "fold_1")),
+        ("parts=fold_0,fold_1", "parts", ("fold_0", "fold_1")),
+        ("parts = ( fold_0, fold_1, )", "parts", ("fold_0", "fold_1")),
+        ("parts=['ward 3, left', b]", "parts", ("ward 3, left", "b")),
+        ("parts=1,2", "parts", ("1", "2")),
+        ("parts=[]", "parts", ()),
+        ("parts=", "parts", ()),
+        ("parts=all", "parts", ()),
+        ("parts=None", "parts", ()),
+        ("fractions=0.6,0.2,0.2", "fractions", (0.6, 0.2, 0.2)),
+        ("fractions=[.6, .2, .2]", "fractions", (0.6, 0.2, 0.2)),
+        ("flip=True", "flip", True),
+        ("flip=yes", "flip", True),
+        ("balance=off", "balance", False),
+        ("balance=0", "balance", False),
+        ("crop_px=none", "crop_px", None),
+        ("crop_px=300", "crop_px", 300),
+        ("epochs=1e1", "epochs", 10),
+        ("learning_rate=.001", "learning_rate", 0.001),
+        ("split=Subject_Level", "split", "subject-level"),
+        ('network="leuknet"', "network", "leuknet"),
+        ("loss='focal'", "loss", "focal"),
+        ("network_options.fc1=[4, 8]", "network_options", {"filters": [64, 128, 256], "fc1": [4, 8]}),
+        ("network_options.frozen=True", "network_options", {"filters": [64, 128, 256], "frozen": True}),
+        ("network_options.pool='max'", "network_options", {"filters": [64, 128, 256], "pool": "max"}),
+        ("network_options.f=[a, b]", "network_options", {"filters": [64, 128, 256], "f": ["a", "b"]}),
+    ],
+)
+def test_values_are_read_as_people_type_them(setting: str, field: str, value: object) -> None:
+    recipe = changed(LEUKNET_PAPER, [setting])
+
+    found = getattr(recipe, field)
+    expected = {**LEUKNET_PAPER.network_options, **value} if isinstance(value, dict) else value
+    assert found == expected
+    assert type(found) is type(expected)
+
+
 def test_no_change_leaves_a_recipe_as_it_is() -> None:
     assert changed(LEUKNET_PAPER, []) == LEUKNET_PAPER
 
@@ -199,6 +242,10 @@ def test_no_change_leaves_a_recipe_as_it_is() -> None:
         ("learning_rate=-1", "positive"),
         ("shuffle=twice", "once or every-epoch"),
         ("network_options=3", "table"),
+        ("balance=maybe", "balance must be true or false"),
+        ("learning_rate=NaN", "positive"),
+        ("weight_decay=Infinity", "a number from 0"),
+        ("epochs=2.5", "epochs must be a whole number from 1"),
     ],
 )
 def test_a_setting_that_does_not_exist_or_fit_is_an_error(setting: str, message: str) -> None:

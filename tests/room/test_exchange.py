@@ -270,7 +270,7 @@ def test_a_network_trains_on_what_was_reviewed(
         say(store, case, anna, ["leukaemic", "normal"] * 3)
     write_labelled(store, files, cases, tmp_path / "set")
 
-    data = ("--data", tmp_path / "set", "--split", "subject-level", "--set", "parts=[]")
+    data = ("--data", tmp_path / "set", "--split", "subject-level")
     ended = run_cli("train", "leuknet-demo", *data, *TINY, "--out", tmp_path / "run")
 
     assert ended.status == 0, ended.err

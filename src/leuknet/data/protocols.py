@@ -4,24 +4,24 @@ A score means what its protocol means. `paper` repeats the paper's division, ima
 optimistic. The others hold out whole people, in different amounts: `official` as the challenge did, `folds`
 along the publisher's folds, `subject-kfold` over all people. Each round of them tests cells of people none
 of whose cells trained the model or chose its settings; development cells of a person who is on the test
-side are left out and listed, since C-NMC's folds share people under different ids.
+side are left out and listed, since C-NMC's folds share people under different ids. `image-kfold` is for cells
+that name nobody: it divides images, and its scores are as optimistic as those of `paper`.
 
-Start at `PROTOCOLS` and `make_rounds`. Nothing here reads pixels; `leuknet.data.overlap` proves the result.
+Start at `PROTOCOLS` and `make_rounds`; `leuknet.data.dividing` holds what the rules do. Nothing here reads
+pixels; `leuknet.data.overlap` proves the result.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
-
-from leuknet.data.split import balance, by_subject, fingerprint, make_split
-from leuknet.errors import NoSubjectsError, SettingError, SplitError
-from leuknet.types import CellImage, Label, Recipe, Split, SplitKind
+from leuknet.data.dividing import cells_of, hold_out, images_in_turn, people_in_turn
+from leuknet.data.split import make_split
+from leuknet.errors import SettingError
+from leuknet.types import CellImage, Recipe, Split, SplitKind
 
 _FOLDS = ("fold_0", "fold_1", "fold_2")
 
@@ -38,10 +38,10 @@ class Protocol:
         Of all its splits.
     rule
         Where the test side comes from: a `share` of the cells, parts that are `held out`, each part
-        `in turn`, or `k groups` of people in turn.
+        `in turn`, or `k groups` of people or `k images` groups of images in turn.
     parts
-        Parts of the data set whose labelled cells develop the model. For `share`, `in turn` and `k groups`
-        the test cells come from them too.
+        Parts of the data set whose labelled cells develop the model. But for `held out`, the test cells come
+        from them too.
     test_parts
         For `held out`: parts whose labelled cells are the test side.
     rounds
@@ -54,7 +54,7 @@ class Protocol:
     name: str
     purpose: str
     kind: SplitKind
-    rule: Literal["share", "held out", "in turn", "k groups"]
+    rule: Literal["share", "held out", "in turn", "k groups", "k images"]
     parts: tuple[str, ...]
     test_parts: tuple[str, ...] = ()
     rounds: int = 1
@@ -99,6 +99,15 @@ PROTOCOLS: dict[str, Protocol] = {
             parts=_FOLDS,
             rounds=5,
         ),
+        Protocol(
+            name="image-kfold",
+            purpose="Leaves out a fifth of the images at a time, whoever they came from, for data that name"
+            " nobody: its scores are optimistic.",
+            kind="image-level",
+            rule="k images",
+            parts=_FOLDS,
+            rounds=5,
+        ),
     )
 }
 """Name to protocol."""
@@ -126,7 +135,8 @@ def make_rounds(cells: Sequence[CellImage], protocol: str, recipe: Recipe) -> tu
     cells
         Of one data set; those without a label are left out.
     protocol
-        A key of `PROTOCOLS`. `subject-kfold` takes all labelled cells of data without C-NMC's folds.
+        A key of `PROTOCOLS`. `subject-kfold` and `image-kfold` take all labelled cells of data without
+        C-NMC's folds.
     recipe
         Its seed decides all chance: the sides of `paper`, elsewhere balancing and the validation side, so
         that the same people are tested for every seed. Its `balance` is applied to development cells, never
@@ -146,7 +156,7 @@ def make_rounds(cells: Sequence[CellImage], protocol: str, recipe: Recipe) -> tu
     NoSubjectsError
         If a protocol that holds out people meets cells that name nobody.
     SplitError
-        If a part lacks, or people are too few for each side to have both classes.
+        If a part lacks, or people or images are too few for each side to have both classes.
     """
     chosen = _find(protocol)
     if recipe.seed < 0:
@@ -155,8 +165,8 @@ def make_rounds(cells: Sequence[CellImage], protocol: str, recipe: Recipe) -> tu
         )
     labelled = [cell for cell in cells if cell.label is not None]
     return tuple(
-        replace(made, split=replace(made.split, protocol=chosen.name, round=name))
-        for name, made in _divide(labelled, chosen, recipe)
+        Round(replace(split, protocol=chosen.name, round=name), excluded)
+        for name, split, excluded in _divide(labelled, chosen, recipe)
     )
 
 
@@ -191,104 +201,29 @@ def _find(name: str) -> Protocol:
     )
 
 
-def _divide(cells: Sequence[CellImage], protocol: Protocol, recipe: Recipe) -> Iterator[tuple[str, Round]]:
-    """Yield the name and the round of each division."""
+def _divide(
+    cells: Sequence[CellImage], protocol: Protocol, recipe: Recipe
+) -> Iterator[tuple[str, Split, tuple[CellImage, ...]]]:
+    """Yield for each round its name, its split and the cells left out."""
     if protocol.rule == "share":
-        _of_parts(cells, protocol.parts, protocol)
+        cells_of(cells, protocol.parts, protocol)
         wanted = replace(
             recipe, parts=protocol.parts, split=protocol.kind, fractions=protocol.fractions, balance=True
         )
-        yield "1 of 1", Round(make_split(cells, wanted), ())
+        yield "1 of 1", make_split(cells, wanted), ()
     elif protocol.rule == "held out":
-        test = _of_parts(cells, protocol.test_parts, protocol)
-        yield "1 of 1", _hold_out(test, _of_parts(cells, protocol.parts, protocol), protocol, recipe)
+        test = cells_of(cells, protocol.test_parts, protocol)
+        yield "1 of 1", *hold_out(test, cells_of(cells, protocol.parts, protocol), protocol, recipe)
     elif protocol.rule == "in turn":
         for part in protocol.parts:
             others = [other for other in protocol.parts if other != part]
-            test = _of_parts(cells, (part,), protocol)
-            yield part, _hold_out(test, _of_parts(cells, others, protocol), protocol, recipe)
+            test = cells_of(cells, (part,), protocol)
+            yield part, *hold_out(test, cells_of(cells, others, protocol), protocol, recipe)
     else:
         has_parts = any(cell.part in protocol.parts for cell in cells)
         chosen = [cell for cell in cells if cell.part in protocol.parts or not has_parts]
-        for number, is_test in enumerate(_groups(chosen, protocol), start=1):
+        in_turn = people_in_turn if protocol.rule == "k groups" else images_in_turn
+        for number, is_test in enumerate(in_turn(chosen, protocol), start=1):
             test = [cell for cell, own in zip(chosen, is_test, strict=True) if own]
             develop = [cell for cell, own in zip(chosen, is_test, strict=True) if not own]
-            yield f"{number} of {protocol.rounds}", _hold_out(test, develop, protocol, recipe)
-
-
-def _of_parts(cells: Sequence[CellImage], parts: Iterable[str], protocol: Protocol) -> list[CellImage]:
-    there = {cell.part for cell in cells}
-    lacking = [part for part in parts if part not in there]
-    if lacking:
-        named = ", ".join(repr(part) for part in sorted(there - {""})) or "none"
-        raise SplitError(
-            f"cannot divide these cells by the protocol {protocol.name!r}",
-            why=f"no labelled cell is of part {', '.join(map(repr, lacking))}; parts with labels: {named}",
-            fix="add the parts as published, with --prelim-labels where labels lie elsewhere, or use"
-            " --protocol subject-kfold, which takes any cells that name people",
-        )
-    return [cell for cell in cells if cell.part in parts]
-
-
-def _hold_out(
-    test: Sequence[CellImage], develop: Sequence[CellImage], protocol: Protocol, recipe: Recipe
-) -> Round:
-    """Return the round with this test side; people on it are taken out of the development cells."""
-    _check_subjects([*test, *develop], protocol)
-    _check_classes(test, protocol)
-    tested = {cell.subject for cell in test}
-    kept: Sequence[CellImage] = [cell for cell in develop if cell.subject not in tested]
-    if recipe.balance:
-        kept = balance(kept, seed=recipe.seed)
-    inner = by_subject(kept, fractions=protocol.fractions, seed=recipe.seed)
-    split = replace(
-        inner, test=tuple(test), fingerprint=fingerprint(inner.train, inner.validation, tuple(test))
-    )
-    return Round(split, tuple(cell for cell in develop if cell.subject in tested))
-
-
-def _groups(cells: Sequence[CellImage], protocol: Protocol) -> Iterator[np.ndarray]:
-    """Yield for each round which cells are tested: (N,) bool; no person is in two rounds."""
-    _check_subjects(cells, protocol)
-    for label in Label:
-        n_people = len({cell.subject for cell in cells if cell.label is label})
-        if n_people < protocol.rounds:
-            raise _too_few(
-                protocol, f"class {label.short} has {n_people} people for {protocol.rounds} rounds"
-            )
-    # Not shuffled: before its fix of October 2025 (issue 32478) scikit-learn then takes one person's cells
-    # for another's and loses the strata; after it, only people with like numbers of cells change places. As
-    # with the publisher's folds, a seed changes how a model is developed, and not who is tested when.
-    folds = StratifiedGroupKFold(protocol.rounds)
-    labels = [cell.label for cell in cells]
-    for _, tested in folds.split(np.zeros(len(cells)), labels, groups=[cell.subject for cell in cells]):
-        is_test = np.zeros(len(cells), dtype=np.bool_)
-        is_test[tested] = True
-        yield is_test
-
-
-def _check_subjects(cells: Sequence[CellImage], protocol: Protocol) -> None:
-    unnamed = [cell for cell in cells if cell.subject is None]
-    if unnamed:
-        raise NoSubjectsError(
-            f"cannot hold out people by the protocol {protocol.name!r}",
-            why=f"{len(unnamed):,} of {len(cells):,} cells carry no subject id, the first of them"
-            f" {unnamed[0].id!r}",
-            fix="give subject ids (for C-NMC's preliminary set, --prelim-labels with the published file that"
-            " has the column Patient_ID), or train with --split image-level, which is optimistic",
-        )
-
-
-def _check_classes(test: Sequence[CellImage], protocol: Protocol) -> None:
-    classes = {cell.label for cell in test if cell.label is not None}
-    if len(classes) < len(Label):
-        found = " and ".join(label.short for label in classes) or "none"
-        raise _too_few(protocol, f"a test side would be of one class: its {len(test):,} cells are {found}")
-
-
-def _too_few(protocol: Protocol, why: str) -> SplitError:
-    return SplitError(
-        f"cannot divide these cells by the protocol {protocol.name!r}",
-        why=why,
-        fix="add data of more people, or use --split subject-level, which divides once",
-    )
+            yield f"{number} of {protocol.rounds}", *hold_out(test, develop, protocol, recipe)

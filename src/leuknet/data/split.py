@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leuknet.data.recipe_parts import fit_parts
 from leuknet.errors import NoSubjectsError, SettingError, SplitError
 from leuknet.types import CellImage, Label, Recipe, Split, SplitKind
 
@@ -40,7 +41,8 @@ _USE_IMAGE_LEVEL = "use --split image-level; the report will mark its scores as 
 def make_split(cells: Sequence[CellImage], recipe: Recipe) -> Split:
     """Return the split that a recipe asks for.
 
-    Takes the labelled cells of `recipe.parts`, balances them if asked, and divides them.
+    Takes the labelled cells of `recipe.parts`, as far as these apply (see `leuknet.data.recipe_parts`),
+    balances them if asked, and divides them.
 
     Raises
     ------
@@ -52,13 +54,15 @@ def make_split(cells: Sequence[CellImage], recipe: Recipe) -> Split:
     NoSubjectsError
         If a split by subject meets cells without subject id.
     """
+    recipe = fit_parts(recipe, cells)
     known = sorted({cell.part for cell in cells})
     unknown = sorted(set(recipe.parts).difference(known))
     if unknown:
         raise SettingError(
             f"cannot take part {', '.join(map(repr, unknown))} of the data",
             why=f"the parts there are: {', '.join(map(repr, known)) or 'none'}",
-            fix="name some of these, or none to take all labelled cells",
+            fix=f"name some of these, such as --set parts={known[0] if known else 'fold_0'}, or take all"
+            " labelled cells with --set parts=all",
         )
     chosen = [cell for cell in cells if not recipe.parts or cell.part in recipe.parts]
     if recipe.balance:

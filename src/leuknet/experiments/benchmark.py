@@ -21,6 +21,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from leuknet.data.protocols import Round, make_rounds
+from leuknet.data.recipe_parts import fit_parts
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation, write_evaluation
 from leuknet.evaluation.margins import check_margin
@@ -94,6 +95,7 @@ def benchmark(
     LeukNetError
         As splitting, training and judging do; what was done is kept.
     """
+    recipes = [fit_parts(recipe, dataset.cells) for recipe in recipes]
     _check_grid(recipes, seeds)
     check_margin(margin)
     folder = out / protocol

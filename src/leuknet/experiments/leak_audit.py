@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leuknet.data.recipe_parts import fit_parts
 from leuknet.data.split import make_split
 from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.baselines import BASELINES, score_baselines
@@ -113,6 +114,7 @@ def audit(
             why=f"they are {', '.join(map(str, seeds)) or 'none'}; only between seeds does chance show",
             fix="give two or more different ones, such as --seeds 0,1,2",
         )
+    recipe = fit_parts(recipe, dataset.cells)
     splits = [
         make_split(dataset.cells, replace(recipe, split=kind, seed=seed)) for seed in seeds for kind in KINDS
     ]
@@ -149,6 +151,7 @@ def usual_learners(
     precision, progress
         As for `leuknet.training.train.train`.
     """
+    recipe = fit_parts(recipe, dataset.cells)
 
     @functools.cache
     def look() -> Survey:

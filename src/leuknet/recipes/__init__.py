@@ -31,6 +31,7 @@ from leuknet.recipes.probe_lite0 import PROBE_LITE0
 from leuknet.recipes.probe_stages import PROBE_STAGES
 from leuknet.recipes.shafique_2018 import SHAFIQUE_2018
 from leuknet.recipes.strong import STRONG
+from leuknet.recipes.typed import read_option, read_value
 from leuknet.types import LossName, Recipe, Sampling, ThresholdRule
 
 RECIPES: dict[str, Recipe] = {
@@ -93,10 +94,11 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     recipe
         Where to start from.
     settings
-        `field=value` strings. Values are JSON (`224`, `false`, `[0.6, 0.2, 0.2]`); what is not JSON is
-        taken as text. `network_options.fc1=64` reaches into the network's options, `rate_factors.head=10`
-        into the factors on the rate. `network=...` takes
-        another network with its own defaults, so its options come after it.
+        `field=value` strings. Values are read as people type them: `224`, `.001`, `true` or `yes`, `none`,
+        `0.6,0.2,0.2`, `fold_1`, `[fold_0, fold_1]`, with quotation marks or without, see
+        `leuknet.recipes.typed`. `network_options.fc1=64` reaches into the network's options,
+        `rate_factors.head=10` into the factors on the rate. `network=...` takes another network with its
+        own defaults, so its options come after it.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     values: dict[str, Any] = asdict(recipe)
     for setting in settings:
         key, equals, text = setting.partition("=")
-        target, _, option = key.partition(".")
+        target, _, option = key.strip().partition(".")
         if not equals or target not in values or target in _FIXED or (option and target not in _TABLES):
             raise SettingError(
                 f"cannot set {setting!r}",
@@ -120,7 +122,7 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
                 + ", ".join(field.name for field in fields(Recipe) if field.name not in _FIXED),
                 fix="for example --set image_size_px=64 --set network_options.fc1=64",
             )
-        value = _parse(text)
+        value = read_option(text) if option else read_value(target, text)
         if target == "network":
             values |= {table: {} for table in _TABLES}  # another network has other options and parameters
         if option:
@@ -165,13 +167,6 @@ def checked(values: dict[str, Any]) -> Recipe:
 _FIXED = {"name", "source", "claim"}
 
 _TABLES = ("network_options", "rate_factors")
-
-
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 def _is_whole(value: Any, low: int) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from leuknet.data.recipe_parts import fit_parts
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
 from leuknet.images.survey import Survey
@@ -37,6 +38,7 @@ def trained_run(
     LeukNetError
         As `train` does.
     """
+    recipe = fit_parts(recipe, dataset.cells)
     split = split or make_split(dataset.cells, recipe)
     if not (out / "model").exists():
         return train(

@@ -25,6 +25,7 @@ from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
 from torch import nn
 
+from leuknet.data.recipe_parts import fit_parts
 from leuknet.data.split import make_split
 from leuknet.errors import SettingError
 from leuknet.evaluation.abstention import check_bound
@@ -129,6 +130,7 @@ def train(
     progress = progress and accelerator.is_main_process
     if accelerator.is_main_process:
         _check_folder(out, resume=resume)
+    recipe = fit_parts(recipe, dataset.cells)
     recipe = replace(recipe, network_options=describe(recipe.network, recipe.network_options))
     split = split or make_split(dataset.cells, recipe)
     _check_split(split, recipe, n_processes=accelerator.num_processes, accumulate=accumulate)
