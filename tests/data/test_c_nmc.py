@@ -198,17 +198,21 @@ def test_a_cell_whose_name_contradicts_its_folder_has_no_label(tmp_path: Path, n
 def test_what_does_not_belong_is_reported_and_left_out(tmp_path: Path) -> None:
     strangers = [
         ".DS_Store",
+        f"{ALL_0}/._UID_7_1_1_all.bmp",
         f"{ALL_0}/Thumbs.db",
-        f"{ALL_0}/UID_7_1_all.bmp",
-        f"{PRELIM}/one.bmp",
-        "training_data/UID_7_1_1_all.bmp",
         "training_data/fold_0/simulated.json",
     ]
-    files = [*strangers, "simulated_truth.csv", f"{ALL_0}/UID_7_1_1_all.BMP"]
+    misnamed = [f"{ALL_0}/UID_7_1_all.bmp", f"{PRELIM}/one.bmp"]
+    twin = "training_data/UID_7_1_1_all.bmp"
+    files = [*strangers, *misnamed, twin, "simulated_truth.csv", f"{ALL_0}/UID_7_1_1_all.BMP"]
 
     dataset = c_nmc.read(write_tree(tmp_path, dict.fromkeys(files, "x")))
 
     assert sorted(finding.path for finding in findings_of(dataset, "extra")) == sorted(strangers)
+    assert sorted(finding.path for finding in findings_of(dataset, "name")) == sorted(misnamed)
+    (twice,) = findings_of(dataset, "twice")
+    assert (twice.severity, twice.path) == ("warning", f"{ALL_0}/UID_7_1_1_all.BMP")
+    assert twin in twice.message
     assert [cell.id for cell in dataset.cells] == [f"{ALL_0}/UID_7_1_1_all.BMP"]
 
 

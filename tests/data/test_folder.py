@@ -243,6 +243,8 @@ def test_a_manifest_may_lie_elsewhere_and_still_speaks_of_the_root(tmp_path: Pat
 
 def test_a_missing_manifest_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="there is no such file"):
+        folder.read(tmp_path, manifest=tmp_path / "mine.csv")
+    with pytest.raises(DatasetError, match=r"it has no manifest\.csv"):
         folder.read(tmp_path)
 
 

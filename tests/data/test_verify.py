@@ -13,6 +13,7 @@ from PIL import Image
 from leuknet.data.published_counts import COUNTS, FOLDERS, PRELIM_LABELS
 from leuknet.data.verify import Verification, verify
 from leuknet.errors import DatasetError, SettingError
+from leuknet.images.published_bmp import bmp_bytes
 from leuknet.types import PartSummary
 
 ALL_0 = "training_data/fold_0/all"
@@ -22,12 +23,12 @@ PRELIM = FOLDERS["prelim"]
 
 
 def draw_image(root: Path, name: str, *, shade: int, side_px: int = 450) -> None:
-    """Write a black BMP with one square in the middle, of red `shade`: equal shades, equal bytes."""
+    """Write a black BMP as the publisher does, with a square of red `shade`: equal shades, equal bytes."""
     pixels = np.zeros((side_px, side_px, 3), dtype=np.uint8)
     pixels[20:40, 20:40] = (shade, 0, shade)
     path = root / "C-NMC_Leukemia" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, format="BMP")
+    path.write_bytes(bmp_bytes(pixels, "long" if name.startswith(PRELIM) else "short"))
 
 
 def write_hashes(root: Path, published: dict[str, bytes]) -> Path:
@@ -101,6 +102,19 @@ def test_bytes_are_compared_with_the_published_ones(tmp_path: Path) -> None:
     ]
     assert found(result, "extra") == [("warning", names[3], "neither its name nor its bytes are published")]
     assert [path for _, path, _ in found(result, "missing")] == [names[4], f"{HEM_0}/UID_H6_1_1_hem.bmp"]
+
+
+def test_a_published_header_that_is_not_known_here_is_told_by_the_list(tmp_path: Path) -> None:
+    draw_image(tmp_path, f"{ALL_0}/UID_1_1_1_all.bmp", shade=1)
+    path = tmp_path / "C-NMC_Leukemia" / ALL_0 / "UID_1_1_1_all.bmp"
+    with Image.open(path) as image:
+        image.load()
+    image.save(path)  # Pillow writes another resolution into the header
+    hashes = write_hashes(
+        tmp_path, {f"{ALL_0}/UID_1_1_1_all.bmp": read(tmp_path, f"{ALL_0}/UID_1_1_1_all.bmp")}
+    )
+
+    assert [one.kind for one in verify(tmp_path, hashes=hashes).findings] == ["copy"]
 
 
 def test_an_upper_case_extension_is_still_the_published_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli import options
+from leuknet.cli import room_options
 from leuknet.errors import SettingError
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ def add(
     name: Name,
     password: Password,
     role: Annotated[str, typer.Option("--role", help="reader, lead or admin.")] = "reader",
-    url: options.RoomUrl = None,
+    url: room_options.RoomUrl = None,
 ) -> None:
     """Make an account.
 
@@ -57,7 +57,7 @@ def add(
 
 
 @app.command()
-def password(name: Name, password: Password, url: options.RoomUrl = None) -> None:
+def password(name: Name, password: Password, url: room_options.RoomUrl = None) -> None:
     """Give an account another password; its sessions end.
 
     Example: leuknet account password Ada
@@ -80,7 +80,7 @@ def password(name: Name, password: Password, url: options.RoomUrl = None) -> Non
 
 
 @app.command("list")
-def list_all(url: options.RoomUrl = None) -> None:
+def list_all(url: room_options.RoomUrl = None) -> None:
     """Print all accounts with their roles.
 
     Example: leuknet account list

@@ -47,7 +47,7 @@ def audit(
 
     On all three folds, with a quarter of the cells tested:
 
-    Example: leuknet audit --data C-NMC --set 'parts=[]' --set 'fractions=[0.6,0.15,0.25]'
+    Example: leuknet audit --data C-NMC --set parts=all --set fractions=0.6,0.15,0.25
     """
     from leuknet.experiments.leak_audit import COLUMNS, table_rows, usual_learners
     from leuknet.experiments.leak_audit import audit as run_audit
@@ -56,6 +56,7 @@ def audit(
     chosen = changed(get_recipe(recipe), settings or [])
     numbers = options.seed_list(seeds)
     opened = dataset.open(data)
+    chosen = options.fitted(chosen, opened)
     learners = usual_learners(opened, chosen, precision=precision.value, progress=True)
     result = run_audit(opened, chosen, seeds=numbers, out=out, learners=learners)
     print_table(COLUMNS, table_rows(result), title="SIMULATED CELLS" if result.simulated else None)

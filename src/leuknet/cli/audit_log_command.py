@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli import options
+from leuknet.cli import room_options
 from leuknet.errors import StoreError
 
 app = typer.Typer(help="Check the reading room's log of every write.", no_args_is_help=True)
@@ -20,7 +20,7 @@ def _group() -> None:
 
 @app.command()
 def verify(
-    url: options.RoomUrl = None,
+    url: room_options.RoomUrl = None,
     expect: Annotated[
         str | None,
         typer.Option(

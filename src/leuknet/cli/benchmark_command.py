@@ -30,7 +30,11 @@ def benchmark(
     ] = None,
     protocol: Annotated[
         str,
-        typer.Option("--protocol", metavar="NAME", help="paper, official, folds or subject-kfold."),
+        typer.Option(
+            "--protocol",
+            metavar="NAME",
+            help="paper, official, folds, subject-kfold, or image-kfold for data without subjects.",
+        ),
     ] = "folds",
     seeds: Annotated[
         str,

@@ -109,7 +109,9 @@ def split(
     root: options.Root,
     protocol: Annotated[
         str,
-        typer.Option("--protocol", metavar="NAME", help="paper, official, folds or subject-kfold."),
+        typer.Option(
+            "--protocol", metavar="NAME", help="paper, official, folds, subject-kfold or image-kfold."
+        ),
     ],
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Write PROTOCOL-ROUND/ for each round into it.")

@@ -26,7 +26,9 @@ class Precision(StrEnum):
     bf16 = "bf16"
 
 
-_ROOT_HELP = "Folder of images: C-NMC 2019 as published, or your own with a manifest.csv."
+_ROOT_HELP = (
+    "Folder of images: C-NMC 2019 in any layout, or your own, sorted by class or with a manifest.csv."
+)
 
 Root = Annotated[Path, typer.Argument(metavar="ROOT", help=_ROOT_HELP)]
 Data = Annotated[Path, typer.Option("--data", metavar="ROOT", help=_ROOT_HELP)]
@@ -109,6 +111,20 @@ def asked(
     return replace(chosen, prevalences=tuple(prevalences)) if prevalences else chosen
 
 
+def fitted(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """Return the recipe without parts that these data have not, and say so on standard error."""
+    from leuknet.data.recipe_parts import fit_parts
+
+    chosen = fit_parts(recipe, dataset.cells)
+    if chosen != recipe:
+        typer.echo(
+            f"all labelled cells are taken: the recipe's parts ({', '.join(recipe.parts)}) are those of "
+            "C-NMC 2019, which these data have not",
+            err=True,
+        )
+    return chosen
+
+
 def command(*words: str | Path) -> str:
     """Return a command to recommend, in words that a shell takes as they are meant."""
     return shlex.join(["leuknet", *map(str, words)])
@@ -120,7 +136,7 @@ class OptionGroup:
 
 @dataclass(frozen=True)
 class DatasetOptions(OptionGroup):
-    """How the data set in a folder is to be read: four options of each command that opens one."""
+    """How the data set in a folder is to be read: five options of each command that opens one."""
 
     dataset: Annotated[
         str | None,
@@ -147,6 +163,15 @@ class DatasetOptions(OptionGroup):
             "model that calls its classes otherwise, the order says which is which.",
         ),
     ] = None
+    subject_pattern: Annotated[
+        str | None,
+        typer.Option(
+            "--subject-pattern",
+            metavar="REGEX",
+            help="Tell people by file names: the group called subject, or the first, of this regular "
+            "expression.",
+        ),
+    ] = None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -156,6 +181,7 @@ class DatasetOptions(OptionGroup):
             "manifest": self.manifest,
             "prelim_labels": self.prelim_labels,
             "class_names": _class_names(self.classes),
+            "subject_pattern": self.subject_pattern,
         }
 
     @property
@@ -170,12 +196,16 @@ class DatasetOptions(OptionGroup):
         `own_names` are the class names of a user's own images where --classes is left out.
         """
         from leuknet.data import DATASETS, folder, open_dataset, recognise
+        from leuknet.data.publisher_check import find_incomplete
 
         arguments = self.arguments
-        name = self.dataset or recognise(root, manifest=self.manifest)
+        names = arguments["class_names"] or own_names
+        name = self.dataset or recognise(root, manifest=self.manifest, class_names=names)
         if DATASETS.get(name) is folder.read:
-            arguments["class_names"] = arguments["class_names"] or own_names
+            arguments["class_names"] = names
         dataset = open_dataset(root, progress=True, **arguments)
+        for finding in find_incomplete(dataset):
+            typer.echo(f"incomplete: {finding.message}", err=True)
         amiss = [finding for finding in dataset.findings if finding.severity != "info"]
         if amiss:
             typer.echo(
@@ -196,7 +226,7 @@ class RoundOptions(OptionGroup):
             "--protocol",
             metavar="NAME",
             help="Divide cells as this protocol does, which leaves its test cells alone: paper, official, "
-            "folds or subject-kfold.",
+            "folds, subject-kfold or image-kfold.",
         ),
     ] = None
     round_name: Annotated[
@@ -246,55 +276,3 @@ def expanded(function: Callable[..., None]) -> Callable[..., None]:
     expanded_command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     expanded_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return expanded_command
-
-
-RoomFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        metavar="FOLDER",
-        envvar="LEUKNET_DATA",
-        help="The reading room's data folder [the user's data folder].",
-        show_default=False,
-    ),
-]
-TableImages = Annotated[
-    Path | None,
-    typer.Option(
-        "--images",
-        metavar="FOLDER",
-        envvar="LEUKNET_IMAGES",
-        help="Folder below which finished tables of `leuknet batch` may name images.",
-    ),
-]
-RoomUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--url",
-        metavar="URL",
-        help="Database: sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME [LEUKNET_DATABASE_URL, or the "
-        "file in the folder LEUKNET_DATA or the user's data folder].",
-    ),
-]
-
-
-@dataclass(frozen=True)
-class RoomOptions(OptionGroup):
-    """Where a reading room keeps its files and its database."""
-
-    data: RoomFolder = None
-    url: RoomUrl = None
-
-    @property
-    def folder(self) -> Path:
-        """The data folder."""
-        from leuknet.store.database import data_folder
-
-        return self.data or data_folder()
-
-    @property
-    def address(self) -> str:
-        """The database's address, with its password."""
-        from leuknet.store.database import resolve_url
-
-        return resolve_url(self.url, folder=self.data).render_as_string(hide_password=False)

@@ -97,9 +97,11 @@ def train(
     chosen = changed(get_recipe(recipe), wanted)
     # Another seed is another try of the same recipe, not another recipe.
     chosen = chosen if seed is None else replace(chosen, seed=seed)
-    opened = dataset.open(data)
     if split is not None and rounds.protocol is not None:
         raise typer.BadParameter("a protocol has its own kind of split", param_hint="--split")
+    opened = dataset.open(data)
+    # A protocol has its own parts, and none of the recipe's.
+    chosen = options.fitted(chosen, opened) if rounds.protocol is None else chosen
     run = run_training(
         opened,
         chosen,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli import options
+from leuknet.cli import room_options
 from leuknet.errors import MissingExtraError, SettingError
 
 DEMO_MODEL = Path("build/demo/run/model")
@@ -22,7 +22,7 @@ def serve(
             "--model", metavar="FOLDER", envvar="LEUKNET_MODEL", help="Model folder that scores images."
         ),
     ] = None,
-    data: options.RoomFolder = None,
+    data: room_options.RoomFolder = None,
     host: Annotated[
         str,
         typer.Option(
@@ -39,7 +39,7 @@ def serve(
             help="Address that browsers use, where a proxy with TLS stands in front.",
         ),
     ] = None,
-    images: options.TableImages = None,
+    images: room_options.TableImages = None,
     demo: Annotated[
         bool,
         typer.Option(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli import options
+from leuknet.cli import options, room_options
 from leuknet.errors import StoreError
 
 app = typer.Typer(help="Copy a reading room, and put a copy back.", no_args_is_help=True)
@@ -22,7 +22,7 @@ _LISTED = 20
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New, or of earlier backups.")],
     *,
-    room: options.RoomOptions,
+    room: room_options.RoomOptions,
     files_only: Annotated[
         bool, typer.Option("--files-only", help="Images and reports, not the database: for PostgreSQL.")
     ] = False,
@@ -64,7 +64,7 @@ def backup(
 def restore(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `leuknet store backup` wrote.")],
     *,
-    room: options.RoomOptions,
+    room: room_options.RoomOptions,
     database: Annotated[
         Path | None,
         typer.Option(

@@ -50,6 +50,7 @@ def tune(
         raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(ranges)}", param_hint="--only")
     chosen = replace(changed(named, settings or ()), seed=seed)
     opened = dataset.open(data)
+    chosen = options.fitted(chosen, opened) if rounds.protocol is None else chosen
     found = search(
         opened,
         chosen,

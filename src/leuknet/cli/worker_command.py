@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli import options
+from leuknet.cli import options, room_options
 
 _NICENESS = 10
 """Pages come before scores where both want the processor."""
@@ -23,8 +23,8 @@ def worker(
         Path, typer.Option("--model", metavar="FOLDER", envvar="LEUKNET_MODEL", help="Model folder.")
     ],
     *,
-    room: options.RoomOptions,
-    images: options.TableImages = None,
+    room: room_options.RoomOptions,
+    images: room_options.TableImages = None,
     threads: Annotated[
         int | None, typer.Option("--threads", metavar="N", min=1, help="Cores to compute on [all].")
     ] = None,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from leuknet.data import c_nmc, folder
+from leuknet.data.class_folders import has_classes
 from leuknet.errors import DatasetError, SettingError
 from leuknet.images.reading import read_pixels
 from leuknet.types import Dataset
@@ -34,6 +35,7 @@ def open_dataset(
     manifest: Path | None = None,
     prelim_labels: Path | None = None,
     class_names: tuple[str, str] | None = None,
+    subject_pattern: str | None = None,
     progress: bool = False,
 ) -> Dataset:
     """Read the data set that lies in a folder.
@@ -41,8 +43,9 @@ def open_dataset(
     Parameters
     ----------
     name
-        A key of `DATASETS`; None tells from the layout: C-NMC 2019's folders, or else a manifest.
-    manifest
+        A key of `DATASETS`; None tells from the layout: C-NMC 2019's folders, or else a manifest, names of
+        files as in C-NMC 2019, or a folder for each class, whichever comes first.
+    manifest, subject_pattern
         For `folder`: see `leuknet.data.folder.read`.
     class_names
         What 0 and 1 mean, in this order; for `folder` also how the labels are written.
@@ -65,7 +68,7 @@ def open_dataset(
     """
     root = Path(root)
     if name is None:
-        name = recognise(root, manifest=manifest)
+        name = recognise(root, manifest=manifest, class_names=class_names)
     if name not in DATASETS:
         closest = difflib.get_close_matches(name, DATASETS, n=1)
         raise SettingError(
@@ -73,7 +76,12 @@ def open_dataset(
             why="there is no reader of that name",
             fix=f"did you mean {closest[0]}?" if closest else f"name one of {', '.join(DATASETS)}",
         )
-    options = {"manifest": manifest, "prelim_labels": prelim_labels, "class_names": class_names}
+    options = {
+        "manifest": manifest,
+        "prelim_labels": prelim_labels,
+        "class_names": class_names,
+        "subject_pattern": subject_pattern,
+    }
     given = {option: value for option, value in options.items() if value is not None}
     for option in given.keys() - inspect.signature(DATASETS[name]).parameters:
         raise SettingError(
@@ -84,7 +92,7 @@ def open_dataset(
     return DATASETS[name](root, progress=progress, **given)
 
 
-def recognise(root: Path, *, manifest: Path | None = None) -> str:
+def recognise(root: Path, *, manifest: Path | None = None, class_names: tuple[str, str] | None = None) -> str:
     """Return the name of the reader for what lies in a folder, or raise a `DatasetError`."""
     if not root.is_dir():
         raise DatasetError(
@@ -94,9 +102,18 @@ def recognise(root: Path, *, manifest: Path | None = None) -> str:
         return c_nmc.NAME
     if manifest is not None or (root / folder.MANIFEST).is_file():
         return folder.NAME
+    if c_nmc.recognise(root):
+        return c_nmc.NAME
+    # `all` alone is a word like others; two classes, or names that the user gave, are no accident.
+    own_names = class_names is not None and class_names != folder.CLASS_NAMES
+    if own_names or has_classes(root, folder.label_names(class_names)):
+        return folder.NAME
     raise DatasetError(
         f"cannot tell which data set lies in {root}",
-        why=f"it has neither C-NMC 2019's folders ({c_nmc.TOP}/training_data/...) nor a {folder.MANIFEST}",
-        fix=f"name the folder that holds {c_nmc.TOP}, or list your own images in a {folder.MANIFEST}"
-        " with the columns path and label (docs/data.md)",
+        why=f"it has neither C-NMC 2019's folders ({c_nmc.TOP}/training_data/...) nor its names of files"
+        f" (UID_11_33_4_all.bmp), no {folder.MANIFEST}, and no images in folders called"
+        f" {' and '.join(folder.CLASS_NAMES)}",
+        fix="name the folder that holds C-NMC, name your folders of two classes with --classes"
+        f" NEGATIVE,POSITIVE, or list your own images in a {folder.MANIFEST} with the columns path and label"
+        " (docs/data.md)",
     )

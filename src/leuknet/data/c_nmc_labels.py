@@ -19,9 +19,16 @@ from leuknet.types import Label
 
 CLASS_FOLDERS = {"all": Label.LEUKAEMIC, "hem": Label.NORMAL}
 
-# UID_<subject>_<image>_<cell>_<class>.bmp: `UID_11_33_4_all.bmp` is cell 4 of image 33 of ALL subject 11.
-# Ids of normal subjects start with H. Case is ignored: one subject is `h3`, and copying may make `.BMP`.
-_CELL_NAME = re.compile(r"UID_(?P<subject>H?[0-9]+)_[0-9]+_[0-9]+_(?P<label>all|hem)\.bmp", re.IGNORECASE)
+CELL_NAME = re.compile(
+    r"UID_(?P<subject>H?[0-9]+)_(?P<image>[0-9]+)_(?P<cell>[0-9]+)_(?P<label>all|hem)"
+    r"\.(?:bmp|png|webp|tiff?|jpe?g)",
+    re.IGNORECASE,
+)
+"""`UID_11_33_4_all.bmp` is cell 4 of image 33 of ALL subject 11; ids of normal subjects start with H.
+
+Case is ignored: one subject is `h3`, and copying may make `.BMP`. The publisher's files are BMPs; copies may
+have other formats."""
+
 _LABELS = {"1": Label.LEUKAEMIC, "0": Label.NORMAL}
 
 
@@ -40,8 +47,9 @@ def subject_of(name: str) -> str | None:
     >>> subject_of("UID_h3_4_1_hem.bmp"), subject_of("UID_3_4_1_all.bmp"), subject_of("17.bmp")
     ('H3', '3', None)
     """
-    match = _CELL_NAME.fullmatch(name)
-    return match["subject"].upper() if match else None
+    match = CELL_NAME.fullmatch(name)
+    # `UID_011_...` is no published spelling, and no other person than `UID_11_...`.
+    return re.sub(r"^(H?)0+(?=[0-9])", r"\1", match["subject"].upper()) if match else None
 
 
 def label_of(name: str) -> Label | None:
@@ -52,7 +60,7 @@ def label_of(name: str) -> Label | None:
     >>> label_of("UID_11_33_4_all.bmp").short, label_of("UID_H6_1_1_all.bmp")
     ('ALL', None)
     """
-    match = _CELL_NAME.fullmatch(name)
+    match = CELL_NAME.fullmatch(name)
     if not match:
         return None
     label = CLASS_FOLDERS[match["label"].lower()]

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from leuknet.errors import UnreadableImageError
 from leuknet.images.reading import hash_file
 from leuknet.types import CellImage, Finding
+
+T = TypeVar("T")
 
 SHOWN = 5
 """Names that a message lists before it says how many more there are."""
@@ -29,19 +32,28 @@ SHOWN = 5
 def read_digests(
     root: Path, ids: Sequence[str], *, progress: bool = False
 ) -> tuple[dict[str, str], list[Finding]]:
-    """Hash files below a root, several at a time.
+    """Hash files below a root, several at a time, as `read_each` does: path to sha256 (hex)."""
+    return read_each(root, ids, hash_file, progress=progress)
+
+
+def read_each(
+    root: Path, ids: Sequence[str], read: Callable[[Path], T], *, progress: bool = False
+) -> tuple[dict[str, T], list[Finding]]:
+    """Read files below a root, several at a time.
 
     Parameters
     ----------
     ids
         Paths below `root`, with forward slashes, in the order wanted.
+    read
+        What is wanted of each; may raise `UnreadableImageError`.
     progress
         Show a progress bar on standard error.
 
     Returns
     -------
-    digests
-        Path below the root to sha256 (hex), in the order of `ids`. Files with a finding are absent.
+    answers
+        Path below the root to what was read, in the order of `ids`. Files with a finding are absent.
     findings
         An error for each file that a link takes out of the root (`outside`) or that cannot be read, or
         is none, such as a pipe (`unreadable`).
@@ -50,19 +62,19 @@ def read_digests(
     blocked = {finding.path for finding in findings}
     sound = [name for name in ids if name not in blocked]
 
-    def digest(name: str) -> str | Finding:
+    def answer(name: str) -> T | Finding:
         try:
-            return hash_file(root / name)
+            return read(root / name)
         except UnreadableImageError as error:
             return Finding("error", "unreadable", name, f"cannot be read ({error.why}); left out")
 
     with ThreadPoolExecutor() as threads:
         results = tqdm(
-            threads.map(digest, sound), total=len(sound), desc="reading", unit="file", disable=not progress
+            threads.map(answer, sound), total=len(sound), desc="reading", unit="file", disable=not progress
         )
         answers = dict(zip(sound, results, strict=True))
-    findings += [answer for answer in answers.values() if isinstance(answer, Finding)]
-    return {name: answer for name, answer in answers.items() if isinstance(answer, str)}, findings
+    findings += [found for found in answers.values() if isinstance(found, Finding)]
+    return {name: found for name, found in answers.items() if not isinstance(found, Finding)}, findings
 
 
 def find_duplicates(cells: Iterable[CellImage]) -> list[Finding]:

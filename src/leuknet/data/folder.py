@@ -1,4 +1,4 @@
-"""Reads a user's own cell images, listed in a `manifest.csv`.
+"""Reads a user's own cell images, listed in a `manifest.csv` or sorted into a folder for each class.
 
     path,label,subject,microns_per_pixel,part
     smear 1/cell-7.png,ALL,P1,0.12,
@@ -6,7 +6,8 @@
 
 Only `path` and `label` are needed. A mistake in the list is an error that names the line, because a cell
 read under a wrong label or without its subject would spoil every number made from it. An image that
-is missing becomes a `Finding` and is left out.
+is missing becomes a `Finding` and is left out. Without a manifest, `leuknet.data.class_folders` takes the
+classes from the names of folders. `leuknet.data.people` says who is who.
 
 Start at `read`. Each file is read once, whole, to hash it; no image is decoded here.
 """
@@ -20,7 +21,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from leuknet.data.class_folders import list_cells, subjects_from_names
 from leuknet.data.digests import read_digests, shorten
+from leuknet.data.people import tell_people
 from leuknet.errors import DatasetError, SettingError
 from leuknet.types import CellImage, Dataset, Label
 from leuknet.types.models import NO_CLASS
@@ -40,50 +43,87 @@ def read(
     *,
     manifest: Path | None = None,
     class_names: tuple[str, str] | None = None,
+    subject_pattern: str | None = None,
     progress: bool = False,
 ) -> Dataset:
-    """Read the cells that a manifest lists.
+    """Read the cells that a manifest lists, or else those in the folders of the classes.
 
     Parameters
     ----------
     root
-        The folder that the manifest's paths start from. No file outside it is ever read.
+        The folder that the manifest's paths start from. No file outside it is ever read. Without a manifest,
+        the folder below which images lie in folders called like the classes, in any case.
     manifest
         The list, if it is not `manifest.csv` in `root`: UTF-8, comma separated, quoted as usual. Columns:
 
         - `path`: below `root`, with forward slashes; each once.
         - `label`: 1 or 0, or a class name in any case; empty if unknown. Without `class_names`, the names
           are ALL or leukaemic for 1, HEM or normal for 0.
-        - `subject`: the person, empty if unknown. Optional.
+        - `subject`: the person, empty or a word such as `NA` if unknown. Optional.
         - `microns_per_pixel`: scale in µm per pixel, above 0, empty if unknown. Optional.
         - `part`: any name, such as a hospital or a fold. Optional.
     class_names
         What 0 and 1 mean, in this order, where it is not HEM and ALL: `("other", "lymphocyte")`.
+    subject_pattern
+        A regular expression that tells people by the names of files; see
+        `leuknet.data.class_folders.subjects_from_names`. For data without a column `subject`.
     progress
         Show a progress bar on standard error.
 
     Returns
     -------
     Dataset
-        Cells in the order of the manifest. Findings, all errors that leave a cell out: `outside` (a link
-        leads out of the root), `unreadable` (not there, or no file that can be read).
+        Cells in the order of the manifest, or of their paths. Findings: errors that leave a cell out,
+        `outside` (a link leads out of the root) and `unreadable` (not there, or no file that can be read);
+        those about people, see `leuknet.data.people.tell_people`; and those about folders.
 
     Raises
     ------
     DatasetError
-        If the manifest is missing, empty or wrong in any line.
+        If the manifest is empty or wrong in any line, or the named one is missing; if there is none and no
+        image lies in a folder of a class.
     SettingError
-        If the class names are not two different names.
+        If the class names are not two different names, or the pattern is of no use.
 
     Notes
     -----
     Ids that share an image are not merged, as they are for C-NMC 2019: here the user's word on who is who
     stands, and `leuknet.data.verify` warns of such images.
     """
-    labels = _label_names(class_names)
+    labels = label_names(class_names)
     path = manifest or root / MANIFEST
+    if manifest is None and not path.exists():
+        listed, findings = list_cells(root, labels)
+    else:
+        listed, findings = _listed(path, root=root, labels=labels, pattern=subject_pattern), []
+    if subject_pattern is not None:
+        subjects, unnamed = subjects_from_names(listed, subject_pattern)
+        listed, findings = [replace(cell, subject=subjects[cell.id]) for cell in listed], findings + unnamed
+    digests, unread = read_digests(root, [cell.id for cell in listed], progress=progress)
+    read = [replace(cell, sha256=digests[cell.id]) for cell in listed if cell.id in digests]
+    cells, told = tell_people(read, class_names or CLASS_NAMES)
+    return Dataset(
+        name=NAME,
+        version="not stated",
+        licence="not stated",
+        url="",
+        root=root,
+        cells=tuple(cells),
+        findings=(*findings, *unread, *told),
+        class_names=class_names or CLASS_NAMES,
+    )
+
+
+def _listed(path: Path, *, root: Path, labels: Mapping[str, Label], pattern: str | None) -> list[CellImage]:
+    """Return the cells that a manifest lists, still without their hashes."""
     cells: dict[str, CellImage] = {}
     rows = list(_read_rows(path))
+    if pattern is not None and any("subject" in row for _, row in rows):
+        raise SettingError(
+            "cannot take subjects from the names of files",
+            why=f"{path} has a column subject, which says who is who",
+            fix="leave --subject-pattern out, or take the column away",
+        )
     _check_labels(path, rows, labels)
     for line, row in rows:
         cell = _parse_row(row, root=root, labels=labels, where=f"{path}, line {line}")
@@ -92,20 +132,10 @@ def read(
         cells[cell.id] = cell
     if not cells:
         raise _error(str(path), why="it lists no image")
-    digests, findings = read_digests(root, list(cells), progress=progress)
-    return Dataset(
-        name=NAME,
-        version="not stated",
-        licence="not stated",
-        url="",
-        root=root,
-        cells=tuple(replace(cells[name], sha256=digest) for name, digest in digests.items()),
-        findings=tuple(findings),
-        class_names=class_names or CLASS_NAMES,
-    )
+    return list(cells.values())
 
 
-def _label_names(class_names: tuple[str, str] | None) -> dict[str, Label]:
+def label_names(class_names: tuple[str, str] | None) -> dict[str, Label]:
     """Every accepted spelling of a label, in lower case, with what it means."""
     negative, positive = (name.casefold().strip() for name in class_names or CLASS_NAMES)
     labels = {"0": Label.NORMAL, "1": Label.LEUKAEMIC, negative: Label.NORMAL, positive: Label.LEUKAEMIC}

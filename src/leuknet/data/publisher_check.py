@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from leuknet.data.c_nmc import TOP
+from leuknet.data.c_nmc import NAME, TOP
 from leuknet.data.c_nmc_labels import subject_of
 from leuknet.data.digests import natural_key, shorten
-from leuknet.data.published_counts import FOLDERS, TRAINING_SUBJECTS, PartCount
+from leuknet.data.published_counts import COUNTS, FOLDERS, PRELIM_SUBJECTS, TRAINING_SUBJECTS, PartCount
 from leuknet.errors import DatasetError
 from leuknet.images.reading import hash_file
 from leuknet.types import CellImage, Dataset, Finding, Label
@@ -79,6 +79,25 @@ def compare_subjects(cells: Iterable[CellImage]) -> list[Finding]:
     return findings
 
 
+def find_incomplete(dataset: Dataset) -> list[Finding]:
+    """Report parts of C-NMC 2019 of which something is here and something lacks, and whose images lack.
+
+    Empty for other data and for simulated cells.
+    """
+    if dataset.name != NAME or dataset.simulated:
+        return []
+    there = {cell.part for cell in dataset.cells}
+    parts = {part: count for part, count in COUNTS.items() if part in there}
+    lacking = [finding for finding in compare_counts(dataset.cells, parts) if finding.kind == "missing"]
+    folders = {finding.path for finding in lacking}
+    whose = [
+        finding
+        for finding in compare_subjects(dataset.cells)
+        if finding.kind == "missing" and finding.path in folders
+    ]
+    return [*lacking, *whose]
+
+
 def compare_hashes(dataset: Dataset, published: Mapping[str, str]) -> list[Finding]:
     """Compare each file's bytes with the publisher's.
 
@@ -101,14 +120,21 @@ def compare_hashes(dataset: Dataset, published: Mapping[str, str]) -> list[Findi
     seen = {_plain(finding.path) for finding in dataset.findings if finding.kind in ("outside", "unreadable")}
     findings = []
     for path in [path for path in published if path not in present and path not in seen]:
-        # Not every published file is a cell: there is a list of labels too.
-        if (dataset.root / path).is_file():
-            present[path] = hash_file(dataset.root / path)
+        # Not every published file is a cell: there is a list of labels too, which may lie elsewhere.
+        lists = [] if path.endswith(".bmp") else sorted(dataset.root.rglob(PurePosixPath(path).name))
+        if lists:
+            present[path] = hash_file(lists[0])
         else:
             findings.append(Finding("warning", "missing", path, "published, but not here"))
+    files = {_plain(cell.id): cell.path for cell in dataset.cells}
     for path, digest in present.items():
         if path in names.get(digest, []):
             continue
+        # A header that is not known here makes the publisher's own file look like a copy.
+        if digest != published.get(path) and path in files and hash_file(files[path]) == published.get(path):
+            continue
+        if subject_of(PurePosixPath(path).name) in PRELIM_SUBJECTS and digest in names:
+            continue  # a preliminary cell under its original name, of which the publisher made a number
         if digest in names:
             message = f"its bytes are published as {', '.join(names[digest])}"
             findings.append(Finding("error", "mislabelled", path, message))

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from leuknet.data.digests import natural_key
 from leuknet.data.folder import NAME as FOLDER
 from leuknet.data.overlap import HashedCell
+from leuknet.data.people import person_key
 from leuknet.data.split import fingerprint
 from leuknet.data.split_file import Manifest
 from leuknet.errors import LeakError, SettingError
@@ -194,7 +195,9 @@ def _shares_source(manifest: Manifest, dataset: Dataset) -> bool:
 
 
 def _people_in_both(tested: Sequence[CellImage], trained: Sequence[HashedCell]) -> tuple[str, ...]:
-    """Return the ids of people in both, as the tested cells write them; capitals are no difference."""
-    known = {cell.subject.casefold() for cell in trained if cell.subject is not None}
-    found = {cell.subject for cell in tested if cell.subject is not None and cell.subject.casefold() in known}
+    """Return the ids of people in both, as the tested cells write them, however either data set does."""
+    known = {person_key(cell.subject) for cell in trained if cell.subject is not None}
+    found = {
+        cell.subject for cell in tested if cell.subject is not None and person_key(cell.subject) in known
+    }
     return tuple(sorted(found, key=natural_key))

@@ -73,6 +73,7 @@ def verify(
     manifest: Path | None = None,
     prelim_labels: Path | None = None,
     class_names: tuple[str, str] | None = None,
+    subject_pattern: str | None = None,
     hashes: Path | None = None,
     progress: bool = False,
 ) -> Verification:
@@ -80,7 +81,7 @@ def verify(
 
     Parameters
     ----------
-    name, manifest, prelim_labels, class_names
+    name, manifest, prelim_labels, class_names, subject_pattern
         As for `leuknet.data.open_dataset`.
     hashes
         The publisher's list of paths and sha256, tab-separated. With it missing files have names, and
@@ -107,6 +108,7 @@ def verify(
         manifest=manifest,
         prelim_labels=prelim_labels,
         class_names=class_names,
+        subject_pattern=subject_pattern,
         progress=progress,
     )
     found = [
@@ -187,16 +189,17 @@ def _check_pixels(dataset: Dataset, *, progress: bool) -> list[Finding]:
 
 def _check_image(cell: CellImage, *, root: Path, sides: Sequence[int]) -> list[Finding]:
     """Decode one image; `sides` are the allowed sides of its square in pixels, empty if any will do."""
+    where = cell.path.relative_to(root).as_posix()  # where it lies; its id may be its published place
     try:
         image = read_pixels(cell.path, root=root)
     except UnreadableImageError as error:
-        return [Finding("error", "unreadable", cell.id, error.why)]
-    findings = [Finding("warning", "image", cell.id, warning) for warning in image.warnings]
+        return [Finding("error", "unreadable", where, error.why)]
+    findings = [Finding("warning", "image", where, warning) for warning in image.warnings]
     height, width = image.pixels.shape[:2]
     if sides and not (height == width and height in sides):
         # Cells lie at true scale on their canvas; another size means that someone has scaled or cut them.
         message = f"{width} x {height} pixels, published are {' or '.join(f'{n} x {n}' for n in sides)}"
-        findings.append(Finding("error", "size", cell.id, message))
+        findings.append(Finding("error", "size", where, message))
     if not image.pixels.any():
-        findings.append(Finding("error", "black", cell.id, "all pixels are black: it shows no cell"))
+        findings.append(Finding("error", "black", where, "all pixels are black: it shows no cell"))
     return findings
