@@ -250,6 +250,18 @@ def test_cells_of_subjects_that_nobody_published_belong_to_no_part(tmp_path: Pat
     assert [finding.severity for finding in findings_of(dataset, "part")] == ["warning"]
 
 
+@pytest.mark.parametrize("wrong", ["hem/UID_11_33_4_all.bmp", "all/UID_H6_1_1_hem.bmp"])
+def test_a_cell_in_the_wrong_classs_folder_has_that_folder_in_its_id(tmp_path: Path, wrong: str) -> None:
+    write(tmp_path, f"C-NMC_Leukemia/training_data/fold_0/{wrong}", 1)
+    write(tmp_path, f"archive/Fold_0/{wrong}", 1)
+
+    for root in (tmp_path, tmp_path / "archive"):
+        dataset = open_dataset(root)
+        assert [(cell.id, cell.label) for cell in dataset.cells] == [(f"training_data/fold_0/{wrong}", None)]
+        assert [one.severity for one in findings_of(dataset, "mislabelled")] == ["error"]
+        assert len(findings_of(dataset, "layout")) == (root != tmp_path)
+
+
 def test_without_a_folder_of_a_class_the_name_says_it(tmp_path: Path) -> None:
     write(tmp_path, "UID_51_2_3_all.bmp", 3)
     write(tmp_path, "UID_H10_1_2_HEM.bmp", 4)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from leuknet.data.c_nmc_labels import CELL_NAME, CLASS_FOLDERS, label_of, subject_of
+from leuknet.data.c_nmc_labels import CELL_NAME, CLASS_FOLDERS, subject_of
 from leuknet.data.digests import natural_key
 from leuknet.data.published_counts import FOLDERS, PRELIM_SUBJECTS, TRAINING_SUBJECTS
 from leuknet.images.reading import IMAGE_SUFFIXES
@@ -151,7 +151,7 @@ def place_of(path: Path, *, root_name: str = "") -> Place | None:
         word = match["label"].lower()
         name = f"UID_{_SPELLING.get(subject, subject)}_{match['image']}_{match['cell']}_{word}.bmp"
         # A cell in the wrong class's folder keeps that folder in its id: it is no published one.
-        folder = (label or label_of(path.name) or CLASS_FOLDERS[word]).short.lower()
+        folder = word if label is None else label.short.lower()
         id_ = _published(below, f"{FOLDERS[part]}/{folder}/{name}")
     return Place(below, id_, part, label, path.name, by)
 
