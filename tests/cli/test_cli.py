@@ -487,7 +487,8 @@ def test_train_writes_a_model_folder_and_says_how_to_judge_it(
     assert lines[0] == f"model: {out / 'model'}"
     assert lines[1].startswith("validation accuracy ")
     assert lines[1].endswith(
-        f"image-level split; judge it with: leuknet evaluate {out / 'model'} --data {simulated_fold}"
+        "image-level split (optimistic); judge it with: "
+        f"leuknet evaluate {out / 'model'} --data {simulated_fold}"
     )
     names = {path.name for path in (out / "model").iterdir()}
     assert names == {

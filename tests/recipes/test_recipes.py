@@ -208,6 +208,7 @@ def test_a_changed_recipe_no_longer_carries_the_name_or_the_claim() -> None:
         ('network="leuknet"', "network", "leuknet"),
         ("loss='focal'", "loss", "focal"),
         ("network_options.fc1=[4, 8]", "network_options", {"filters": [64, 128, 256], "fc1": [4, 8]}),
+        ("network_options.filters=4,6,8", "network_options", {"filters": [4, 6, 8]}),
         ("network_options.frozen=True", "network_options", {"filters": [64, 128, 256], "frozen": True}),
         ("network_options.pool='max'", "network_options", {"filters": [64, 128, 256], "pool": "max"}),
         ("network_options.f=[a, b]", "network_options", {"filters": [64, 128, 256], "f": ["a", "b"]}),

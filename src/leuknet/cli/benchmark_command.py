@@ -104,7 +104,9 @@ def _print(found: Summary) -> None:
     from leuknet.experiments.scoreboard import difference_notes, difference_rows, table_heads, table_rows
 
     first = found.rows[0]
-    title = f"{first.protocol}, {first.split_kind} split" + (" (SIMULATED CELLS)" if first.simulated else "")
+    optimistic = ": optimistic" if first.split_kind == "image-level" else ""
+    simulated = " (SIMULATED CELLS)" if first.simulated else ""
+    title = f"{first.protocol}, {first.split_kind} split{optimistic}{simulated}"
     print_table(table_heads(ON_SCREEN), table_rows(found.rows, ON_SCREEN), title=title)
     if found.differences:
         heads = ("model", *(METRICS[name].title for name in ON_SCREEN))

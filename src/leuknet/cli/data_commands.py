@@ -255,6 +255,7 @@ def cache(
     Example: leuknet data cache --clear
     """
     from leuknet.images.cache import cache_folder, clear_cache, list_cache
+    from leuknet.images.digest_cache import NAME
 
     files = list_cache()
     done = "removed " if clear else ""
@@ -262,3 +263,4 @@ def cache(
     typer.echo(f"{cache_folder()}: {done}{counted}, {sum(size for _, size in files) / 1e6:,.1f} MB")
     if clear:
         clear_cache()
+        (cache_folder() / NAME).unlink(missing_ok=True)

@@ -132,9 +132,10 @@ def _show_training(run: TrainedRun, *, judge: str) -> None:
     fit = card.calibration
     if fit is not None and fit.bound is not None:
         typer.echo(f"undecided: {bound_text(fit.bound, fit.undecided, card.class_names[1])}")
+    optimistic = " (optimistic)" if run.split.kind == "image-level" else ""
     typer.echo(
         f"validation accuracy {last.validation_accuracy:.1%} on {len(run.split.validation)} cells, "
-        f"{run.split.kind} split; judge it with: {judge}"
+        f"{run.split.kind} split{optimistic}; judge it with: {judge}"
     )
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from leuknet.data.c_nmc_places import Place
 from leuknet.data.digests import read_each, shorten
-from leuknet.images.published_bmp import Digest, digest_as_published
+from leuknet.images.digest_cache import DigestCache
+from leuknet.images.published_bmp import Digest, Header, digest_as_published
 from leuknet.images.reading import hash_file
 from leuknet.types import Finding
 
@@ -30,9 +31,15 @@ def read_contents(
         # No file of the final phase was at hand to see its header: a BMP is taken for the publisher's own.
         if as_is or (part == "final" and path.suffix.lower() == ".bmp"):
             return Digest(hash_file(path), "as published", "")
-        return digest_as_published(path, "long" if part == "prelim" else "short")
+        header: Header = "long" if part == "prelim" else "short"
+        # The publisher's own files are told by their first bytes, sooner than from a list.
+        is_bmp = path.suffix.lower() == ".bmp"
+        return digest_as_published(path, header) if is_bmp else known.digest(path, header)
 
-    return read_each(base, [place.path for place in at.values()], read, progress=progress)
+    known = DigestCache()
+    answers = read_each(base, [place.path for place in at.values()], read, progress=progress)
+    known.keep()
+    return answers
 
 
 def choose_files(

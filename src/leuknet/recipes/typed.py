@@ -65,6 +65,9 @@ def read_option(text: str) -> Any:
         return text.casefold() == "true"
     if text.casefold() in ("none", "null"):
         return None
+    items = [_read_number(item) for item in _items(text)] if "," in text else []
+    if items and None not in items:
+        return items
     number = _read_number(text)
     return _unquoted(text) if number is None else number
 
