@@ -803,7 +803,7 @@ def write_every_bad_input(folder: Path, cell: Path) -> dict[str, tuple[str | Non
     return {
         "truncated.bmp": ("damaged or cut off", ""),
         "zero.bmp": ("the file has zero bytes", ""),
-        "text.bmp": ("neither BMP, PNG, JPEG nor TIFF", ""),
+        "text.bmp": ("neither BMP, PNG, JPEG, TIFF nor WebP", ""),
         "bomb.bmp": ("too large", ""),
         "16bit.png": ("more than 8 bits per channel", ""),
         "grey.png": ("it is grey", ""),
@@ -921,7 +921,8 @@ def test_predict_gives_the_same_scores_whatever_the_batch(
 
 
 def test_predict_scores_all_real_cells(model: Path, shared_data: Path, tmp_path: Path) -> None:
-    ended = run_cli("predict", model, shared_data / "cnmc2019", "--out", tmp_path / "scores.csv")
+    folder = shared_data / "cnmc2019" / "C-NMC_Leukemia"
+    ended = run_cli("predict", model, folder, "--out", tmp_path / "scores.csv")
 
     lines = read_lines(tmp_path / "scores.csv")
     assert (ended.status, len(lines)) == (0, 129)

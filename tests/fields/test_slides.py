@@ -563,7 +563,7 @@ REFUSALS: dict[str, tuple[str, Callable[[Path, Pixels], None], str]] = {
         "fewer frames than its size needs",
     ),
     "an MRXS without its folder": ("a.mrxs", lambda path, pixels: write_jpeg(path, pixels), "missing"),
-    "text": ("a.svs", lambda path, pixels: write_text(path), "neither BMP, PNG, JPEG nor TIFF"),
+    "text": ("a.svs", lambda path, pixels: write_text(path), "neither BMP, PNG, JPEG, TIFF nor WebP"),
 }
 
 

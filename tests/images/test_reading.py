@@ -519,7 +519,8 @@ def test_a_webp_that_was_cut_off_anywhere_is_refused(tmp_path: Path, options: di
     content = webp_of(**options)
 
     for end in range(1, len(content)):
-        assert refusal(write(tmp_path / "a.webp", content[:end])).why
+        why = refusal(write(tmp_path / "a.webp", content[:end])).why
+        assert end < 12 or f"{len(content) - end} of {len(content)} bytes are missing" in why
     # A container that claims more than there is, or less than its picture.
     for size in (len(content), 12):
         mangled = content[:4] + struct.pack("<I", size) + content[8:]

@@ -147,7 +147,7 @@ def test_members_that_cannot_be_used_are_told_and_the_others_taken(
         "drive.png": "leads out",
         "link.png": "a link",
         "nested.zip": "an archive",
-        "page.html": "neither BMP, PNG, JPEG nor TIFF",
+        "page.html": "neither BMP, PNG, JPEG, TIFF nor WebP",
     }.items():
         (line,) = [line for line in note.splitlines() if name in line]
         assert why in line

@@ -473,7 +473,10 @@ REFUSED = {
     "a PNG damaged in the middle": (picture(80, 80)[:5000] + b"XXXX" + picture(80, 80)[5004:], ""),
     "grey": (other("L"), "grey"),
     "16 bit": (other("I;16"), "more than 8 bits"),
-    "a page with a script": (b"<html><script>alert(1)</script></html>", "neither BMP, PNG, JPEG nor TIFF"),
+    "a page with a script": (
+        b"<html><script>alert(1)</script></html>",
+        "neither BMP, PNG, JPEG, TIFF nor WebP",
+    ),
     "a page that begins like a BMP": (b"BM<html><script>alert(1)</script></html>" * 9, ""),
     "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>', "neither"),
     "text": (b"a,b,c\n1,2,3\n", "neither"),

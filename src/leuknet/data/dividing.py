@@ -23,9 +23,6 @@ from leuknet.types import CellImage, Label, Recipe, Split
 if TYPE_CHECKING:
     from leuknet.data.protocols import Protocol
 
-_IMAGES_SEED = 0
-"""Decides which images `image-kfold` tests when: the same for every seed of a recipe, as with people."""
-
 
 def cells_of(cells: Sequence[CellImage], parts: Iterable[str], protocol: Protocol) -> list[CellImage]:
     """Return the cells of some parts, all of which must be there.
@@ -107,23 +104,23 @@ def people_in_turn(cells: Sequence[CellImage], protocol: Protocol) -> Iterator[N
 def images_in_turn(cells: Sequence[CellImage], protocol: Protocol) -> Iterator[NDArray[np.bool_]]:
     """Yield for each round which cells are tested: (N,) bool; each once, byte-identical ones together.
 
-    The contents of each class are dealt to the rounds in a random order, which hangs on nothing but the
-    contents: neither on the names of files nor on a recipe's seed.
+    The contents of each class are dealt to the rounds in the order of their hashes, which is as good as
+    random, and hangs on neither the names of files, among which a person's images are neighbours, nor a
+    recipe's seed.
 
     Raises
     ------
     SplitError
         If a class has fewer different images than there are rounds.
     """
-    generator = np.random.default_rng(_IMAGES_SEED)
     round_of: dict[str, int] = {}
     for label in Label:
         contents = sorted({cell.sha256 for cell in cells if cell.label is label} - round_of.keys())
         if len(contents) < protocol.rounds:
             why = f"class {label.short} has {len(contents)} different images for {protocol.rounds} rounds"
             raise _too_few(protocol, why, "add images of this class, or use --split image-level")
-        for place, index in enumerate(generator.permutation(len(contents)), start=len(round_of)):
-            round_of[contents[index]] = place % protocol.rounds
+        for place, content in enumerate(contents, start=len(round_of)):
+            round_of[content] = place % protocol.rounds
     own = np.array([round_of[cell.sha256] for cell in cells])
     for number in range(protocol.rounds):
         yield own == number
