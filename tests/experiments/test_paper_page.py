@@ -361,6 +361,11 @@ def test_the_interval_over_seeds_says_what_it_can_and_cannot_say() -> None:
     low = " ".join(spread_sentences(_of_seeds(0.7, 0.71, 0.705)))
     assert "lies outside that" in low
 
+    drawn = [
+        replace(one, evaluation=replace(one.evaluation, simulated=True)) for one in _of_seeds(0.8, 0.9, 0.85)
+    ]
+    assert "The paper's" not in " ".join(spread_sentences(drawn))
+
     two = " ".join(spread_sentences(_of_seeds(0.8, 0.9)))
     assert "No interval over seeds is given with fewer than 3 of them." in two
     assert "Student" not in two

@@ -87,14 +87,17 @@ def spread_sentences(seeds: Sequence[SeedRun]) -> tuple[str, ...]:
     if found.of_mean is None or found.of_next is None:
         sentences.append(f"No interval over seeds is given with fewer than {MIN_SEEDS} of them.")
     else:
-        right, total = PAPER_COUNTS["accuracy"]
-        within = "lies within" if found.of_next[0] <= right / total <= found.of_next[1] else "lies outside"
-        sentences += [
-            f"What the interval over seeds can say: with ever more seeds on these very images the mean would "
+        said = (
+            "What the interval over seeds can say: with ever more seeds on these very images the mean would "
             f"settle between {_limits(found.of_mean)} (95%, Student's t), and one seed more would give "
-            f"between {_limits(found.of_next)} if scores are about normal. The paper's "
-            f"{right / total:.2%}, a single run, {within} that.",
-        ]
+            f"between {_limits(found.of_next)} if scores are about normal."
+        )
+        if not seeds[0].evaluation.simulated:  # the paper's cells are real
+            right, total = PAPER_COUNTS["accuracy"]
+            is_within = found.of_next[0] <= right / total <= found.of_next[1]
+            place = "within" if is_within else "outside"
+            said += f" The paper's {right / total:.2%}, a single run, lies {place} that."
+        sentences.append(said)
     sentences.append(
         "What it cannot say: how the network does on other people or in another laboratory. All seeds "
         "divide the same cells of the same people: more seeds narrow the interval and add no patient. "
