@@ -241,5 +241,6 @@ def _no_subjects(path: Path, why: str) -> NoSubjectsError:
     return NoSubjectsError(
         f"cannot tell whose the cells of {path} are",
         why=why,
-        fix="name the column with --subject-column, or say --one-subject NAME if all are one person's",
+        fix="name the column with --subject-column (add one with each cell's person if there is none), or "
+        "say --one-subject NAME if all are one person's",
     )
