@@ -12,8 +12,8 @@ demo: $(READY)  ## train, test and explain the paper's network on simulated cell
 	$(BIN)/leuknet reproduce paper --demo --out build/demo
 	@echo "Now look at cells, decide, and see where experts differ: $(BIN)/leuknet serve --demo"
 
-test: $(READY)  ## all tests, in random order, as many at once as there are cores
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+test: $(READY)  ## all tests, in random order but for the longest, as many at once as there are cores
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## style, types and direction of imports
 	$(BIN)/ruff check .

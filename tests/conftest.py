@@ -25,8 +25,10 @@ from leuknet.cli import main
 from leuknet.evaluation.looks import VARIABLE
 from leuknet.figures import frame
 from leuknet.images import cache as image_cache
+from leuknet.images import survey
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+from leuknet.simulation import simulate as simulation
 from leuknet.simulation.simulate import simulate
 
 if TYPE_CHECKING:
@@ -35,9 +37,29 @@ if TYPE_CHECKING:
     from leuknet.store.nouns import User
 
 from tests.databases import KINDS, empty, new_database, new_sqlite, running_postgresql
+from tests.kept import described_once, drawn_once
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RENDERED = frame._rendered
+
+
+LONGEST = (
+    "test_results_page", "test_scripts", "test_bench_peers", "test_batch", "test_docs", "test_cli",
+    "test_room_worker", "test_browser_cases", "test_browser_studies", "test_browser_room", "test_reliability",
+    "test_run_report", "test_train", "test_loop", "test_slides", "test_signing", "test_client",
+    "test_base_install",
+)  # fmt: skip
+"""Modules that take half a minute or more on one core."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest modules come first, so that no core is left alone with one at the end.
+
+    What is in a module, and the order of all others, stay as pytest-randomly shuffled them.
+    """
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.fixture
@@ -79,11 +101,13 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 @pytest.fixture(scope="session")
 def simulated_fold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small simulated fold_0, shared by the tests that only read it."""
-    return made_once(
-        tmp_path_factory,
-        "simulated",
-        lambda folder: simulate(folder, seed=0, scale=0.03, parts=("fold_0",)),
-    )
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            draw_in_one_process(patch)
+            simulate(folder, seed=0, scale=0.03, parts=("fold_0",))
+
+    return made_once(tmp_path_factory, "simulated", make)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -98,7 +122,17 @@ def _ledger_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the prepared images of tests out of the cache of whoever runs them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(image_cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        # Workers share it: it is made for that, and most of their data sets are alike.
+        patch.setenv(image_cache.VARIABLE, str(made_once(tmp_path_factory, "cache", lambda _: None)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kept() -> Iterator[None]:
+    """Draw each simulated cell once, and describe each texture once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation, "draw_cell", drawn_once(simulation.draw_cell))
+        patch.setattr(survey, "describe_texture", described_once(survey.describe_texture))
         yield
 
 
@@ -194,8 +228,14 @@ class Ended(NamedTuple):
     err: str
 
 
-def run_cli(*arguments: str | float | Path) -> Ended:
-    """Run `leuknet ARGUMENTS` within this process: importing PyTorch once is enough."""
+JUDGING = ("audit", "benchmark", "evaluate")
+
+
+def run_cli(*arguments: str | float | Path, drawn: bool = False) -> Ended:
+    """Run `leuknet ARGUMENTS` within this process: importing PyTorch once is enough.
+
+    Figures beside what was judged are blank, see `draw_nothing`, unless they shall be `drawn`.
+    """
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -206,6 +246,8 @@ def run_cli(*arguments: str | float | Path) -> Ended:
         patch.setenv("COLUMNS", "200")  # tables do not break the texts that tests look for
         patch.setenv("TQDM_MININTERVAL", "10")  # the command line sets it; undone here
         patch.setattr(typer.main, "get_command", made_command)
+        if arguments[:1] and arguments[0] in JUDGING and not drawn:
+            draw_nothing(patch)
         with pytest.raises(SystemExit) as ended:
             main()
     return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
@@ -222,6 +264,11 @@ def without(*packages: str) -> str:
     )
 
 
+def draw_in_one_process(patch: pytest.MonkeyPatch) -> None:
+    """Let simulated cells be drawn here: another process first imports for seconds what is here already."""
+    patch.setattr(simulation, "CELLS_PER_PROCESS", 10_000)
+
+
 def draw_nothing(patch: pytest.MonkeyPatch) -> None:
     """Let figures be made and written, but blank: drawing them takes half of the time of judging a model.
 
@@ -233,12 +280,10 @@ def draw_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(frame, "_rendered", lambda _, **options: blank[options["format"]])
 
 
-@pytest.fixture(scope="module")
-def blank_figures() -> Iterator[None]:
-    """As `draw_nothing` says, for all tests of a module."""
-    with pytest.MonkeyPatch.context() as patch:
-        draw_nothing(patch)
-        yield
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `draw_nothing` says."""
+    draw_nothing(monkeypatch)
 
 
 def _shrink_demo(patch: pytest.MonkeyPatch) -> None:
@@ -252,6 +297,7 @@ def _shrink_demo(patch: pytest.MonkeyPatch) -> None:
         epochs=2,
         batch_size=16,
     )
+    draw_in_one_process(patch)
     patch.setattr(reproduce, "DEMO_SCALE", 0.03)
     patch.setitem(RECIPES, "leuknet-demo", tiny)
 
@@ -269,7 +315,7 @@ def mini_reproduction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             _shrink_demo(patch)
-            patch.setattr(frame, "_rendered", RENDERED)  # also where the first to ask draws nothing
+            patch.setattr(frame, "_rendered", RENDERED)  # also where the first to ask wants blank figures
             ended = run_cli("reproduce", "paper", "--demo", "--out", folder / "demo")
         assert ended.status == 0, ended.err
 

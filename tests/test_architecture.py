@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from architecture_page import ARCHITECTURE, README, SOURCE, layers, rendered
-from tests.conftest import REPOSITORY
+from tests.conftest import LONGEST, REPOSITORY
 
 ROOMS = [room for layer in layers() for room in layer]
 
@@ -88,3 +88,9 @@ def test_no_function_is_long_without_a_reason() -> None:
                     long.add(node.name)
 
     assert long == LONG_FUNCTIONS.keys()
+
+
+def test_the_longest_modules_that_come_first_are_there() -> None:
+    there = {path.stem for path in (REPOSITORY / "tests").rglob("test_*.py")}
+
+    assert {*LONGEST} - there == set()

@@ -607,7 +607,8 @@ def test_train_names_the_wrong_setting_and_leaves_nothing_behind(
 def test_evaluate_judges_the_own_test_side_with_intervals_and_figures(
     model: Path, simulated_fold: Path, tmp_path: Path
 ) -> None:
-    ended = run_cli("evaluate", model, "--data", simulated_fold, "--out", tmp_path / "results", "--galleries")
+    where = ("--data", simulated_fold, "--out", tmp_path / "results")
+    ended = run_cli("evaluate", model, *where, "--galleries", drawn=True)
 
     assert ended.status == 0, ended.err
     text = one_line(ended.out)

@@ -38,6 +38,9 @@ TINY = replace(
 )
 
 
+pytestmark = pytest.mark.usefixtures("blank_figures")  # but for those of `judged`, which is made before
+
+
 @pytest.fixture(scope="module")
 def dataset(simulated_fold: Path) -> Dataset:
     return open_dataset(simulated_fold)

@@ -81,7 +81,7 @@ def predictor(model: Path) -> FolderPredictor:
 @pytest.fixture(scope="module")
 def crops(mini_reproduction: Path) -> list[Path]:
     """Simulated cells of different contents."""
-    return sorted(mini_reproduction.rglob("fold_*/**/*.bmp"))[:70]
+    return sorted(mini_reproduction.rglob("fold_*/**/*.bmp"))[:50]
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,9 @@ from tests.read_cases import CARD, MODEL_ID, read_case, say
 
 NOW = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
 
+on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+"""What is about pages and files costs seconds, and is the same whatever the database."""
+
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
@@ -153,6 +156,7 @@ def test_a_signed_case_is_locked_and_its_report_tells_what_was_decided(
     assert audit.verify(store, expect=(int(seq), digest)).broken_at is None
 
 
+@on_sqlite
 def test_the_page_escapes_what_users_typed_and_says_what_it_is_not(
     store: Store, files: RoomFiles, case: Case, anna: User, lena: User
 ) -> None:
@@ -329,6 +333,7 @@ def test_of_two_who_sign_at_once_one_does_and_the_files_are_theirs(
     assert names(files, case) == [f"1{suffix}" for suffix in sorted(SUFFIXES)]
 
 
+@on_sqlite
 def test_lost_files_are_made_anew_to_the_byte_without_image_or_thumbnail(
     store: Store, files: RoomFiles, case: Case, anna: User, lena: User
 ) -> None:
@@ -346,6 +351,7 @@ def test_lost_files_are_made_anew_to_the_byte_without_image_or_thumbnail(
         remake_files(files, forged)
 
 
+@on_sqlite
 def test_what_cannot_be_printed_or_written_is_not_signed(
     store: Store, files: RoomFiles, case: Case, anna: User, lena: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predi
 from leuknet.data.c_nmc import read
 from leuknet.data.published_counts import COUNTS, PRELIM_LABELS, TRAINING_SUBJECTS
 from leuknet.errors import DatasetError, SettingError
+from leuknet.simulation import simulate as module
 from leuknet.simulation.draw import Nuisance, Traits, draw_cell
 from leuknet.simulation.population import MEANS, Cell, draw_population, known_probability, list_subjects
 from leuknet.simulation.simulate import golden_cells, read_truth, simulate
@@ -28,6 +30,14 @@ from leuknet.types import Label
 PRELIM = "validation_data/C-NMC_test_prelim_phase_data"
 FINAL = "testing_data/C-NMC_test_final_phase_data"
 AVERAGE_SLIDE = Nuisance(*[0.0] * 9)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drawn_anew() -> Iterator[None]:
+    """Draw each cell here as often as it is asked for, other than in `tests.kept`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "draw_cell", draw_cell)
+        yield
 
 
 @pytest.fixture(scope="module")
