@@ -59,6 +59,9 @@ SIZES = {
 }
 """Recipe to what differs from its own settings here: smaller images, fewer epochs, smaller batches."""
 
+WBC_EPOCHS = 30
+"""Of LeukNet's own networks on real white blood cells, which are few."""
+
 INGREDIENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "leuknet-plus": {
         "true-scale centre crop": ("crop_px=null",),
@@ -191,7 +194,8 @@ def measure_wbc_recipes(source: str) -> dict[str, Any]:
     for name, sizes in SIZES.items():
         folder = BUILD / "wbc" / name
         settings = (*sizes, "parts=[]", "split=image-level", "fractions=[0.5,0.2,0.3]", "balance=true")
-        settings += ("crop_px=null", "batch_size=16", *(("epochs=30",) if name.startswith("leuknet") else ()))
+        own = (f"epochs={WBC_EPOCHS}",) if name.startswith("leuknet") else ()
+        settings += ("crop_px=null", "batch_size=16", *own)
         options = " ".join(f"--set {shlex.quote(one)}" for one in settings)
         commands += [
             run(f"train {name} {source} --out {folder} {options}"),

@@ -50,7 +50,7 @@ def measure_familiarity(
 ) -> dict[str, Any]:
     """Fit references on real C-NMC cells of some people and show them other people's and what is no such cell.
 
-    At most `pictures` of each kind of what is no such cell are shown, in `draws` draws of people.
+    At most `pictures` of each person, and of each kind of what is no such cell, are shown, in `draws` draws of people.
     """
     predictor = load_model(model)
     form = InputForm(CANVAS_PX, predictor.card.recipe.image_size_px)
@@ -60,14 +60,19 @@ def measure_familiarity(
         inputs = np.stack([prepare(picture, form) for picture in placed])
         return predictor.embed(inputs)[1], np.array([measure(picture) for picture in placed])
 
-    paths = sorted((data / "cnmc2019" / "C-NMC_Leukemia" / "training_data").rglob("*.bmp"))
+    shown = Counter[str]()
+    paths = []
+    for path in sorted((data / "cnmc2019" / "C-NMC_Leukemia" / "training_data").rglob("*.bmp")):
+        shown[subject_of(path.name)] += 1
+        if pictures is None or shown[subject_of(path.name)] <= pictures:
+            paths.append(path)
     cells = [read_pixels(path).pixels for path in paths]
     people = np.array([subject_of(path.name) for path in paths])
     own: dict[str, Seen] = {FAMILIAR: look(cells)}
     for sigma, name in BLURRED.items():
         blur = ImageFilter.GaussianBlur(sigma)
         own[name] = look([np.array(Image.fromarray(cell).filter(blur)) for cell in cells])
-    strange: dict[str, Seen] = {name: look(shown[:pictures]) for name, shown in _strange_pictures(data)}
+    strange = {name: look(kind[:pictures]) for name, kind in _strange_pictures(data, pictures)}
     alarms, rows = {}, dict[str, _Row]()
     for n_held_out in HELD_OUT_PEOPLE:
         rows = {name: _Row(len(features)) for name, (features, _) in (own | strange).items()}
@@ -144,14 +149,14 @@ def _judge(
                 rows[name].auroc[way].append(float(roc_auc_score(labels, np.concatenate([near, far]))))
 
 
-def _strange_pictures(data: Path) -> Iterator[tuple[str, list[Pixels]]]:
-    """Yield kinds of pictures that are no segmented, stain-normalised C-NMC cell."""
-    fields, crops = _bccd(data / "bccd" / "BCCD")
+def _strange_pictures(data: Path, most: int | None) -> Iterator[tuple[str, list[Pixels]]]:
+    """Yield kinds of pictures that are no segmented, stain-normalised C-NMC cell; `most` of each are needed."""
+    fields, crops = _bccd(data / "bccd" / "BCCD", most)
     yield "BCCD leukocytes, raw crops", crops
     yield "BCCD leukocytes, raw crops, twice as large", [_enlarge(one, 2) for one in crops]
     yield "BCCD leukocytes, cut out as ellipses", [one * _ellipse(one.shape) for one in crops]
     yield "BCCD whole fields", fields
-    raw, masked = _wbc_masks(data / "wbc_masks")
+    raw, masked = _wbc_masks(data / "wbc_masks", most)
     yield "wbc_masks, raw crops", raw
     yield "wbc_masks, cut out by hand-made masks", masked
     # sqrt(40,900 / 4,900): the median area of both.
@@ -187,10 +192,10 @@ def _strange_pictures(data: Path) -> Iterator[tuple[str, list[Pixels]]]:
     )
 
 
-def _bccd(root: Path) -> tuple[list[Pixels], list[Pixels]]:
-    """Return 100 whole fields, and each leukocyte of all fields cut by its box."""
+def _bccd(root: Path, most: int | None) -> tuple[list[Pixels], list[Pixels]]:
+    """Return 100 whole fields, and each leukocyte of all fields cut by its box; of the first `most` fields."""
     fields, crops = [], []
-    for annotation in sorted((root / "Annotations").glob("*.xml")):
+    for annotation in sorted((root / "Annotations").glob("*.xml"))[:most]:
         field = read_pixels(root / "JPEGImages" / f"{annotation.stem}.jpg").pixels
         fields.append(field)
         for cell in ElementTree.parse(annotation).iter("object"):  # noqa: S314 - a published file, read here only
@@ -202,10 +207,10 @@ def _bccd(root: Path) -> tuple[list[Pixels], list[Pixels]]:
     return fields[:100], crops
 
 
-def _wbc_masks(root: Path) -> tuple[list[Pixels], list[Pixels]]:
-    """Return each crop as it is, and with all but its leukocyte made black."""
+def _wbc_masks(root: Path, most: int | None) -> tuple[list[Pixels], list[Pixels]]:
+    """Return each crop, or the first `most`, as it is, and with all but its leukocyte made black."""
     raw, masked = [], []
-    for path in sorted(root.glob("Dataset ?/*.bmp")):
+    for path in sorted(root.glob("Dataset ?/*.bmp"))[:most]:
         pixels = read_pixels(path).pixels
         mask = np.array(Image.open(path.with_suffix(".png")).convert("L")) > 0
         raw.append(pixels)

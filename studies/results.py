@@ -62,6 +62,8 @@ FOLDS_COMMAND = (
     "leuknet data simulate build/folds/data --scale 0.15 --part fold_0 --part fold_1 --part fold_2"
 )
 
+AUDIT_SEEDS, BENCHMARK_SEEDS = "0,1,2", "0,1"
+
 FC1_WIDTHS = (64, 128, 256, 512)
 
 WBC_CLASSES = "other,lymphocyte"
@@ -198,7 +200,7 @@ def measure_audit(_: Path) -> dict[str, Any]:
     source, out = _draw_folds()
     settings = "--set 'parts=[]' --set 'fractions=[0.6,0.15,0.25]'"
     command = _run(
-        f"audit --data {source} --recipe leuknet-demo --seeds 0,1,2 --out {out / 'audit'} {settings}"
+        f"audit --data {source} --recipe leuknet-demo --seeds {AUDIT_SEEDS} --out {out / 'audit'} {settings}"
     )
     found = read_record(Audit, out / "audit" / "audit.json", error=DataError, fix="measure again")
     return {
@@ -214,9 +216,8 @@ def measure_audit(_: Path) -> dict[str, Any]:
 def measure_benchmark(_: Path) -> dict[str, Any]:
     """Judge the demonstration's recipe and the baselines by leaving one fold out."""
     source, out = _draw_folds()
-    command = _run(
-        f"benchmark --data {source} --recipes leuknet-demo --protocol folds --seeds 0,1 --out {out / 'benchmark'}"
-    )
+    options = f"--recipes leuknet-demo --protocol folds --seeds {BENCHMARK_SEEDS}"
+    command = _run(f"benchmark --data {source} {options} --out {out / 'benchmark'}")
     page = (out / "benchmark" / "folds" / "table.md").read_text(encoding="utf-8")
     return {"commands": [FOLDS_COMMAND, command], "table": page.splitlines()[2:-2]}
 

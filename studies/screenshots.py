@@ -40,6 +40,9 @@ DEMO_MODEL = Path(__file__).resolve().parents[1] / "build" / "demo" / "run" / "m
 PASSWORD = "twelve letters and more"  # noqa: S105 - of made-up accounts
 LAPTOP: ViewportSize = {"width": 1440, "height": 900}
 
+HASTE = 1.0
+"""What the waiting times below are divided by, for a test of the script that wants no finished pictures."""
+
 
 def main(model: Path = DEMO_MODEL) -> None:
     """Take all pictures, of a room that scores with this model."""
@@ -52,6 +55,7 @@ def main(model: Path = DEMO_MODEL) -> None:
         arguments = ["--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
         page = browser.new_page(viewport=LAPTOP)
+        page.set_default_timeout(120_000)  # a busy machine is no failure
         page.goto(link)
         sign_in(page, "Ada")
         take_all(browser, page, store, link.partition("/first-account")[0])
@@ -69,7 +73,7 @@ def take_all(browser: Browser, page: Page, store: Store, address: str) -> None:
             time.sleep(0.5)
 
     page.goto(f"{address}/cases/{cells.id}")
-    page.wait_for_timeout(1500)
+    settle(page, 1500)
     for key in (
         "1",
         "ArrowRight",
@@ -83,10 +87,10 @@ def take_all(browser: Browser, page: Page, store: Store, address: str) -> None:
         "ArrowRight",
     ):
         page.keyboard.press(key)
-        page.wait_for_timeout(250)
+        settle(page, 250)
     take(page, "room-case")
     page.goto(f"{address}/cases/{field.id}/images/{cells_of(store, field.id)[0].image_id}")
-    page.wait_for_timeout(3000)
+    settle(page, 3000)
     take(page, "room-field")
 
     study = make_study(store, cells, ada, readers)
@@ -94,21 +98,26 @@ def take_all(browser: Browser, page: Page, store: Store, address: str) -> None:
     reader.goto(f"{address}/sign-in")
     sign_in(reader, "Rea")
     reader.goto(f"{address}/studies/{study.id}/read")
-    reader.wait_for_timeout(1500)
+    settle(reader, 1500)
     take(reader, "room-study")
     for made_up, error in zip(readers, (0.08, 0.15), strict=True):
         read_all(store, study, made_up, error=error)
     page.goto(f"{address}/studies/{study.id}/results")
-    page.wait_for_timeout(1500)
+    settle(page, 1500)
     take(page, "room-results")
 
     decide_all(store, field, ada)
     page.goto(f"{address}/cases/{field.id}/signing")
     page.click("form[action$='/sign'] button")
-    page.wait_for_timeout(4000)
+    page.wait_for_selector("a[href*='/signed/1/']")
     page.goto(f"{address}/cases/{field.id}/signed/1/report.html")
-    page.wait_for_timeout(1000)
+    settle(page, 1000)
     take(page, "room-report")
+
+
+def settle(page: Page, milliseconds: int) -> None:
+    """Wait until all has been drawn."""
+    page.wait_for_timeout(milliseconds / HASTE)
 
 
 def take(page: Page, name: str) -> None:
@@ -181,10 +190,16 @@ def serving(folder: Path, model: Path) -> Iterator[str]:
                 if server.poll() is not None:
                     raise RuntimeError(log.read_text())
                 time.sleep(0.2)
-            time.sleep(3)
+            while not _answers(port):
+                time.sleep(0.1)
             yield found.group()
         finally:
             server.terminate()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import evidence
 import results
-from tests.conftest import _shrink_demo, run_cli
+from tests.conftest import _shrink_demo, draw_nothing, run_cli
 
 pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
 
@@ -28,13 +29,17 @@ def small_studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
     with pytest.MonkeyPatch.context() as patch:
         _shrink_demo(patch)
+        draw_nothing(patch)
         patch.setattr(results, "_run", run)
         patch.setattr(evidence, "run", run)
         for script in (results, evidence):
             patch.setattr(script, "BUILD", build)
-        patch.setattr(results, "FOLDS_COMMAND", results.FOLDS_COMMAND.replace("0.15", "0.03"))
+        patch.setattr(results, "FOLDS_COMMAND", results.FOLDS_COMMAND.replace("0.15", "0.001"))
         patch.setattr(results, "FC1_WIDTHS", (4,))
         patch.setattr(results, "WBC_SETTINGS", (*results.WBC_SETTINGS[:3], "epochs=1"))
+        patch.setattr(results, "AUDIT_SEEDS", "0,1")
+        patch.setattr(results, "BENCHMARK_SEEDS", "0")
+        patch.setattr(evidence, "WBC_EPOCHS", 1)
         patch.setattr(evidence, "SEPARATIONS", {1.0: "usual"})
         patch.setattr(evidence, "SEEDS", {1.0: "0"})
         for name in ("SCALE", "MORE_SCALE", "MORE_CELLS"):
@@ -69,8 +74,9 @@ def test_every_measurement_of_the_results_page_has_a_small_run() -> None:
 def test_a_measurement_of_the_results_page_runs(
     name: str, small_studies: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name == "demo":
-        monkeypatch.setattr(results, "BUILD", small_studies / "apart")  # the others read the shared one
+    if name == "demo":  # the others read the shared one
+        monkeypatch.setattr(results, "BUILD", small_studies / "apart")
+        shutil.copytree(request.getfixturevalue("mini_reproduction"), small_studies / "apart" / "demo")
     else:
         link_demo(small_studies, request)
 

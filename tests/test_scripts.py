@@ -136,6 +136,7 @@ def test_pictures_of_the_reading_room_are_taken(
     mini_reproduction: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(screenshots, "IMAGES", tmp_path)
+    monkeypatch.setattr(screenshots, "HASTE", 10)
 
     screenshots.main(mini_reproduction / "run" / "model")
 
