@@ -60,7 +60,7 @@ def measure_familiarity(
         inputs = np.stack([prepare(picture, form) for picture in placed])
         return predictor.embed(inputs)[1], np.array([measure(picture) for picture in placed])
 
-    shown = Counter[str]()
+    shown = Counter[str | None]()
     paths = []
     for path in sorted((data / "cnmc2019" / "C-NMC_Leukemia" / "training_data").rglob("*.bmp")):
         shown[subject_of(path.name)] += 1

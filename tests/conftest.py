@@ -26,9 +26,11 @@ from leuknet.evaluation.looks import VARIABLE
 from leuknet.figures import frame
 from leuknet.images import cache as image_cache
 from leuknet.images import survey
+from leuknet.images.texture import describe_texture
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.simulation import simulate as simulation
+from leuknet.simulation.draw import draw_cell
 from leuknet.simulation.simulate import simulate
 
 if TYPE_CHECKING:
@@ -131,8 +133,8 @@ def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _kept() -> Iterator[None]:
     """Draw each simulated cell once, and describe each texture once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulation, "draw_cell", drawn_once(simulation.draw_cell))
-        patch.setattr(survey, "describe_texture", described_once(survey.describe_texture))
+        patch.setattr(simulation, "draw_cell", drawn_once(draw_cell))
+        patch.setattr(survey, "describe_texture", described_once(describe_texture))
         yield
 
 
