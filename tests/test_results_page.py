@@ -34,7 +34,7 @@ def small_studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(evidence, "run", run)
         for script in (results, evidence):
             patch.setattr(script, "BUILD", build)
-        patch.setattr(results, "FOLDS_COMMAND", results.FOLDS_COMMAND.replace("0.15", "0.001"))
+        patch.setattr(results, "FOLDS_COMMAND", results.FOLDS_COMMAND.replace("0.15", "0.03"))
         patch.setattr(results, "FC1_WIDTHS", (4,))
         patch.setattr(results, "WBC_SETTINGS", (*results.WBC_SETTINGS[:3], "epochs=1"))
         patch.setattr(results, "AUDIT_SEEDS", "0,1")
