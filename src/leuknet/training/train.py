@@ -155,6 +155,9 @@ def train(
         text = json.dumps(asdict(recipe), indent=2) + "\n"
         (out / "recipe.json").write_text(text, encoding="utf-8")
     history = run_loop(fit, resume=resume)
+    # A network that is trained as it is was told to compute in bfloat16; whoever opens its folder computes in
+    # float32, and so must what is calibrated and recorded.
+    accelerator.unwrap_model(fit.training_module, keep_fp32_wrapper=False)
     if accelerator.is_main_process:
         model = out / "model"
         finish(network, recipe, material, statistics=statistics, folder=model, name=name, precision=precision)
