@@ -20,3 +20,10 @@ def run(command: str) -> str:
 def shown(command: str) -> str:
     """Return a command line with paths as a reader would type them in the repository."""
     return command.replace(f"{REPOSITORY}/", "").replace(f"{REPOSITORY.parent}/", "../")
+
+
+def restore(data: Path) -> tuple[Path, str]:
+    """Write the real images as published, those that lack; return their folder and the command."""
+    folder, script = BUILD / "cnmc2019", data / "cnmc2019" / "restore.py"
+    subprocess.run([sys.executable, str(script), str(folder)], check=True)  # noqa: S603
+    return folder, shown(f"python {script} {folder}")

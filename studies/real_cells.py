@@ -10,13 +10,11 @@ Start at `SECTIONS`.
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from commands import BUILD, run, shown
+from commands import BUILD, restore, run, shown
 from leuknet.data import open_dataset
 from leuknet.data.split_file import read_manifest
 from leuknet.evaluation.evaluate import read_evaluation
@@ -31,6 +29,7 @@ from leuknet.inference.model_folder import open_card
 from leuknet.recipes import get_recipe
 from leuknet.records.history import read_history
 from leuknet.types import Evaluation
+from real_systems import measure_real_systems, real_system_lines
 
 SEEDS = (0, 1, 2, 3, 4)
 NETWORK = "leuknet-paper"
@@ -45,13 +44,6 @@ LEARNERS = {
     "colour": "mean colour alone",
 }
 """Name to what tables call it; the baselines are fitted to the cells that trained the network."""
-
-
-def restore(data: Path) -> tuple[Path, str]:
-    """Write the real images as published, those that lack; return their folder and the command."""
-    folder, script = BUILD / "cnmc2019", data / "cnmc2019" / "restore.py"
-    subprocess.run([sys.executable, str(script), str(folder)], check=True)  # noqa: S603
-    return folder, shown(f"python {script} {folder}")
 
 
 def measure_real_paper(data: Path) -> dict[str, Any]:
@@ -235,4 +227,12 @@ class Section(NamedTuple):
     write: Callable[[dict[str, Any]], list[str]]
 
 
-SECTIONS = (Section("real-paper", "The paper's experiment, five seeds", measure_real_paper, paper_lines),)
+SECTIONS = (
+    Section("real-paper", "The paper's experiment, five seeds", measure_real_paper, paper_lines),
+    Section(
+        "real-systems",
+        "The systems that the paper compares itself with",
+        measure_real_systems,
+        real_system_lines,
+    ),
+)

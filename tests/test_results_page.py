@@ -55,6 +55,7 @@ MEASURED = ("demo", "fc1-width", "explanations", "audit", "benchmark", "recipes"
 OF_REAL_IMAGES = ("real-prediction", "wbc-masks", "wbc-recipes")
 OTHERWISE = {
     "real-paper": "has a test in test_real_cells",
+    "real-systems": "has a test in test_real_systems",
     "finding": "has a test in test_scripts",
     "shares": "has a test in test_scripts",
     "verdicts": "has a test in test_scripts",
