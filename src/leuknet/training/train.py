@@ -154,10 +154,7 @@ def train(
     if accelerator.is_main_process:
         text = json.dumps(asdict(recipe), indent=2) + "\n"
         (out / "recipe.json").write_text(text, encoding="utf-8")
-    history = run_loop(fit, resume=resume)
-    # A network that is trained as it is was told to compute in bfloat16; whoever opens its folder computes in
-    # float32, and so must what is calibrated and recorded.
-    accelerator.unwrap_model(fit.training_module, keep_fp32_wrapper=False)
+    history = _learn(fit, resume=resume)
     if accelerator.is_main_process:
         model = out / "model"
         finish(network, recipe, material, statistics=statistics, folder=model, name=name, precision=precision)
@@ -191,6 +188,15 @@ def _prepare(
         loss=make_loss(recipe.loss, train.labels, train.people),
         **others,
     )
+
+
+def _learn(fit: Fit, *, resume: bool) -> list[HistoryRow]:
+    """Run the loop, and leave a network that computes in float32."""
+    history = run_loop(fit, resume=resume)
+    # A network that is trained as it is was told to compute in bfloat16; whoever opens its folder computes in
+    # float32, and so must what is calibrated and recorded.
+    fit.accelerator.unwrap_model(fit.training_module, keep_fp32_wrapper=False)
+    return history
 
 
 def _learns_from_features(network: nn.Module, recipe: Recipe) -> bool:
