@@ -23,9 +23,11 @@ from leuknet.inference.onnx_predictor import OnnxPredictor, load_onnx_model
 from leuknet.networks.leuknet import LeukNet
 from leuknet.networks.leuknet import leuknet as make_network
 from leuknet.networks.onnx_graph import build_graph
+from leuknet.networks.onnx_leuknet import build_leuknet_graph
 from leuknet.networks.predictor import load_model
 from leuknet.sharing import export
 from leuknet.sharing.export import add_graph, export_model
+from leuknet.types import ModelCard
 from tests.conftest import REPOSITORY, run_cli, without
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "run" / "model"
@@ -69,7 +71,7 @@ def test_the_graph_gives_what_the_network_gives(side: int, boxes: list[tuple[int
     with torch.inference_mode():
         logits = network(torch.from_numpy(inputs).permute(0, 3, 1, 2).float()).numpy()
 
-    graph = build_graph(network, side, temperature=2.0)
+    graph = build_leuknet_graph(network, side, temperature=2.0)
     onnx.checker.check_model(graph, full_check=True)
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     probability, log_odds, features = session.run(None, {"pixels": inputs})
@@ -141,7 +143,7 @@ def test_a_damaged_graph_is_an_error_that_says_what_to_do(copied: Path, damage: 
         (copied / WEIGHTS).unlink()
     elif damage == "another size":
         network = make_network(40, filters=(4, 4, 4), fc1=4).eval()
-        graph.write_bytes(build_graph(network, 40, temperature=1.0).SerializeToString())
+        graph.write_bytes(build_leuknet_graph(network, 40, temperature=1.0).SerializeToString())
     else:
         graph.write_bytes(graph.read_bytes()[: 5000 if damage == "cut" else 0])
     with pytest.raises(ModelError, match="copy the whole folder again"):
@@ -216,8 +218,9 @@ def test_one_file_gives_the_probabilities_and_says_what_it_is(model: Path, tmp_p
 def test_an_export_with_another_calibration_is_refused(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build_hot(network: LeukNet, size: int, *, temperature: float) -> onnx.ModelProto:
-        return build_graph(network, size, temperature=3 * temperature)
+    def build_hot(network: LeukNet, card: ModelCard) -> onnx.ModelProto:
+        side, temperature = card.recipe.image_size_px, card.temperature
+        return build_leuknet_graph(network, side, temperature=3 * temperature)
 
     monkeypatch.setattr(export, "build_graph", build_hot)
     with pytest.raises(ModelError, match="does not agree with PyTorch"):
@@ -228,9 +231,9 @@ def test_an_export_with_another_calibration_is_refused(
 def test_an_export_that_disagrees_with_torch_is_refused(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build_wrong(network: torch.nn.Module, *given: object, **options: object) -> onnx.ModelProto:
+    def build_wrong(network: torch.nn.Module, card: ModelCard) -> onnx.ModelProto:
         network.get_parameter("fc2.bias").data[1] += 1
-        return build_graph(network, *given, **options)  # type: ignore[arg-type]
+        return build_graph(network, card)
 
     monkeypatch.setattr(export, "build_graph", build_wrong)
     with pytest.raises(ModelError, match="does not agree with PyTorch"):

@@ -48,6 +48,8 @@ GOLDEN_TOLERANCE = 1e-4
 
 _ID_DIGITS = 12
 
+_WITH_GRAPH = ("leuknet", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+
 COPY_AGAIN = "copy the whole folder again"
 
 
@@ -195,13 +197,13 @@ def is_repository(text: str) -> bool:
 
 
 def has_graph(folder: Path) -> bool:
-    """Whether a model can be run without PyTorch: only the paper's network has a graph."""
+    """Whether a model can be run without PyTorch: the paper's network and EfficientNet-Lite have a graph."""
     return (folder / GRAPH).exists()
 
 
 def takes_graph(card: ModelCard) -> bool:
-    """Whether a graph can be made of a model: only of the paper's network, whatever its sizes."""
-    return card.recipe.network == "leuknet"
+    """Whether a graph can be made of a model: of the paper's network and EfficientNet-Lite, of any size."""
+    return card.recipe.network in _WITH_GRAPH
 
 
 def model_id_of(folder: Path) -> str:

@@ -1,15 +1,7 @@
-"""The paper's network as an ONNX graph, for programs without PyTorch.
+"""Networks as ONNX graphs, for programs without PyTorch; `onnx_nodes` names inputs and outputs.
 
-    pixels       (N, S, S, 3) uint8, as `leuknet.images.transform.prepare` gives them
-    probability  (N,) float32, P(leukaemic), calibrated
-    log_odds     (N,) float32, before the calibration
-    features     (N, F) float32, what the last fully connected layer is given
-
-The graph finds the window around the cells by itself and computes only there, step by step as
-`leuknet.networks.windowed` does; what the three stages give for a black image lies in it as constants. Where
-a map is pasted into them, the graph adds its difference from black: ONNX has no assignment to a part.
-
-In a model folder the graph takes its weights from `weights.safetensors`, so that they are stored once.
+The paper's network and EfficientNet-Lite have one each. In a model folder a graph takes its weights from
+`weights.safetensors`, so that they are stored once.
 
 Start at `build_graph`; `write_graph` puts it into a model folder.
 """
@@ -17,36 +9,60 @@ Start at `build_graph`; `write_graph` puts it into a model folder.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
-import torch
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 from torch import nn
-from torch.nn import functional
 
-from leuknet.images.windows import ROUND_PX
-from leuknet.inference.model_folder import GRAPH, WEIGHTS
-from leuknet.networks.leuknet import CrossChannelNormalization, LeukNet
-from leuknet.networks.windowed import STAGES, Windowed
+from leuknet.errors import ModelError
+from leuknet.inference.model_folder import GRAPH, WEIGHTS, takes_graph
+from leuknet.networks.leuknet import LeukNet
+from leuknet.networks.onnx_leuknet import build_leuknet_graph
 from leuknet.records import write_whole
 from leuknet.types import ModelCard
 
-OPSET = 18
-"""Old enough for runtimes of 2023."""
+
+def build_graph(network: nn.Module, card: ModelCard) -> onnx.ModelProto:
+    """Return the graph of a trained network.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on the processor.
+    card
+        Says which network it is, the side S of its input, and the temperature.
+
+    Raises
+    ------
+    ModelError
+        If networks of this kind have no graph.
+    """
+    side, temperature = card.recipe.image_size_px, card.temperature
+    if isinstance(network, LeukNet):
+        return build_leuknet_graph(network, side, temperature=temperature)
+    if takes_graph(card):
+        from leuknet.networks.onnx_lite import build_lite_graph  # imports timm, which takes seconds
+
+        return build_lite_graph(network, side, temperature=temperature)
+    raise ModelError(
+        "cannot make a graph of this network",
+        why=f"only the paper's network and EfficientNet-Lite have one, and this is {card.recipe.network!r}",
+        fix="export it with torch.onnx.export",
+    )
 
 
-def write_graph(network: LeukNet, card: ModelCard, folder: Path) -> None:
+def write_graph(network: nn.Module, card: ModelCard, folder: Path) -> None:
     """Write `model.onnx` into a model folder that holds the network's weights.
 
     The same weights give the same bytes.
+
+    Raises
+    ------
+    ModelError
+        As `build_graph`.
     """
-    model = build_graph(network, card.recipe.image_size_px, temperature=card.temperature)
+    model = build_graph(network, card)
     stored = (folder / WEIGHTS).read_bytes()
     n_header = int.from_bytes(stored[:8], "little")
     places = json.loads(stored[8 : 8 + n_header])
@@ -56,171 +72,3 @@ def write_graph(network: LeukNet, card: ModelCard, folder: Path) -> None:
             set_external_data(tensor, WEIGHTS, offset=8 + n_header + start, length=end - start)
             tensor.ClearField("raw_data")
     write_whole(folder / GRAPH, model.SerializeToString(deterministic=True))
-
-
-@dataclass
-class _Graph:
-    """Nodes and constants while they are put together; each method returns the name of a value."""
-
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
-
-    def add(self, kind: str, *inputs: str, name: str = "", **attributes: Any) -> str:
-        """Append a node with one output."""
-        output = name or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
-        return output
-
-    def constant(self, name: str, value: NDArray[Any]) -> str:
-        """Keep a constant under its name."""
-        self.constants[name] = value
-        return name
-
-    def integers(self, *values: int) -> str:
-        """Return a constant (len,) int64."""
-        return self.constant("_".join(["integers", *map(str, values)]), np.array(values, dtype=np.int64))
-
-
-@dataclass(frozen=True)
-class _Corners:
-    """A `leuknet.images.windows.Window` inside the graph: (2,) int64 of rows and columns each."""
-
-    first: str
-    end: str
-
-
-@torch.no_grad()
-def build_graph(network: LeukNet, image_size_px: int, *, temperature: float) -> onnx.ModelProto:
-    """Return the graph of a trained network.
-
-    Parameters
-    ----------
-    network
-        In evaluation mode.
-    image_size_px
-        Side S of its input.
-    temperature
-        Divides the log odds before they become a probability.
-    """
-    graph = _Graph()
-    for name, value in network.state_dict().items():
-        graph.constant(name, value.detach().numpy())
-    black = Windowed(network).black_maps(torch.zeros(1, 3, image_size_px, image_size_px))
-    window = _find_window(graph, image_size_px)
-    part = _slice(graph, "pixels", window, axes=(1, 2))
-    part = graph.add("Cast", graph.add("Transpose", part, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
-    maps = graph.add("Div", graph.add("Sub", part, "input.mean"), "input.std")
-    for index, names in enumerate(STAGES):
-        # A ring of zeros is the padding of the convolution, and shifts all places by one.
-        around = graph.constant(f"black_{names[0]}", functional.pad(black[index], (1, 1, 1, 1)).numpy())
-        window, read, written = _plan_stage(graph, window, side=black[index].shape[-1])
-        patch = _paste(graph, maps, window, around, read)
-        maps = _run_stage(graph, network, names, patch)
-        window = written
-    around = graph.constant("black_end", black[-1].numpy())
-    side = black[-1].shape[-1]
-    whole = _Corners(graph.integers(0, 0), graph.integers(side, side))
-    _add_head(graph, _paste(graph, maps, window, around, whole), temperature)
-    return _to_model(graph, image_size_px, n_features=len(network.get_parameter("fc1.bias")))
-
-
-def _find_window(graph: _Graph, side: int) -> _Corners:
-    """Rows and columns between the first and the last that are not black in some image of the batch."""
-    firsts, ends = [], []
-    for across in ((0, 2, 3), (0, 1, 3)):
-        line = graph.add("ReduceMax", "pixels", graph.integers(*across), keepdims=0)
-        lit = graph.add("Cast", graph.add("Cast", line, to=TensorProto.BOOL), to=TensorProto.INT32)
-        firsts.append(graph.add("ArgMax", lit, keepdims=1))
-        ends.append(graph.add("ArgMax", lit, keepdims=1, select_last_index=1))
-    # If nothing is lit, the first of equals is 0 and the last is S - 1: the whole image.
-    step = graph.integers(ROUND_PX)
-    first = graph.add("Mul", graph.add("Div", graph.add("Concat", *firsts, axis=0), step), step)
-    above = graph.add("Add", graph.add("Concat", *ends, axis=0), step)
-    end = graph.add("Mul", graph.add("Div", above, step), step)
-    return _Corners(first, graph.add("Min", end, graph.integers(side)))
-
-
-def _plan_stage(graph: _Graph, window: _Corners, *, side: int) -> tuple[_Corners, _Corners, _Corners]:
-    """As `leuknet.images.windows.plan_stages`; return the window itself, what is read, and what is written.
-
-    The first two are counted in the stage's input with its ring of zeros.
-    """
-    by_one, by_two, n_pooled = graph.integers(1), graph.integers(2), (side - 3) // 2 + 1
-    reached = graph.add("Max", graph.add("Sub", window.first, by_one), graph.integers(0))
-    low = graph.add("Div", graph.add("Max", graph.add("Sub", reached, by_one), graph.integers(0)), by_two)
-    low = graph.add("Min", low, graph.integers(n_pooled - 1))
-    reached = graph.add("Min", graph.add("Add", window.end, by_one), graph.integers(side))
-    high = graph.add("Add", graph.add("Div", graph.add("Sub", reached, by_one), by_two), by_one)
-    high = graph.add("Max", graph.add("Min", high, graph.integers(n_pooled)), by_one)
-    read = _Corners(
-        graph.add("Mul", low, by_two), graph.add("Add", graph.add("Mul", high, by_two), graph.integers(3))
-    )
-    moved = _Corners(graph.add("Add", window.first, by_one), graph.add("Add", window.end, by_one))
-    return moved, read, _Corners(low, high)
-
-
-def _slice(graph: _Graph, value: str, corners: _Corners, *, axes: tuple[int, int] = (2, 3)) -> str:
-    return graph.add("Slice", value, corners.first, corners.end, graph.integers(*axes))
-
-
-def _paste(graph: _Graph, maps: str, window: _Corners, around: str, onto: _Corners) -> str:
-    """The part `onto` of maps that are `maps` within `window` and `around` elsewhere."""
-    nothing = graph.integers(0, 0)
-    before = graph.add("Sub", window.first, onto.first)
-    after = graph.add("Sub", onto.end, window.end)
-    padding = graph.add("Concat", nothing, before, nothing, after, axis=0)
-    difference = graph.add("Sub", maps, _slice(graph, around, window))
-    return graph.add("Add", graph.add("Pad", difference, padding), _slice(graph, around, onto))
-
-
-def _run_stage(graph: _Graph, network: LeukNet, names: tuple[str, ...], patch: str) -> str:
-    maps = graph.add("Conv", patch, f"{names[0]}.weight", f"{names[0]}.bias", name=names[0])
-    for name in names[1:]:
-        layer = network.get_submodule(name)
-        if isinstance(layer, CrossChannelNormalization):
-            maps = _normalize(graph, layer, maps)
-        elif isinstance(layer, nn.MaxPool2d):
-            maps = graph.add("MaxPool", maps, name=name, kernel_shape=[3, 3], strides=[2, 2])
-        else:
-            maps = graph.add("Relu", maps, name=name)
-    return maps
-
-
-def _normalize(graph: _Graph, layer: CrossChannelNormalization, maps: str) -> str:
-    """X / energy ** 0.75, the power by two square roots."""
-    band = graph.constant("band", layer.band.numpy())
-    k = graph.constant("k", np.full(len(layer.band), layer.k, dtype=np.float32))
-    energy = graph.add("Conv", graph.add("Mul", maps, maps), band, k, name="energy")
-    root = graph.add("Sqrt", energy)
-    return graph.add("Div", maps, graph.add("Mul", root, graph.add("Sqrt", root)))
-
-
-def _add_head(graph: _Graph, maps: str, temperature: float) -> None:
-    values = graph.add("Flatten", maps)
-    values = graph.add("Gemm", values, "fc1.weight", "fc1.bias", transB=1, name="fc1")
-    graph.add("Relu", values, name="features")
-    logits = graph.add("Gemm", "features", "fc2.weight", "fc2.bias", transB=1, name="fc2")
-    minus = graph.constant("class_1_minus_class_0", np.array([-1, 1], dtype=np.float32))
-    graph.add("MatMul", logits, minus, name="log_odds")
-    scale = graph.constant("temperature", np.array(temperature, dtype=np.float32))
-    graph.add("Sigmoid", graph.add("Div", "log_odds", scale), name="probability")
-
-
-def _to_model(graph: _Graph, side: int, *, n_features: int) -> onnx.ModelProto:
-    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["N", side, side, 3])
-    shapes: dict[str, list[str | int]] = {"probability": ["N"], "log_odds": ["N"]}
-    shapes["features"] = ["N", n_features]
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()
-    ]
-    used = {name for node in graph.nodes for name in node.input}
-    constants = [
-        numpy_helper.from_array(np.ascontiguousarray(value), name)
-        for name, value in graph.constants.items()
-        if name in used
-    ]
-    made = helper.make_graph(graph.nodes, "leuknet", [pixels], outputs, constants)
-    # The oldest file format that has this opset, so that runtimes older than our `onnx` read it.
-    return helper.make_model(
-        made, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="leuknet", ir_version=8
-    )

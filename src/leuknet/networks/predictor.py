@@ -32,11 +32,11 @@ from leuknet.inference.model_folder import (
     name_weights,
     open_card,
     prove,
+    takes_graph,
     write_card,
 )
 from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.networks import build
-from leuknet.networks.leuknet import LeukNet
 from leuknet.networks.onnx_graph import write_graph
 from leuknet.networks.windowed import windowed
 from leuknet.records.whole import whole_folder
@@ -129,7 +129,7 @@ def save_model(
         write_reference(reference, staging / REFERENCE)
         probabilities = TorchPredictor(network, card, "unsaved", reference).score(golden)
         np.savez(staging / GOLDEN, inputs=golden, probabilities=probabilities)
-        if isinstance(network, LeukNet):  # another network has no graph, and is predicted with by PyTorch
+        if takes_graph(card):  # another network has no graph, and is predicted with by PyTorch
             write_graph(network, card, staging)
             load_onnx_model(staging)  # or it does not agree with PyTorch
 

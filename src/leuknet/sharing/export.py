@@ -85,7 +85,7 @@ def add_graph(folder: Path) -> Path:
         If the folder cannot be loaded, or the graph does not agree with PyTorch. Then none is left there.
     """
     model = load_model(folder)
-    write_graph(_network(model), model.card, folder)
+    write_graph(model.network.cpu(), model.card, folder)
     try:
         prove(_computed_by(open_graph(folder / GRAPH), model), folder)
     except ModelError:
@@ -137,6 +137,12 @@ def export_model(
             fix="name the data that the model was trained on with --data ROOT",
         )
     model = load_model(folder)
+    if precision == "int8" and not isinstance(model.network, LeukNet):
+        raise ModelError(
+            "cannot export this model as int8",
+            why=f"only the paper's network was measured in 8 bits, and this is {model.card.recipe.network!r}",
+            fix="export it as fp32",
+        )
     graph = _graph_of(model)
     with tempfile.TemporaryDirectory(prefix="leuknet-export-") as name:
         exact = Path(name, "fp32.onnx")
@@ -166,19 +172,9 @@ def _graph_of(model: TorchPredictor) -> ModelProto:
             "nothing",
             fix="use `leuknet predict`, or train with --set rotations=1",
         )
-    graph = build_graph(_network(model), card.recipe.image_size_px, temperature=card.temperature)
+    graph = build_graph(model.network.cpu(), card)
     helper.set_model_props(graph, _metadata(model))
     return graph
-
-
-def _network(model: TorchPredictor) -> LeukNet:
-    if not isinstance(model.network, LeukNet):
-        raise ModelError(
-            "cannot make a graph of this network",
-            why=f"only the paper's network has one, and this is {model.card.recipe.network!r}",
-            fix="export it with torch.onnx.export",
-        )
-    return model.network.cpu()
 
 
 def _metadata(model: TorchPredictor) -> dict[str, str]:

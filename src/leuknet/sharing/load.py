@@ -24,7 +24,7 @@ def load(
         is no such folder: each commit is fetched once and kept, and the hub is asked which is the newest.
     engine
         What computes: ONNX Runtime, or PyTorch, which explanations need too. They agree within 1e-4. None
-        takes ONNX Runtime where the folder has a graph, and PyTorch for other networks than the paper's.
+        takes ONNX Runtime where the folder has a graph, and PyTorch for other networks.
     threads
         Processor cores to compute on; None takes all. PyTorch then keeps to it in the whole process.
 
@@ -46,7 +46,7 @@ def load(
             why="the folder has no graph",
             fix=f"`leuknet export {folder}` adds one"
             if takes_graph(open_card(folder))
-            else "leave the engine to LeukNet: PyTorch computes networks other than the paper's",
+            else "leave the engine to LeukNet: PyTorch computes networks that have no graph",
         )
     if engine == "onnx" or (engine is None and has_graph(folder)):
         from leuknet.inference.onnx_predictor import load_onnx_model
