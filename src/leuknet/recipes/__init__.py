@@ -198,8 +198,8 @@ _RULES: dict[str, tuple[str, Any]] = {
         lambda v: v in ("image-level", "subject-level"),
     ),
     "fractions": (
-        "three positive shares that sum to 1",
-        lambda v: len(v) == 3 and all(share > 0 for share in v) and abs(sum(v) - 1) < 1e-9,
+        "three shares that sum to 1, of which only the last, the test side, may be 0",
+        lambda v: len(v) == 3 and min(v[:2]) > 0 and v[2] >= 0 and abs(sum(v) - 1) < 1e-9,
     ),
     "image_size_px": ("a whole number from 8", lambda v: _is_whole(v, 8)),
     "epochs": ("a whole number from 1", lambda v: _is_whole(v, 1)),

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import functools
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +24,32 @@ from torch import nn
 
 from leuknet.evaluation.calibrate import calibrate
 from leuknet.evaluation.searches import find_search
+from leuknet.images.inputs import MappedInputs
 from leuknet.inference.familiar import Reference, fit_reference
 from leuknet.inference.model_folder import mean_over_turns
 from leuknet.networks.predictor import run_network, save_model
 from leuknet.training.batches import Material
-from leuknet.types import CellImage, Features, ModelCard, Pixels, Recipe, Searched
+from leuknet.types import CellImage, Features, Label, ModelCard, Recipe, RestsOn, Searched
 
 N_FAMILIAR = 2000
 """Training cells, at most, that show a model what is familiar; drawn by the recipe's seed."""
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What learns, and from what: a network from images, or the last layer of a linear probe from features.
+
+    Attributes
+    ----------
+    module
+        Shares its weights with the network.
+    train, validation
+        Of the cells of both sides, in their order.
+    """
+
+    module: nn.Module
+    train: MappedInputs | Features
+    validation: MappedInputs | Features
 
 
 def finish(
@@ -37,6 +57,7 @@ def finish(
     recipe: Recipe,
     material: Material,
     *,
+    taught: Taught | None = None,
     statistics: tuple[tuple[float, float, float], tuple[float, float, float]],
     folder: Path,
     searched: Searched | None = None,
@@ -51,6 +72,8 @@ def finish(
         With its final weights.
     recipe, material
         What trained it.
+    taught
+        Its last layer and features, where they are at hand; None computes the images of `material`.
     statistics
         Mean and standard deviation of each channel of the training images.
     folder
@@ -61,8 +84,9 @@ def finish(
         As on the card.
     """
     split, surveyed, dataset = material.split, material.surveyed, material.dataset
-    run = functools.partial(run_network, network)
-    log_odds, held_out = mean_over_turns(run, material.validation[:], recipe.rotations)
+    if taught is None or recipe.rotations > 1:  # features cannot be turned
+        taught = Taught(network, material.train, material.validation)
+    log_odds, held_out = _scores(taught, taught.validation[:], recipe.rotations)
     threshold, calibration = calibrate(
         np.array([cell.label for cell in split.validation], dtype=np.int64),
         log_odds,
@@ -91,27 +115,36 @@ def finish(
         searched=searched or find_search(recipe),
         name=name,
         precision=precision,
+        rests_on=_rests_on([*split.train, *split.validation]),
     )
     hashes = {cell.sha256: found for cell, found in zip(surveyed.cells, surveyed.hashes, strict=True)}
-    reference = _reference(run, recipe, material, held_out)
+    reference = _reference(taught, recipe, material, held_out)
     save_model(network, card, split, folder, hashes=hashes, reference=reference)
 
 
-def _reference(
-    run: Callable[[Pixels], tuple[NDArray[np.float64], Features]],
-    recipe: Recipe,
-    material: Material,
-    held_out: Features,
-) -> Reference:
+def _scores(taught: Taught, inputs: Any, rotations: int) -> tuple[NDArray[np.float64], Features]:
+    """Log odds (N,) and features (N, F) of images, or of features, which are never turned."""
+    return mean_over_turns(functools.partial(run_network, taught.module), inputs, rotations)
+
+
+def _reference(taught: Taught, recipe: Recipe, material: Material, held_out: Features) -> Reference:
     """Learn what is familiar from training cells, and from the features of the validation side."""
     split, surveyed = material.split, material.surveyed
     chosen = np.random.default_rng((recipe.seed, N_FAMILIAR)).permutation(len(split.train))[:N_FAMILIAR]
     return fit_reference(
-        mean_over_turns(run, material.train[chosen], recipe.rotations)[1],
+        _scores(taught, taught.train[chosen], recipe.rotations)[1],
         surveyed.take([split.train[index] for index in chosen]).measures,
         held_out_features=held_out,
         held_out_measures=surveyed.take(split.validation).measures,
     )
+
+
+def _rests_on(cells: Sequence[CellImage]) -> RestsOn:
+    """Count the cells and people of each class."""
+    by_class = [[cell.subject for cell in cells if cell.label is label] for label in Label]
+    people = None if any(None in owners for owners in by_class) else [len(set(owners)) for owners in by_class]
+    n_normal, n_leukaemic = map(len, by_class)
+    return RestsOn((n_normal, n_leukaemic), None if people is None else (people[0], people[1]))
 
 
 def _common_scale(cells: Sequence[CellImage]) -> float | None:

@@ -33,17 +33,17 @@ from leuknet.images.inputs import MappedInputs
 from leuknet.images.survey import Survey
 from leuknet.images.transform import channel_statistics
 from leuknet.networks import build, describe
-from leuknet.networks.predictor import run_network
 from leuknet.networks.stages import StageMeans
 from leuknet.networks.windowed import windowed
 from leuknet.training.augment import make_augmentation
 from leuknet.training.batches import LabelledInputs, Material, chance_of, read_material, seed_of
 from leuknet.training.checkpoint import FILE_NAME as CHECKPOINT
-from leuknet.training.finish import finish
+from leuknet.training.finish import Taught, finish
+from leuknet.training.frozen import cached_features
 from leuknet.training.loop import Fit, run_loop
 from leuknet.training.losses import make_loss
 from leuknet.training.optimise import average_weights, make_optimizer
-from leuknet.types import CellImage, Dataset, HistoryRow, Recipe, Split
+from leuknet.types import Dataset, HistoryRow, Recipe, Split
 from leuknet.types.added import stated
 
 Precision = Literal["no", "bf16"]
@@ -140,15 +140,15 @@ def train(
     torch.manual_seed(recipe.seed if not recipe.draw else seed_of(*chance_of(recipe)))
     network = build(recipe.network, recipe.image_size_px, recipe.network_options)
     statistics = _input_statistics(network, recipe, material.train)
-    _standardise_features(network, material.train)
+    taught = _taught(network, recipe, material, progress=progress)
     fit = _prepare(
         network,
         recipe,
         accelerator,
-        material,
+        material.split,
+        taught,
         out=out,
         accumulate=accumulate,
-        run={"recipe": json.dumps(stated(recipe)), "split": split.fingerprint, "precision": precision},
         progress=progress,
     )
     if accelerator.is_main_process:
@@ -156,20 +156,26 @@ def train(
         (out / "recipe.json").write_text(text, encoding="utf-8")
     history = _learn(fit, resume=resume)
     if accelerator.is_main_process:
-        model = out / "model"
-        finish(network, recipe, material, statistics=statistics, folder=model, name=name, precision=precision)
+        finish(
+            network, recipe, material, taught=taught, statistics=statistics, folder=out / "model",
+            name=name, precision=precision,
+        )  # fmt: skip
         (out / CHECKPOINT).unlink(missing_ok=True)
     accelerator.end_training()
     return TrainedRun(out, split, tuple(history), history[-1].elapsed_s)
 
 
 def _prepare(
-    network: nn.Module, recipe: Recipe, accelerator: Accelerator, material: Material, **others: Any
+    network: nn.Module,
+    recipe: Recipe,
+    accelerator: Accelerator,
+    split: Split,
+    taught: Taught,
+    **others: Any,
 ) -> Fit:
     """Bring together what the loop works with."""
-    split = material.split
-    train = _side(network, recipe, material.train, split.train)
-    validation = _side(network, recipe, material.validation, split.validation)
+    train = LabelledInputs(taught.train, split.train)
+    validation = LabelledInputs(taught.validation, split.validation)
     training_module, optimizer = accelerator.prepare(
         _module_for(network, recipe), make_optimizer(network, recipe)
     )
@@ -186,6 +192,11 @@ def _prepare(
         validation=validation,
         validation_subjects=tuple(cell.subject for cell in split.validation),
         loss=make_loss(recipe.loss, train.labels, train.people),
+        run={
+            "recipe": json.dumps(stated(recipe)),
+            "split": split.fingerprint,
+            "precision": accelerator.mixed_precision,
+        },
         **others,
     )
 
@@ -212,20 +223,21 @@ def _module_for(network: nn.Module, recipe: Recipe) -> nn.Module:
     return windowed(network)
 
 
-def _side(
-    network: nn.Module, recipe: Recipe, inputs: MappedInputs, cells: tuple[CellImage, ...]
-) -> LabelledInputs:
-    """Return images with labels; of a linear probe the features instead, which then cost one pass in all."""
-    if not _learns_from_features(network, recipe):
-        return LabelledInputs(inputs, cells)
-    return LabelledInputs(run_network(network, inputs)[1], cells)
-
-
-def _standardise_features(network: nn.Module, inputs: MappedInputs) -> None:
-    """Let a body that scales its features learn how from the training images."""
+def _taught(network: nn.Module, recipe: Recipe, material: Material, *, progress: bool) -> Taught:
+    """Return images as they are, or of a linear probe their features, which cost one pass in all."""
     body = getattr(network, "body", None)
+    images = Taught(network, material.train, material.validation)
+    is_probe = _learns_from_features(network, recipe)
+    if not is_probe and not isinstance(body, StageMeans):
+        return images
+    train, validation = (
+        torch.from_numpy(cached_features(network, recipe, material.dataset, cells, progress=progress))
+        for cells in (material.split.train, material.split.validation)
+    )
     if isinstance(body, StageMeans):
-        body.standardise(torch.from_numpy(run_network(network, inputs)[1]))
+        body.standardise(train)
+        train, validation = body.scaled(train), body.scaled(validation)
+    return Taught(_module_for(network, recipe), train.numpy(), validation.numpy()) if is_probe else images
 
 
 def _input_statistics(
