@@ -52,7 +52,7 @@ def test_a_folder_for_each_class_is_trained_on_by_people_and_judged(own: Path, t
 
 
 def test_images_of_nobody_are_judged_in_rounds_that_say_optimistic(own: Path, tmp_path: Path) -> None:
-    words = ("--recipes", "leuknet-demo", "--protocol", "image-kfold", "--seeds", 0, *SMALL)
+    words = ("--recipes", "leuknet-demo", "--protocol", "image-kfold", "--seeds", "0", *SMALL)
 
     ended = run_cli("benchmark", "--data", own, *words, "--out", tmp_path)
 

@@ -211,6 +211,17 @@ def test_the_network_subtracts_the_mean_of_the_training_images(dataset: Dataset,
     assert green < blue < 100
 
 
+def test_the_card_counts_the_cells_and_people_of_both_sides_that_developed_the_model(unbroken: Path) -> None:
+    predictor = leuknet.load(unbroken / "model")
+    sides = predictor.manifest.sides
+    rests_on = predictor.card.rests_on
+    assert rests_on is not None
+    assert sum(rests_on.cells) == sides["train"].cells + sides["validation"].cells
+    assert rests_on.people is not None
+    assert 0 < min(rests_on.people) < sum(rests_on.cells)
+    assert predictor.card.origin.startswith(f"c-nmc-2019, {rests_on.cells[1]:,} ALL cells of")
+
+
 def test_a_folder_in_use_is_an_error(
     dataset: Dataset, recipe: Recipe, unbroken: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, tell_said, warn_of_simulation
+from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, tell_origin, tell_said
 
 if TYPE_CHECKING:
     from leuknet.batch import BatchSummary
@@ -22,7 +22,10 @@ def batch(
             "s3://bucket/cells.",
         ),
     ],
-    model: Annotated[str, typer.Option("--model", metavar="MODEL", help="Model folder, such as RUN/model.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", metavar="MODEL", help="Model folder, such as RUN/model, or pretrained:NAME."),
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="TABLE", help="Table to write: .csv or .parquet.")],
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes that score, one core each [all cores].")
@@ -80,6 +83,6 @@ def _tell(summary: BatchSummary, out: Path) -> None:
         )
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
     tell_said(summary.said, summary.card.class_names)
-    warn_of_simulation(summary.card)
+    tell_origin(summary.card)
     typer.echo(RESEARCH_ONLY)
     end_with_failed(summary)

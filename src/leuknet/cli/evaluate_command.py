@@ -12,7 +12,8 @@ from rich.table import Table
 
 from leuknet.cli import options
 from leuknet.cli.model_data import open_for_model
-from leuknet.cli.printing import RESEARCH_ONLY, print_details, warn_of_simulation
+from leuknet.cli.model_words import ModelFolder
+from leuknet.cli.printing import RESEARCH_ONLY, print_details, tell_origin
 from leuknet.errors import DataError
 from leuknet.types import Dataset, Evaluation, Overlap, TestSide
 
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
 @options.expanded
 def evaluate(
-    model: options.ModelFolder,
+    model: ModelFolder,
     data: options.Data,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FOLDER", help="Where results go [evaluation beside MODEL]."),
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Where results go [evaluation, beside MODEL].",
+        ),
     ] = None,
     part: Annotated[
         list[str] | None,
@@ -78,6 +83,7 @@ def evaluate(
     from leuknet.evaluation.naming import checked_name
     from leuknet.experiments.assess import assess
     from leuknet.explain.methods import methods_for
+    from leuknet.inference.pretrained import SHIPPED
 
     called = checked_name(name)
     # The model's graph where it has one; Grad-CAM maps need PyTorch, where it is installed.
@@ -86,8 +92,9 @@ def evaluate(
     opened = open_for_model(dataset, data, card.class_names)
     is_own = not (part or everything or new_people)
     side = None if is_own else _side(predictor, opened, parts=tuple(part or ()), new_people=new_people)
-    warn_of_simulation(card)
-    folder = out or model.parent / ("evaluation-transductive" if neighbours else "evaluation")
+    tell_origin(card)
+    beside = Path() if model.parent == SHIPPED else model.parent
+    folder = out or beside / ("evaluation-transductive" if neighbours else "evaluation")
     asked = options.asked(specificity, sensitivity, prevalence)
     evaluation = assess(
         predictor,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leuknet.cli import options
+from leuknet.cli.model_words import ModelFolder
 from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, no_image_found, tell_said
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class MethodChoice(StrEnum):
 
 
 def explain(
-    model: options.ModelFolder,
+    model: ModelFolder,
     images: options.Images,
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where sheets and the table of scores go.")

@@ -10,6 +10,7 @@ import typer
 
 from leuknet.cli import options
 from leuknet.cli.model_data import open_for_model
+from leuknet.cli.model_words import ModelFolder
 from leuknet.cli.printing import RESEARCH_ONLY, print_table
 
 
@@ -22,7 +23,7 @@ class Precision(StrEnum):
 
 @options.expanded
 def export(
-    model: options.ModelFolder,
+    model: ModelFolder,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE.onnx", help="One file with all that it needs, to write."),

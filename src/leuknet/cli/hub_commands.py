@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from leuknet.cli import options
+from leuknet.cli.model_words import ModelFolder
 from leuknet.cli.printing import RESEARCH_ONLY
 
 Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository of the Hugging Face hub.")]
 
 
 def push(
-    model: options.ModelFolder,
+    model: ModelFolder,
     repository: Repository,
     licence: Annotated[
         str,

@@ -32,7 +32,6 @@ _ROOT_HELP = (
 
 Root = Annotated[Path, typer.Argument(metavar="ROOT", help=_ROOT_HELP)]
 Data = Annotated[Path, typer.Option("--data", metavar="ROOT", help=_ROOT_HELP)]
-ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, such as RUN/model.")]
 Images = Annotated[
     list[Path], typer.Argument(metavar="IMAGES...", help="Image files, and folders to search for them.")
 ]

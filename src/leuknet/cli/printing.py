@@ -30,8 +30,9 @@ class Scored(Protocol):
         """The first of their paths."""
 
 
-def warn_of_simulation(card: ModelCard) -> None:
-    """Say so on standard error if a model was trained on simulated cells."""
+def tell_origin(card: ModelCard) -> None:
+    """Say on standard error on how many people a model rests, and whether its cells were simulated."""
+    typer.echo(f"the model rests on {card.origin}; it is not validated for any use on patients", err=True)
     if card.simulated:
         typer.echo("trained on SIMULATED cells: its scores mean nothing for real ones", err=True)
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leuknet.cli import options
+from leuknet.cli.model_words import ModelFolder
 from leuknet.cli.printing import (
     RESEARCH_ONLY,
     end_with_failed,
     no_image_found,
+    tell_origin,
     tell_said,
-    warn_of_simulation,
 )
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def train(
     )
     if not PartialState().is_main_process:  # others of the same training would say it again
         return
-    judge = options.command("evaluate", run.folder / "model", "--data", data, *dataset.words)
+    whom = () if run.split.test else ("--new-people",)  # without cells of its own it can be judged by others
+    judge = options.command("evaluate", run.folder / "model", "--data", data, *dataset.words, *whom)
     _show_training(run, judge=judge)
 
 
@@ -140,7 +142,7 @@ def _show_training(run: TrainedRun, *, judge: str) -> None:
 
 
 def predict(
-    model: options.ModelFolder,
+    model: ModelFolder,
     images: options.Images,
     out: Annotated[
         Path, typer.Option("--out", metavar="TABLE", help="Table to write: .csv or .parquet.")
@@ -176,7 +178,7 @@ def predict(
         summary = write_predictions(counted, out, class_names=predictor.card.class_names)
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
     tell_said(summary.said, predictor.card.class_names)
-    warn_of_simulation(predictor.card)
+    tell_origin(predictor.card)
     typer.echo(RESEARCH_ONLY)
     if summary.written == 0:
         raise no_image_found()

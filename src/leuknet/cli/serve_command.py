@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from leuknet.cli import room_options
+from leuknet.cli.model_words import model_folder
 from leuknet.errors import MissingExtraError, SettingError
 
 DEMO_MODEL = Path("build/demo/run/model")
@@ -19,7 +20,11 @@ def serve(
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", metavar="FOLDER", envvar="LEUKNET_MODEL", help="Model folder that scores images."
+            "--model",
+            metavar="MODEL",
+            envvar="LEUKNET_MODEL",
+            parser=model_folder,
+            help="Model folder that scores images, or pretrained:NAME.",
         ),
     ] = None,
     data: room_options.RoomFolder = None,

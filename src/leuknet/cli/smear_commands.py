@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leuknet.cli import options
-from leuknet.cli.printing import RESEARCH_ONLY, print_table, warn_of_simulation
+from leuknet.cli.printing import RESEARCH_ONLY, print_table, tell_origin
 from leuknet.errors import LeukNetError
 
 if TYPE_CHECKING:
@@ -137,7 +137,10 @@ def cells(
 def smear(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A field or slide.")],
     model: Annotated[
-        str, typer.Option("--model", metavar="FOLDER", help="Model folder, or owner/name on the hub.")
+        str,
+        typer.Option(
+            "--model", metavar="MODEL", help="Model folder, pretrained:NAME, or owner/name on the hub."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Where everything goes [IMAGE-smear].")
@@ -188,7 +191,7 @@ def smear(
         progress=True,
     )
     _show(seen)
-    warn_of_simulation(predictor.card)
+    tell_origin(predictor.card)
     typer.echo(f"written: {folder}: {', '.join(path.name for path in seen.files)}")
     typer.echo(RESEARCH_ONLY)
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from leuknet.cli import options, room_options
+from leuknet.cli.model_words import model_folder
 
 _NICENESS = 10
 """Pages come before scores where both want the processor."""
@@ -20,7 +21,14 @@ _NICENESS = 10
 @options.expanded
 def worker(
     model: Annotated[
-        Path, typer.Option("--model", metavar="FOLDER", envvar="LEUKNET_MODEL", help="Model folder.")
+        Path,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            envvar="LEUKNET_MODEL",
+            parser=model_folder,
+            help="Model folder, or pretrained:NAME.",
+        ),
     ],
     *,
     room: room_options.RoomOptions,

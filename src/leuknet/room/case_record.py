@@ -55,7 +55,7 @@ class ImageFacts(DescribedImage):
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a model's card says that a reader of the report needs."""
+    """What a model's card says that a reader of the report needs; `dataset` is `ModelCard.origin`."""
 
     recipe: str
     class_names: tuple[str, str]

@@ -189,6 +189,7 @@ def _card(card: ModelCard) -> CardFacts:
         CardFacts,
         card,
         recipe=card.recipe.name,
+        dataset=card.origin,
         temperature=None if calibration is None else calibration.temperature,
         undecided=None if calibration is None else calibration.undecided,
         trained_at=card.created_at,

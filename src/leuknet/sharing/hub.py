@@ -212,7 +212,7 @@ def _making(card: ModelCard, model_id: str) -> list[tuple[str, str]]:
         ("recipe", f"{recipe.name}, seed {recipe.seed}"),
         ("source", recipe.source),
         ("network", f"`{recipe.network}`, {recipe.image_size_px} px"),
-        ("trained on", f"{card.dataset}, {card.split_kind} split `{card.split_fingerprint[:12]}`"),
+        ("trained on", f"{card.origin}, {card.split_kind} split `{card.split_fingerprint[:12]}`"),
         ("threshold", f"{card.threshold:.3g}"),
     ]
 

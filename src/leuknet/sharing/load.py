@@ -10,6 +10,7 @@ from typing import Literal
 
 from leuknet.errors import ModelError
 from leuknet.inference.model_folder import FolderPredictor, has_graph, is_repository, open_card, takes_graph
+from leuknet.inference.pretrained import resolve
 
 
 def load(
@@ -20,8 +21,9 @@ def load(
     Parameters
     ----------
     folder
-        As `leuknet train` writes it; or `owner/name` of a repository on the Hugging Face hub, where there
-        is no such folder: each commit is fetched once and kept, and the hub is asked which is the newest.
+        As `leuknet train` writes it; `pretrained:NAME`, a model that comes with LeukNet; or `owner/name` of a
+        repository on the Hugging Face hub, where there is no such folder: each commit is fetched once and
+        kept, and the hub is asked which is the newest.
     engine
         What computes: ONNX Runtime, or PyTorch, which explanations need too. They agree within 1e-4. None
         takes ONNX Runtime where the folder has a graph, and PyTorch for other networks.
@@ -39,7 +41,7 @@ def load(
         from leuknet.sharing.hub import pull
 
         folder = pull(folder)
-    folder = Path(folder)
+    folder = resolve(folder)
     if engine == "onnx" and not has_graph(folder):
         raise ModelError(
             f"cannot compute {folder} with ONNX Runtime",

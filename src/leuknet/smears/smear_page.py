@@ -277,7 +277,7 @@ def _making(content: SmearContent) -> tuple[Block, ...]:
         "Scale of the model": model_um,
         "Found by": content.finder,
         "Stain normalisation": content.stain_method or "none",
-        "Model": f"{content.model_id}, recipe {card.recipe.name}, trained on {card.dataset}"
+        "Model": f"{content.model_id}, recipe {card.recipe.name}, trained on {card.origin}"
         f"{' (SIMULATED cells)' if card.simulated else ''}, {card.split_kind} split",
         "Called positive from": f"P({card.class_names[1]}) = {content.cells[0].prediction.threshold:.3g}",
     }

@@ -41,15 +41,16 @@ from leuknet.types.judging import Evaluation as Evaluation
 from leuknet.types.judging import Galleries as Galleries
 from leuknet.types.judging import Gallery as Gallery
 from leuknet.types.judging import Look as Look
+from leuknet.types.layer_rows import LayerRow as LayerRow
 from leuknet.types.models import Calibration as Calibration
 from leuknet.types.models import Features as Features
 from leuknet.types.models import HistoryRow as HistoryRow
-from leuknet.types.models import LayerRow as LayerRow
 from leuknet.types.models import ModelCard as ModelCard
 from leuknet.types.models import Prediction as Prediction
 from leuknet.types.models import Predictor as Predictor
 from leuknet.types.models import Probabilities as Probabilities
 from leuknet.types.models import RiskBound as RiskBound
+from leuknet.types.origin import RestsOn as RestsOn
 from leuknet.types.recipe import LossName as LossName
 from leuknet.types.recipe import Recipe as Recipe
 from leuknet.types.recipe import Sampling as Sampling

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from leuknet.types.added import added
 from leuknet.types.datasets import Label, Pixels, SplitKind
 from leuknet.types.input_form import InputForm
+from leuknet.types.origin import RestsOn
 from leuknet.types.recipe import Recipe, Searched
 from leuknet.types.reviewing import ChosenThreshold
 
@@ -145,14 +146,15 @@ class ModelCard:
     microns_per_pixel
         Scale of all training images in µm per pixel; None where it is not stated, or not the same for all.
     calibration
-        None where nothing was calibrated: probabilities are as the network gives them, and no cell is
-        uncertain.
+        None where nothing was calibrated: probabilities are the network's, and no cell is uncertain.
     searched
         On whose labels the settings were chosen; None if no search is known that found them.
     name
-        What its user calls it in tables, legends and reports; empty where it was given no name.
+        What its user calls it in tables and reports; empty where it was given no name.
     precision
         How it was trained: `no` (32-bit floats) or `bf16`; empty in a model from before this was kept.
+    rests_on
+        How many cells and people developed it; None for models that were saved before it was kept.
     """
 
     recipe: Recipe
@@ -175,6 +177,13 @@ class ModelCard:
     searched: Searched | None = added(None)
     name: str = added("")
     precision: str = added("")
+    rests_on: RestsOn | None = added(None)
+
+    @property
+    def origin(self) -> str:
+        """On which data, and on how many people of which class, the model rests, in words."""
+        counts = [self.rests_on.in_words(self.class_names)] if self.rests_on else []
+        return ", ".join([self.dataset, *counts])
 
     @property
     def input_form(self) -> InputForm:
@@ -269,27 +278,3 @@ class Prediction:
         if self.probability is None:
             return None
         return Label.LEUKAEMIC if self.probability >= self.threshold else Label.NORMAL
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """One line of a network's layer table.
-
-    Attributes
-    ----------
-    output_shape
-        (channels, height, width), or (features,) after flattening.
-    parameters
-        Trained values.
-    gflop
-        Cost of one image, forward, in 1e9 floating-point operations; a multiplication and an addition
-        count as two.
-    """
-
-    number: int
-    name: str
-    kind: str
-    detail: str
-    output_shape: tuple[int, ...]
-    parameters: int
-    gflop: float
