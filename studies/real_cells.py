@@ -29,7 +29,10 @@ from leuknet.inference.model_folder import open_card
 from leuknet.recipes import get_recipe
 from leuknet.records.history import read_history
 from leuknet.types import Evaluation
+from new_people import measure_new_people
+from new_people_page import new_people_lines
 from real_systems import measure_real_systems, real_system_lines
+from restored import restore
 
 SEEDS = (0, 1, 2, 3, 4)
 NETWORK = "leuknet-paper"
@@ -235,4 +238,5 @@ SECTIONS = (
         measure_real_systems,
         real_system_lines,
     ),
+    Section("new-people", "What few people teach about others", measure_new_people, new_people_lines),
 )

@@ -56,6 +56,7 @@ OF_REAL_IMAGES = ("real-prediction", "wbc-masks", "wbc-recipes")
 OTHERWISE = {
     "real-paper": "has a test in test_real_cells",
     "real-systems": "has a test in test_real_systems",
+    "new-people": "has a test in test_new_people",
     "finding": "has a test in test_scripts",
     "shares": "has a test in test_scripts",
     "verdicts": "has a test in test_scripts",
