@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from commands import BUILD
+from commands import BUILD, restore
 from leuknet.data import open_dataset
 from leuknet.evaluation.baselines import BASELINES, score_baselines
 from leuknet.evaluation.calibrate import subject_loss
@@ -37,7 +37,6 @@ from leuknet.images.transform import load_inputs
 from leuknet.networks import build
 from leuknet.networks.predictor import run_network
 from leuknet.types import CellImage, Dataset, Evaluation, InputForm, Label, TestSide
-from restored import restore
 
 FORMS = {"middle, not resized": (300, 300), "whole canvas at half size": (None, 224)}
 """Name to side of the crop and of the input, in pixels."""

@@ -12,12 +12,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from commands import BUILD, REPOSITORY, run
+from commands import BUILD, REPOSITORY, restore, run
 from leuknet.evaluation.summary import markdown_table
 from leuknet.inference.model_folder import FILES, model_id_of, open_card
 from leuknet.inference.pretrained import SHIPPED
 from leuknet.sharing.hub import describe_model
-from restored import restore
 
 NAME = "probe-stages"
 

@@ -32,7 +32,6 @@ from leuknet.types import Evaluation
 from new_people import measure_new_people
 from new_people_page import new_people_lines
 from real_systems import measure_real_systems, real_system_lines
-from restored import restore
 
 SEEDS = (0, 1, 2, 3, 4)
 NETWORK = "leuknet-paper"

@@ -1,7 +1,7 @@
 """A linear probe on the middle of EfficientNet-Lite0: grain and texture as ImageNet taught them.
 
-Claim: AUROC 0.879 (0.497 to 0.982) on people of C-NMC who neither taught it nor chose its kind, in rounds over
-26 people; cell area alone has 0.849 there, and seven healthy people cannot tell these apart (docs/results.md).
+Claim: AUROC 0.879 (0.497 to 0.982) on people of C-NMC who neither taught it nor chose its kind, in rounds
+over 26 people; cell area alone has 0.849, and seven healthy people cannot tell these apart (docs/results.md).
 Cost: one pass of 1.1 GFLOP for each image, whatever the number of epochs.
 Command: `leuknet train probe-stages --data C-NMC_ROOT --protocol official --out runs/stages`.
 
@@ -21,7 +21,7 @@ from leuknet.recipes.probe_lite0 import PROBE_LITE0
 PROBE_STAGES = replace(
     PROBE_LITE0,
     name="probe-stages",
-    claim="AUROC 0.879 (0.497 to 0.982) on real people who neither taught nor chose, in rounds over 26 people",
+    claim="AUROC 0.879 (0.497 to 0.982) on real people who neither taught nor chose, over 26 people",
     network_options={"frozen": True, "stages": [2, 5], "dropout": 0.0},
     crop_px=300,
     image_size_px=300,
