@@ -31,6 +31,7 @@ from leuknet.records.history import read_history
 from leuknet.types import Evaluation
 from new_people import measure_new_people
 from new_people_page import new_people_lines
+from real_probe import measure_real_probe, real_probe_lines
 from real_systems import measure_real_systems, real_system_lines
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -238,4 +239,10 @@ SECTIONS = (
         real_system_lines,
     ),
     Section("new-people", "What few people teach about others", measure_new_people, new_people_lines),
+    Section(
+        "real-probe",
+        "Probabilities, undecided cells and warnings on new people",
+        measure_real_probe,
+        real_probe_lines,
+    ),
 )

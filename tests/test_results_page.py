@@ -57,6 +57,7 @@ OTHERWISE = {
     "real-paper": "has a test in test_real_cells",
     "real-systems": "has a test in test_real_systems",
     "new-people": "has a test in test_new_people",
+    "real-probe": "has a test in test_real_probe",
     "finding": "has a test in test_scripts",
     "shares": "has a test in test_scripts",
     "verdicts": "has a test in test_scripts",
