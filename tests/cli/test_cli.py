@@ -692,6 +692,23 @@ def test_evaluate_refuses_cells_that_trained_the_model(
     assert not (tmp_path / "results").exists()
 
 
+def test_judging_other_cells_leaves_the_scores_on_the_own_side_alone(
+    model: Path, simulated_fold: Path, simulated_prelim: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(model, tmp_path / "run" / "model")
+    assert run_cli("evaluate", copy, "--data", simulated_fold).status == 0
+    own = (tmp_path / "run" / "evaluation" / "evaluation.json").read_bytes()
+
+    for words in (("--all",), ("--part", "prelim"), ("--new-people", "--transductive", "3")):
+        assert run_cli("evaluate", copy, "--data", simulated_prelim, *words).status == 0
+
+    assert (tmp_path / "run" / "evaluation" / "evaluation.json").read_bytes() == own
+    found = sorted(path.parent.name for path in (tmp_path / "run").glob("*/evaluation.json"))
+    assert found == [
+        "evaluation", "evaluation-all", "evaluation-new-people-transductive", "evaluation-prelim"
+    ]  # fmt: skip
+
+
 def test_evaluate_of_the_preliminary_phase_is_by_subject_with_a_jackknife_over_subjects(
     model: Path, simulated_prelim: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +32,7 @@ def evaluate(
         typer.Option(
             "--out",
             metavar="FOLDER",
-            help="Where results go [evaluation, beside MODEL].",
+            help="Where results go [evaluation, or evaluation-all and the like, beside MODEL].",
         ),
     ] = None,
     part: Annotated[
@@ -94,7 +96,8 @@ def evaluate(
     side = None if is_own else _side(predictor, opened, parts=tuple(part or ()), new_people=new_people)
     tell_origin(card)
     beside = Path() if model.parent == SHIPPED else model.parent
-    folder = out or beside / ("evaluation-transductive" if neighbours else "evaluation")
+    chosen = [*(part or ()), *(["all"] if everything else []), *(["new people"] if new_people else [])]
+    folder = out or beside / _folder_name([*chosen, *(["transductive"] if neighbours else [])])
     asked = options.asked(specificity, sensitivity, prevalence)
     evaluation = assess(
         predictor,
@@ -114,6 +117,11 @@ def evaluate(
     is_usual = folder.resolve() == model.resolve().parent / "evaluation"
     typer.echo(f"a report of it: {options.command('report', model.parent if is_usual else folder)}")
     typer.echo(RESEARCH_ONLY)
+
+
+def _folder_name(chosen: Sequence[str]) -> str:
+    """Name the folder after the cells, so that judging others leaves the scores on the own side alone."""
+    return re.sub(r"[^\w.-]+", "-", "-".join(["evaluation", *chosen]))
 
 
 def _side(
