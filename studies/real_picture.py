@@ -1,9 +1,10 @@
-"""Writes what the README shows of real cells: a table and a picture of numbers, no patient's cell.
+"""Writes what README and pages show of real cells: tables and a picture of numbers, no patient's cell.
 
-Both come from `results/real-paper.json` alone: `python studies/real_picture.py` draws
-`docs/images/real-auroc.png` and puts picture and table between their marks in the README.
+`python studies/real_picture.py` takes `results/real-paper.json`, draws `docs/images/real-auroc.png` and puts
+picture and table between their marks in the README. From `results/new-people.json` comes the small table that
+pages of simulated cells show (`leuknet.experiments.real_figures`).
 
-Start at `draw_fall` and `readme_block`.
+Start at `draw_fall`, `readme_block` and `page_table`.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from commands import REPOSITORY
 from leuknet.evaluation.resampling import wilson
 from leuknet.evaluation.summary import markdown_table
 from leuknet.experiments.paper_comparison import PAPER_COUNTS
+from leuknet.experiments.real_figures import FILE
 from leuknet.figures.frame import BLUE, INK, MUTED, axes_at, framed, house_style, save_png
 from real_cells import LEARNERS, NETWORK
 
 SOURCE = REPOSITORY / "results" / "real-paper.json"
+NEW_PEOPLE = REPOSITORY / "results" / "new-people.json"
 PICTURE = REPOSITORY / "docs" / "images" / "real-auroc.png"
 
 BEGIN, END = "<!-- real cells -->", "<!-- end of real cells -->"
@@ -144,12 +147,33 @@ def with_block(page: str, block: str) -> str:
     return marked.sub(lambda found: f"{found[1]}{block}\n{found[2]}", page)
 
 
-def main(readme: Path = REPOSITORY / "README.md", picture: Path = PICTURE) -> None:
-    """Write both."""
+def page_table(found: dict[str, Any]) -> str:
+    """Return the file that `real_figures` reads."""
+    n_normal, n_leukaemic = found["people"]
+    names = {"chosen in each round": "the model in the box (pretrained:probe-stages), its kind"}
+    content = {
+        "heads": ["", "AUROC", "balanced accuracy"],
+        "rows": [
+            [names.get(row["name"], f"baseline: {row['name']}"), row["auroc"], row["balanced_accuracy"]]
+            for row in found["rows"]
+        ],
+        "note": "The cells above are simulated. These numbers are of real cells of C-NMC 2019, "
+        f"{n_leukaemic} leukaemic and {n_normal} normal people, each tested by a model that others taught and "
+        "chose; 95% intervals over people. It is not validated for any use on patients.",
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def main(readme: Path = REPOSITORY / "README.md", picture: Path = PICTURE, table: Path = FILE) -> None:
+    """Write what has been measured."""
+    table.write_text(page_table(json.loads(NEW_PEOPLE.read_text(encoding="utf-8"))), encoding="utf-8")
+    if not SOURCE.exists():
+        sys.stdout.write(f"written: {table}; {SOURCE.name} was not measured yet\n")
+        return
     found = json.loads(SOURCE.read_text(encoding="utf-8"))
     save_png(draw_fall(found), picture)
     readme.write_text(with_block(readme.read_text(encoding="utf-8"), readme_block(found)), encoding="utf-8")
-    sys.stdout.write(f"written: {picture}, and the block of {readme}\n")
+    sys.stdout.write(f"written: {table}, {picture}, and the block of {readme}\n")
 
 
 if __name__ == "__main__":

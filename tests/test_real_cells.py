@@ -15,6 +15,7 @@ import real_cells
 import real_picture
 import results
 from leuknet.evaluation.evaluate import read_evaluation
+from leuknet.experiments.real_figures import FILE, real_figures
 from leuknet.recipes import RECIPES
 from leuknet.simulation.simulate import simulate
 from tests.conftest import REPOSITORY, run_cli
@@ -107,7 +108,7 @@ def test_the_picture_and_the_table_of_the_readme_are_written(
     readme.write_text(f"above\n{real_picture.BEGIN}\nold\n{real_picture.END}\nbelow\n", encoding="utf-8")
     monkeypatch.setattr(real_picture, "SOURCE", source)
 
-    real_picture.main(readme, tmp_path / "picture.png")
+    real_picture.main(readme, tmp_path / "picture.png", tmp_path / "table.json")
 
     assert (tmp_path / "picture.png").stat().st_size > 10_000
     page = readme.read_text(encoding="utf-8")
@@ -116,6 +117,15 @@ def test_the_picture_and_the_table_of_the_readme_are_written(
     assert page.endswith(f"|\n{real_picture.END}\nbelow\n")
     assert "| the paper, 226 cells | 86.7% (81.7 to 90.5) | not stated | not tested |" in page
     assert "old" not in page
+
+
+def test_pages_of_simulated_cells_show_what_was_measured_on_real_ones() -> None:
+    found = json.loads(real_picture.NEW_PEOPLE.read_text(encoding="utf-8"))
+
+    assert FILE.read_text(encoding="utf-8") == real_picture.page_table(found)
+    shown = real_figures()
+    assert [row[1] for row in shown.rows] == [row["auroc"] for row in found["rows"]]
+    assert all(len(row) == len(shown.heads) for row in shown.rows)
 
 
 @pytest.mark.skipif(not real_picture.SOURCE.exists(), reason="the paper's experiment was not measured yet")

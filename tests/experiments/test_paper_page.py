@@ -19,6 +19,7 @@ from leuknet.experiments.paper_comparison import comparison_rows, duration_text
 from leuknet.experiments.paper_content import FIGURES, FigureFile, ReproductionContent, SeedRun
 from leuknet.experiments.paper_page import reproduction_page
 from leuknet.experiments.paper_seeds import seed_table, spread_sentences
+from leuknet.experiments.real_figures import real_figures
 from leuknet.types import (
     CellImage,
     Dataset,
@@ -244,6 +245,17 @@ def test_the_simulated_banner_stands_only_over_simulated_cells(
     assert "simulated" in [attributes.get("class") for _, attributes in simulated.tags]
     assert "<title>SIMULATED CELLS: " in simulated.source
     assert "cannot be compared as scores" in simulated.text
+
+
+def test_what_was_measured_on_real_cells_stands_beside_simulated_ones_alone(
+    content: ReproductionContent, written: Writer
+) -> None:
+    first = real_figures().rows[0]
+    real, simulated = written(content), written(_simulated(content))
+
+    assert first[1] in simulated.text
+    assert "These numbers are of real cells" in simulated.text
+    assert first[1] not in real.text
 
 
 def test_the_warning_of_optimism_stands_only_over_image_level_scores(

@@ -22,6 +22,7 @@ from leuknet.experiments.paper_comparison import (
 )
 from leuknet.experiments.paper_content import FIGURES, ReproductionContent, check_content
 from leuknet.experiments.paper_seeds import seed_table, spread_sentences
+from leuknet.experiments.real_figures import real_figures
 from leuknet.records import write_whole
 from leuknet.report.literature import PUBLISHED
 from leuknet.report.render import LISTED, drawn_text, embedded_file, encoded, render
@@ -88,6 +89,7 @@ def reproduction_page(content: ReproductionContent, path: Path) -> None:
         seeds=seed_table(content.seeds),
         spread_sentences=spread_sentences(content.seeds),
         listed=LISTED,
+        real=real_figures() if content.dataset.simulated else None,
     )
     write_whole(path, encoded(html))
 
