@@ -44,7 +44,8 @@ RUN = {
     ),
     **dict.fromkeys(("ours", "plain", "in_keras", "others", "gemm"), "bench/peers"),
     **dict.fromkeys(("architecture_page", "mutants", "results", "evidence"), "studies"),
-    **dict.fromkeys(("real_cells", "real_picture"), "studies"),
+    **dict.fromkeys(("real_cells", "real_picture", "real_probe", "real_systems"), "studies"),
+    **dict.fromkeys(("new_people", "new_people_page", "pretrained"), "studies"),
     # As parts of others:
     "made_up": "bench/reading_room",  # of frames
     **dict.fromkeys(("commands", "performance_figures", "performance_goals", "simulated_people"), "studies"),

@@ -589,7 +589,12 @@ def test_train_refuses_a_run_folder_that_is_taken(trained: tuple[Path, Ended], s
         ("leuknet-demo", ["--set", 'parts=["fold_7"]'], "cannot take part 'fold_7'", "name some of these"),
         ("leuknet-demo", ["--set", "batch_size=99"], "not one whole batch", "--set batch_size=14"),
         ("leuknet-demo", ["--dataset", "c-nmc"], "cannot open the data set 'c-nmc'", "c-nmc-2019"),
-        ("leuknet-demo", ["--classes", "a,b"], "with the option class names", "leave the option out"),
+        (
+            "leuknet-demo",
+            ["--subject-pattern", "(.*)"],
+            "with the option subject pattern",
+            "leave the option out",
+        ),
     ],
 )
 def test_train_names_the_wrong_setting_and_leaves_nothing_behind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,9 @@ def test_options_of_many_commands_are_counted() -> None:
 
 
 def test_an_error_of_the_library_is_told_with_it(tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "own")
+    root = write_folder(tmp_path / "own", subjects=True)
+    manifest = root / "manifest.csv"
+    manifest.write_text(re.sub(r"P(\d)\d", r"P\1", manifest.read_text("utf-8")), encoding="utf-8")
 
     ended = run_cli("data", "split", root, "--protocol", "subject-kfold", "--out", tmp_path / "splits")
 

@@ -127,7 +127,7 @@ def test_figures_wider_than_the_screen_scroll_inside_their_frame_by_keyboard(vis
 def test_links_on_the_page_lead_to_a_place_on_it(visit: Visit) -> None:
     targets = visit.page.locator("nav a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
 
-    assert len(targets) == 6
+    assert len(targets) == 7
     assert all(visit.page.locator(target).count() == 1 for target in targets)
 
 

@@ -170,7 +170,7 @@ def test_labels_come_back_as_a_data_set_that_can_be_read_checked_and_split(
     assert (summary.leukaemic, summary.normal, summary.subjects) == (6, 6, 3)
     assert summary.left_out == {"uncertain": 3, "unreviewed": 3}
     data = read(tmp_path / "set")
-    assert data.findings == ()
+    assert [finding.kind for finding in data.findings] == ["two-classes"], "a case has cells of both"
     assert [cell.subject for cell in data.cells] == [str(case.id) for case in cases for _ in range(4)]
     assert [cell.label for cell in data.cells] == [1, 0, 1, 0] * 3
     assert [cell.microns_per_pixel for cell in data.cells] == [0.12, 0.12, 0.2, 0.2] * 3
