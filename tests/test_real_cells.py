@@ -46,6 +46,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
         patch.setitem(RECIPES, "leuknet-paper", replace(RECIPES["leuknet-paper"], **TINY))
         patch.setattr(real_cells, "BUILD", build)
         patch.setattr(real_cells, "SEEDS", (0, 1, 2))
+        patch.setattr(real_cells, "IN_FP32", True)
         patch.setattr(real_cells, "run", run)
         patch.setattr(real_cells, "restore", lambda _: (data, "python restore.py build/cnmc2019"))
         found = real_cells.measure_real_paper(build)
@@ -87,8 +88,8 @@ def test_what_was_measured_is_told_with_the_command_of_each(
 
     page = results.render()
 
-    assert page.index("## Real cells") < page.index("The paper's experiment, five seeds")
-    assert page.index("The paper's experiment, five seeds") < page.index("## Simulated cells and people")
+    assert page.index("## Real cells") < page.index("The paper's experiment")
+    assert page.index("The paper's experiment") < page.index("## Simulated cells and people")
     assert "| Paper | 86.73% (196 of 226; 81.7% to 90.5%) |" in page
     for command in found["commands"]:
         assert f"\n    {command}\n" in page
