@@ -43,7 +43,7 @@ from leuknet.training.frozen import cached_features
 from leuknet.training.loop import Fit, run_loop
 from leuknet.training.losses import make_loss
 from leuknet.training.optimise import average_weights, make_optimizer
-from leuknet.types import Dataset, HistoryRow, Recipe, Split
+from leuknet.types import CellImage, Dataset, HistoryRow, Recipe, Split
 from leuknet.types.added import stated
 
 Precision = Literal["no", "bf16"]
@@ -225,19 +225,22 @@ def _module_for(network: nn.Module, recipe: Recipe) -> nn.Module:
 
 def _taught(network: nn.Module, recipe: Recipe, material: Material, *, progress: bool) -> Taught:
     """Return images as they are, or of a linear probe their features, which cost one pass in all."""
-    body = getattr(network, "body", None)
-    images = Taught(network, material.train, material.validation)
-    is_probe = _learns_from_features(network, recipe)
-    if not is_probe and not isinstance(body, StageMeans):
-        return images
-    train, validation = (
-        torch.from_numpy(cached_features(network, recipe, material.dataset, cells, progress=progress))
-        for cells in (material.split.train, material.split.validation)
-    )
+
+    def features_of(cells: tuple[CellImage, ...]) -> torch.Tensor:
+        found = cached_features(network, recipe, material.dataset, cells, progress=progress)
+        return torch.from_numpy(found)
+
+    body, split = getattr(network, "body", None), material.split
+    if not _learns_from_features(network, recipe):
+        if isinstance(body, StageMeans):
+            body.standardise(features_of(split.train))
+        return Taught(network, material.train, material.validation)
+    # Both before the body scales them: afterwards it would be another network to the cache.
+    train, validation = features_of(split.train), features_of(split.validation)
     if isinstance(body, StageMeans):
         body.standardise(train)
         train, validation = body.scaled(train), body.scaled(validation)
-    return Taught(_module_for(network, recipe), train.numpy(), validation.numpy()) if is_probe else images
+    return Taught(_module_for(network, recipe), train.numpy(), validation.numpy())
 
 
 def _input_statistics(
