@@ -17,6 +17,11 @@ def run(command: str) -> str:
     return shown(f"leuknet {command}")
 
 
+def run_once(made: Path, command: str) -> str:
+    """Run a command unless what it makes is there; return the line as a reader would type it."""
+    return shown(f"leuknet {command}") if made.exists() else run(command)
+
+
 def shown(command: str) -> str:
     """Return a command line with paths as a reader would type them in the repository."""
     return command.replace(f"{REPOSITORY}/", "").replace(f"{REPOSITORY.parent}/", "../")

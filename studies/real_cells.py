@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from commands import BUILD, restore, run, shown
+from commands import BUILD, restore, run, run_once
 from leuknet.data import open_dataset
 from leuknet.data.split_file import read_manifest
 from leuknet.evaluation.evaluate import read_evaluation
@@ -97,7 +97,7 @@ def _judge_on_new_people(run_folder: Path, root: Path) -> str:
     """Judge a network on the people who did not train it, unless that was done: it would only add a look."""
     out = run_folder / NEW
     command = f"evaluate {run_folder / 'model'} --data {root} --new-people --out {out}"
-    return shown(f"leuknet {command}") if (out / "evaluation.json").exists() else run(command)
+    return run_once(out / "evaluation.json", command)
 
 
 def _read(folder: Path, name: str = NETWORK) -> Evaluation:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from commands import BUILD, restore, run, shown
+from commands import BUILD, restore, run_once
 from leuknet.evaluation.baselines import BASELINES
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.reliability import decided
@@ -36,7 +36,7 @@ def measure_real_probe(data: Path) -> dict[str, Any]:
         commands += _train_and_judge(root, out, f"--set parts=fold_1 --seed {seed}", root)
         rows.append(_row(f"fold_1, seed {seed}", read_evaluation(out / "new" / "evaluation.json")))
     simulate = SIMULATED.format(folder=drawn)
-    commands.append(shown(f"leuknet {simulate}") if drawn.exists() else run(simulate))
+    commands.append(run_once(drawn, simulate))
     out = BUILD / "real-probe" / "from-simulated"
     commands += _train_and_judge(drawn, out, "", root)
     rows.append(_row("simulated cells alone", read_evaluation(out / "new" / "evaluation.json")))
@@ -57,8 +57,8 @@ def _train_and_judge(root: Path, out: Path, words: str, judged_on: Path) -> list
     train = " ".join(f"train {NAME} --data {root} {changed} {words} {name} --out {out}".split())
     judge = f"evaluate {out / 'model'} --data {judged_on} --new-people {name} --out {out / 'new'}"
     return [
-        shown(f"leuknet {train}") if (out / "model").exists() else run(train),
-        shown(f"leuknet {judge}") if (out / "new" / "evaluation.json").exists() else run(judge),
+        run_once(out / "model", train),
+        run_once(out / "new" / "evaluation.json", judge),
     ]
 
 

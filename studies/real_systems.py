@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commands import BUILD, restore, run, shown
+from commands import BUILD, restore, run_once
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.summary import markdown_table, score_text
 from leuknet.recipes import RECIPES
@@ -109,9 +109,9 @@ def measure_real_systems(data: Path) -> dict[str, Any]:
         folder = BUILD / "real-systems" / system.recipe
         model = _trained(system, folder, cells, commands)
         own, others = folder / "evaluation", folder / "new-people"
-        _once(own / "evaluation.json", f"evaluate {model} --data {cells} --out {own}", commands)
+        commands.append(run_once(own / "evaluation.json", f"evaluate {model} --data {cells} --out {own}"))
         options = f"--data {cells} --new-people --out {others}"
-        _once(others / "evaluation.json", f"evaluate {model} {options}", commands)
+        commands.append(run_once(others / "evaluation.json", f"evaluate {model} {options}"))
         _check_same_cells(folder, paper)
         rows.append(_found(system.recipe, system.said, folder, _members(system, folder)))
     return {
@@ -149,27 +149,19 @@ def _trained(system: System, folder: Path, cells: Path, commands: list[str]) -> 
     for draw, member in enumerate(members):
         drawn = f" --set draw={draw}" if draw else ""
         options = f"--data {cells} --out {member} --precision {PRECISION} {settings}{drawn} --resume"
-        _once(member / "model", f"train {system.recipe} {options}", commands)
+        commands.append(run_once(member / "model", f"train {system.recipe} {options}"))
     if len(members) == 1:
         return folder / "model"
     models = " ".join(str(member / "model") for member in members)
-    _once(
-        folder / "together" / "model",
-        f"ensemble {models} --data {cells} --out {folder / 'together'}",
-        commands,
-    )
-    return folder / "together" / "model"
+    together = folder / "together"
+    commands.append(run_once(together / "model", f"ensemble {models} --data {cells} --out {together}"))
+    return together / "model"
 
 
 def _members(system: System, folder: Path) -> list[Path]:
     if system.members == 1:
         return [folder]
     return [folder / f"draw-{draw}" for draw in range(system.members)]
-
-
-def _once(made: Path, command: str, commands: list[str]) -> None:
-    """Run a command unless what it makes is there; keep how a reader would type it."""
-    commands.append(shown(f"leuknet {command}") if made.exists() else run(command))
 
 
 def _scores(path: Path, called: str) -> list[str]:

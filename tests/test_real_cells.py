@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from accelerate.state import AcceleratorState
 
+import commands
 import real_cells
 import real_picture
 import results
@@ -48,6 +49,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
         patch.setattr(real_cells, "SEEDS", (0, 1, 2))
         patch.setattr(real_cells, "IN_FP32", True)
         patch.setattr(real_cells, "run", run)
+        patch.setattr(commands, "run", run)
         patch.setattr(real_cells, "restore", lambda _: (data, "python restore.py build/cnmc2019"))
         found = real_cells.measure_real_paper(build)
         again = real_cells.measure_real_paper(build)

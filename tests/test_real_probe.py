@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState
 
+import commands
 import real_cells
 import real_probe
 from leuknet.evaluation.evaluate import read_evaluation
@@ -36,7 +37,7 @@ def test_the_probe_is_judged_on_people_who_did_not_teach_it(
     monkeypatch.setattr(real_probe, "SEEDS", (0,))
     monkeypatch.setattr(real_probe, "SIMULATED", "data simulate {folder} --scale 0.02 --part fold_0")
     monkeypatch.setattr(real_probe, "BUILD", tmp_path)
-    monkeypatch.setattr(real_probe, "run", run)
+    monkeypatch.setattr(commands, "run", run)
     monkeypatch.setattr(real_probe, "restore", lambda _: (data, "python restore.py build/cnmc2019"))
     section = next(one for one in real_cells.SECTIONS if one.name == "real-probe")
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from accelerate.state import AcceleratorState
 
+import commands
 import real_systems
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.recipes import RECIPES
@@ -52,12 +53,12 @@ def found(build: Path) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(real_systems, "BUILD", build)
         patch.setattr(real_systems, "SYSTEMS", systems)
-        patch.setattr(real_systems, "run", run)
+        patch.setattr(commands, "run", run)
         patch.setattr(
             real_systems, "restore", lambda _: (build / "cells", "python restore.py build/cnmc2019")
         )
         first = real_systems.measure_real_systems(build)
-        patch.setattr(real_systems, "run", None)  # nothing is trained or judged twice
+        patch.setattr(commands, "run", None)  # nothing is trained or judged twice
         assert real_systems.measure_real_systems(build) == first
     written: dict[str, Any] = json.loads(json.dumps(first))
     return written
