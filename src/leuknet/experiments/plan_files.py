@@ -16,14 +16,15 @@ from pathlib import Path
 
 from leuknet.errors import DataError
 from leuknet.evaluation.study_plan import Plan, PlanPoint
-from leuknet.figures import save_figure
+from leuknet.figures.frame import save_figure
 from leuknet.figures.plan_plot import draw_plan
 from leuknet.records import read_record, write_record, write_whole
+from leuknet.records.results_folder import begin_results
 
 
-def write_plan(plan: Plan, folder: Path) -> None:
-    """Write a plan to a folder, which is made where it lacks."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_plan(plan: Plan, folder: Path, *, overwrite: bool = False) -> None:
+    """Write a plan to a folder, absent or empty, or that of an earlier plan if it may be overwritten."""
+    begin_results(folder, overwrite=overwrite)
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(PlanPoint)], lineterminator="\n")
     writer.writeheader()
