@@ -30,7 +30,7 @@ from leuknet.batch import files, list_chunks, stores
 from leuknet.batch.contents import images_of
 from leuknet.batch.files import File
 from leuknet.batch.merge import merge_parts
-from leuknet.batch.parts import Job, JobFolder, as_line, open_job
+from leuknet.batch.parts import Counts, Job, JobFolder, as_line, open_job
 from leuknet.batch.run import Scorer
 from leuknet.batch.sources import Chunk
 from leuknet.errors import MissingExtraError, SettingError, UnreadableImageError
@@ -131,7 +131,7 @@ def batch_command(sources: Sources, out: Path, *more: str) -> list[str]:
 
 
 def batch(sources: Sources, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(batch_command(sources, out, *more), capture_output=True, text=True, timeout=120)
+    return subprocess.run(batch_command(sources, out, *more), capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="session")
@@ -518,9 +518,9 @@ def test_a_part_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
         assert folder.read_counts("c") is None
         assert list((folder.path / "parts").iterdir()) == []
         folder.write_part("c", lines(("a", "0"), ("b", None)))
-        assert folder.read_counts("c") == (2, 1)
+        assert folder.read_counts("c") == Counts(2, 1)
         folder.write_part("none", [])
-        assert folder.read_counts("none") == (0, 0)
+        assert folder.read_counts("none") == Counts(0, 0)
 
 
 def test_any_damage_to_the_lines_of_a_part_is_noticed(tmp_path: Path) -> None:
@@ -539,7 +539,7 @@ def test_any_damage_to_the_lines_of_a_part_is_noticed(tmp_path: Path) -> None:
             assert folder.read_counts("c") is None
         assert noticed == 20
         folder.part("c").write_bytes(whole)
-        assert folder.read_counts("c") == (20, 0)
+        assert folder.read_counts("c") == Counts(20, 0)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -196,19 +196,17 @@ def test_a_cell_whose_name_contradicts_its_folder_has_no_label(tmp_path: Path, n
 
 
 def test_what_does_not_belong_is_reported_and_left_out(tmp_path: Path) -> None:
-    strangers = [
-        ".DS_Store",
-        f"{ALL_0}/._UID_7_1_1_all.bmp",
-        f"{ALL_0}/Thumbs.db",
-        "training_data/fold_0/simulated.json",
-    ]
+    clutter = [".DS_Store", f"{ALL_0}/._UID_7_1_1_all.bmp", f"{ALL_0}/Thumbs.db"]
+    strangers = ["notes.txt", "training_data/fold_0/simulated.json"]
     misnamed = [f"{ALL_0}/UID_7_1_all.bmp", f"{PRELIM}/one.bmp"]
     twin = "training_data/UID_7_1_1_all.bmp"
-    files = [*strangers, *misnamed, twin, "simulated_truth.csv", f"{ALL_0}/UID_7_1_1_all.BMP"]
+    files = [*clutter, *strangers, *misnamed, twin, "simulated_truth.csv", f"{ALL_0}/UID_7_1_1_all.BMP"]
 
     dataset = c_nmc.read(write_tree(tmp_path, dict.fromkeys(files, "x")))
 
     assert sorted(finding.path for finding in findings_of(dataset, "extra")) == sorted(strangers)
+    (passed_over,) = findings_of(dataset, "clutter")
+    assert passed_over.message.startswith("passed over: 3 files")
     assert sorted(finding.path for finding in findings_of(dataset, "name")) == sorted(misnamed)
     (twice,) = findings_of(dataset, "twice")
     assert (twice.severity, twice.path) == ("warning", f"{ALL_0}/UID_7_1_1_all.BMP")

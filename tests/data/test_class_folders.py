@@ -77,7 +77,10 @@ def test_files_of_systems_and_hidden_ones_are_no_images(tmp_path: Path) -> None:
     write_images(tmp_path, "ALL/a.png", "HEM/b.png", "ALL/._a.png", "__MACOSX/ALL/c.png", ".git/HEM/d.png")
     write_images(tmp_path, "ALL/Thumbs.db", "readme.txt")
 
-    assert [cell.id for cell in open_dataset(tmp_path).cells] == ["ALL/a.png", "HEM/b.png"]
+    dataset = open_dataset(tmp_path)
+    assert [cell.id for cell in dataset.cells] == ["ALL/a.png", "HEM/b.png"]
+    (passed_over,) = findings_of(dataset, "clutter")
+    assert passed_over.message.startswith("passed over: 3 files")
 
 
 def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:

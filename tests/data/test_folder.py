@@ -114,7 +114,7 @@ def test_odd_names_are_read_as_they_are(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("", "column `path` is missing; its columns are none"),
-        ("path;label\na.png;ALL\n", "column `path` is missing; its columns are 'path;label'"),
+        ("path|label\na.png|ALL\n", "column `path` is missing; its columns are 'path|label'"),
         ("path,subject\na.png,P1\n", "column `label` is missing"),
         ("path,label,subjet\na.png,ALL,P1\n", "column 'subjet' is unknown; allowed are path, label, subject"),
         ("path,label,label\na.png,ALL,HEM\n", "column `label` occurs twice"),

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from leuknet.batch.sources import Chunk, Columns, find_columns
 from leuknet.batch.stores import open_stream, read_content, unreadable
 from leuknet.errors import LeukNetError
-from leuknet.images.reading import IMAGE_SUFFIXES, MAX_FILE_BYTES
+from leuknet.images.clutter import PassedOver, in_clutter
+from leuknet.images.reading import MAX_FILE_BYTES, has_image_suffix
 
 _ROWS = 32  # of a Parquet file in memory at a time
 
@@ -31,19 +32,20 @@ class Image(NamedTuple):
     read: Callable[[], bytes]
 
 
-def images_of(chunk: Chunk) -> Iterator[Image]:
+def images_of(chunk: Chunk, over: PassedOver | None = None) -> Iterator[Image]:
     """Yield a chunk's images in their order; what cannot be read is an image whose `read` says why.
 
     A member of `shard.tar` is called `shard.tar/member`; a row of `cells.parquet` `cells.parquet/name`, or
-    `cells.parquet/row-12` where it has no name.
+    `cells.parquet/row-12` where it has no name. `over` counts members of a shard that are passed over.
     """
+    over = PassedOver() if over is None else over
     if chunk.kind == "files":
         yield from (Image(file.name, partial(read_content, file.name)) for file in chunk.files)
         return
     name = chunk.files[0].name
-    read, noun = (_members, "shard") if chunk.kind == "tar" else (_rows, "Parquet file")
+    noun = "shard" if chunk.kind == "tar" else "Parquet file"
     try:
-        yield from read(chunk)
+        yield from _members(chunk, over) if chunk.kind == "tar" else _rows(chunk)
     except LeukNetError:
         raise
     except Exception as error:  # tarfile, zlib, Arrow and stores raise nearly anything for damaged bytes
@@ -79,7 +81,7 @@ _DAMAGE: tuple[type[Exception], ...] = tuple(
 )
 
 
-def _members(chunk: Chunk) -> Iterator[Image]:
+def _members(chunk: Chunk, over: PassedOver) -> Iterator[Image]:
     shard = chunk.files[0].name
     with (
         open_stream(shard) as stream,
@@ -87,7 +89,11 @@ def _members(chunk: Chunk) -> Iterator[Image]:
     ):
         while (member := tar.next()) is not None:
             vars(tar)["members"] = []  # else it remembers each of a million
-            if not member.isdir() and PurePosixPath(member.name).suffix.lower() in IMAGE_SUFFIXES:
+            if member.isdir() or not has_image_suffix(member.name):
+                continue
+            if in_clutter(member.name):
+                over.count(f"{shard}/{member.name}")
+            else:
                 yield _read_member(tar, member, f"{shard}/{member.name}")
 
 

@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from leuknet.batch.files import JOB_SUFFIX
 from leuknet.batch.sources import Chunk
 from leuknet.errors import SettingError
+from leuknet.images.clutter import PassedOver
 from leuknet.inference.prediction_table import COLUMNS, NUMBERS, line_of
 from leuknet.records import read_record, write_record
 from leuknet.records.whole import whole_file
@@ -40,6 +41,7 @@ TABLE_COLUMNS = (*COLUMNS, "sha256")
 PART_SCHEMA = pa.schema([(name, pa.float64() if name in NUMBERS else pa.string()) for name in TABLE_COLUMNS])
 _LINES_AT_ONCE = 4096
 _UNREAD = b"leuknet.unread"
+_PASSED_OVER = b"leuknet.passed_over"
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,12 @@ class Job:
 
 
 class Counts(NamedTuple):
-    """Lines of a part, and how many hold an image whose bytes could not be had."""
+    """Lines of a part, how many hold an image whose bytes could not be had, and what was passed over."""
 
     images: int
     unread: int
+    passed_over: int = 0
+    first_passed_over: str = ""
 
 
 class JobFolder:
@@ -118,12 +122,22 @@ class JobFolder:
                 if not part.schema_arrow.equals(PART_SCHEMA):
                     return None
                 lines = sum(len(batch) for batch in part.iter_batches(_LINES_AT_ONCE, use_threads=False))
-                return Counts(lines, int(part.metadata.metadata[_UNREAD]))
+                said = part.metadata.metadata
+                number, _, first = (
+                    said.get(_PASSED_OVER, b"0 ").decode("utf-8", "surrogateescape").partition(" ")
+                )
+                return Counts(lines, int(said[_UNREAD]), int(number), first)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
             return None
 
-    def write_part(self, chunk_id: str, lines: Iterable[tuple[object, ...]]) -> Counts:
-        """Write the lines of a chunk, as `as_line` makes them; its part is there when all are."""
+    def write_part(
+        self, chunk_id: str, lines: Iterable[tuple[object, ...]], over: PassedOver | None = None
+    ) -> Counts:
+        """Write the lines of a chunk, as `as_line` makes them; its part is there when all are.
+
+        `over` is what was passed over, as it stands when the last line has come.
+        """
+        over = PassedOver() if over is None else over
         part = self.part(chunk_id)
         waiting, images, unread = iter(lines), 0, 0
         with (
@@ -138,9 +152,11 @@ class JobFolder:
                 writer.write_table(pa.table(columns, schema=PART_SCHEMA))
                 images += len(some)
                 unread += sum(line[-1] is None for line in some)
-            writer.add_key_value_metadata({_UNREAD.decode(): str(unread)})
+            first = over.first.encode("utf-8", "backslashreplace").decode("utf-8")
+            said = {_UNREAD.decode(): str(unread), _PASSED_OVER.decode(): f"{over.clutter} {first}"}
+            writer.add_key_value_metadata(said)
         (self.path / "tries" / chunk_id).unlink(missing_ok=True)
-        return Counts(images, unread)
+        return Counts(images, unread, over.clutter, first)
 
 
 @contextmanager

@@ -12,12 +12,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
+from unittest.mock import patch
 
 import ray
 import ray.data
+from ray._private import ray_constants, services
 
 from leuknet.errors import SettingError
 
@@ -31,15 +33,14 @@ def open_ray(workers: int | None, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     quiet["configure_logging"] = True
     temporary = None
     if address is None:
         place = tempfile.gettempdir()
         place = place if len(place) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108
-        # Ray listens to the network, and whoever connects may run code; from 2.60 on only who knows a token.
-        # Ray would else keep one in the user's home.
+        # Whoever connects to Ray may run code; from 2.60 on only who knows a token. Ray would else keep one
+        # in the user's home.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         temporary = tempfile.mkdtemp(prefix="ray-", dir=place)
         quiet |= {
@@ -50,7 +51,10 @@ def open_ray(workers: int | None, address: str | None) -> Iterator[None]:
         }
     try:
         try:
-            ray.init(address=address or "local", **quiet)
+            with ExitStack() as alone:
+                if address is None:
+                    _keep_to_itself(alone)
+                ray.init(address=address or "local", **quiet)
         except Exception as error:  # RuntimeError, ConnectionError, OSError, ValueError, errors of Ray
             what, fix = (
                 "cannot start Ray",
@@ -85,6 +89,19 @@ def errors_into(log: Path) -> Iterator[TextIO]:
         sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def _keep_to_itself(stack: ExitStack) -> None:
+    """Let a Ray that starts now reach and listen to this machine alone; the stack undoes it.
+
+    By itself it finds its address by way of 8.8.8.8, listens on the network, and starts a server that asks
+    the metadata hosts of three clouds where it runs, even where reports of usage are off. Its only setting
+    against any of these is one for Windows; `test_no_contact` watches what comes of it.
+    """
+    alone = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    stack.enter_context(patch.dict(os.environ, {alone: "0"}))  # for the processes that it starts
+    stack.enter_context(patch.object(ray_constants, "ENABLE_RAY_CLUSTER", False))
+    stack.enter_context(patch.object(services, "start_api_server", lambda *_, **__: ("", None)))
 
 
 def _quieten() -> None:

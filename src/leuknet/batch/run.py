@@ -28,6 +28,7 @@ from leuknet.batch.score import score_chunk
 from leuknet.batch.sources import CHUNK_SIZE, list_chunks
 from leuknet.batch.stores import protocol_of
 from leuknet.errors import LeukNetError, ModelError, SettingError, StoppedError
+from leuknet.images.clutter import PassedOver, no_image_found
 from leuknet.inference.outcome import OUTCOMES, Said
 from leuknet.inference.prediction_table import check_table
 from leuknet.types import ModelCard
@@ -46,7 +47,7 @@ class BatchSummary:
     Attributes
     ----------
     images
-        Found in all, copies included; `kept` of them were scored before this run.
+        Found in all, copies included; `kept` of them were scored before this run, `over` were passed over.
     written, failed, said
         Lines of the table, those without a score (`failed_paths`: 20 of them), outcomes and warnings.
     copies
@@ -63,6 +64,7 @@ class BatchSummary:
     copies: int
     copies_path: Path | None
     said: Said
+    over: PassedOver
     seconds: float
     start_seconds: float
     card: ModelCard
@@ -123,7 +125,7 @@ def score_batch(
     job = Job(predictor.model_id, predictor.card.class_names, batch_size, chunk_size, outcomes=OUTCOMES)
     with open_job(out, job) as folder:
         try:
-            folder.write_plan(list_chunks(sources, size=chunk_size))
+            folder.write_plan(list_chunks(sources, size=chunk_size, over=(over := PassedOver())))
             known, missing, total = _sort_out(folder, read_again=read_again)
             kept = sum(counts.images for counts in known.values())
             scorer = (model, predictor.model_id, str(folder.path.resolve()), batch_size)
@@ -132,7 +134,7 @@ def score_batch(
                     desc="batch", unit="image", total=total, initial=kept, disable=not progress, file=errors
                 )
                 first = _score_under(bar, missing, scorer, workers=workers, address=address)
-            parts, images = _check_parts(folder, known)
+            parts, images = _parts(folder, known, over)
             merged = merge_parts(parts, out, lines=images)
         except KeyboardInterrupt as stop:
             raise StoppedError(
@@ -145,6 +147,7 @@ def score_batch(
         images=images,
         kept=kept,
         **vars(merged),
+        over=over,
         seconds=ended - started,
         start_seconds=(first or ended) - started,
         card=predictor.card,
@@ -171,7 +174,7 @@ class Scorer:
         for at in batch["at"]:
             chunk = self._folder.chunk_at(int(at))
             if self._folder.begin(chunk.id) > _TRIES:
-                continue  # `_check_parts` tells of it, when all others are done
+                continue  # `_parts` tells of it, when all others are done
             counts = score_chunk(self._predictor, chunk, folder=self._folder, batch_size=self._batch_size)
             images.append(counts.images)
         return {"images": np.array(images, np.int64)}
@@ -210,7 +213,7 @@ def _sort_out(folder: JobFolder, *, read_again: bool) -> tuple[dict[str, Counts]
     return done, missing, total
 
 
-def _check_parts(folder: JobFolder, known: Mapping[str, Counts]) -> tuple[list[Path], int]:
+def _parts(folder: JobFolder, known: Mapping[str, Counts], over: PassedOver) -> tuple[list[Path], int]:
     """Return the parts of the plan and their lines in all; read those through that this run wrote."""
     parts, images = [], 0
     for _, chunk in folder.read_plan():
@@ -230,12 +233,9 @@ def _check_parts(folder: JobFolder, known: Mapping[str, Counts]) -> tuple[list[P
             )
         parts.append(folder.part(chunk.id))
         images += counts.images
+        over.count(counts.first_passed_over, counts.passed_over)
     if images == 0:
-        raise SettingError(
-            "no image was found",
-            why="the sources named hold no .bmp, .png, .jpg, .tif or .webp file",
-            fix="name image files, or other folders",
-        )
+        raise no_image_found(over)
     return parts, images
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from leuknet.batch.contents import Image, images_of
 from leuknet.batch.parts import Counts, JobFolder, as_line
 from leuknet.batch.sources import Chunk
+from leuknet.images.clutter import PassedOver
 from leuknet.images.reading import MAX_FILE_BYTES, ReadImage, decode_pixels
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import ImageSource, predict_with_features
@@ -21,9 +22,10 @@ READERS = 2
 def score_chunk(predictor: FolderPredictor, chunk: Chunk, *, folder: JobFolder, batch_size: int) -> Counts:
     """Score a chunk and write its part; about three batches of images are in memory, however many it has."""
     waiting: deque[_Hashed] = deque()  # in the order of the predictions
+    over = PassedOver()
 
     def sources() -> Iterator[ImageSource]:
-        for image in images_of(chunk):
+        for image in images_of(chunk, over):
             waiting.append(_Hashed(image))
             yield ImageSource(image.name, waiting[-1].load)
 
@@ -32,7 +34,7 @@ def score_chunk(predictor: FolderPredictor, chunk: Chunk, *, folder: JobFolder, 
     )
     names = predictor.card.class_names
     lines = (as_line(found, waiting.popleft().sha256, class_names=names) for found, _ in scored)
-    return folder.write_part(chunk.id, lines)
+    return folder.write_part(chunk.id, lines, over)
 
 
 class _Hashed:

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from leuknet.batch.files import TAR_SUFFIXES, File, find_files
 from leuknet.batch.stores import open_stream
 from leuknet.errors import LeukNetError
+from leuknet.images.clutter import PassedOver
 
 CHUNK_SIZE = 256
 _LONGEST = 64  # times the usual size of a chunk: longer only by an accident, or by names made for it
@@ -67,7 +68,9 @@ class Chunk:
         return Chunk(kind, tuple(File(*file) for file in files), images, row_group, first_row)
 
 
-def list_chunks(sources: Iterable[str], *, size: int = CHUNK_SIZE) -> Iterator[Chunk]:
+def list_chunks(
+    sources: Iterable[str], *, size: int = CHUNK_SIZE, over: PassedOver | None = None
+) -> Iterator[Chunk]:
     """Yield the work that `sources` name, in an order that does not change.
 
     Parameters
@@ -79,6 +82,8 @@ def list_chunks(sources: Iterable[str], *, size: int = CHUNK_SIZE) -> Iterator[C
         error.
     size
         Image files in a chunk, on average; one in 3,000 chunks has eight times as many.
+    over
+        Counts what systems and programs leave, such as `._cell.bmp`, which is passed over.
 
     Raises
     ------
@@ -87,9 +92,10 @@ def list_chunks(sources: Iterable[str], *, size: int = CHUNK_SIZE) -> Iterator[C
     SettingError
         If there is no such kind of address.
     """
+    over = PassedOver() if over is None else over
     waiting: list[File] = []
     for source in sources:
-        for file, named in find_files(source):
+        for file, named in find_files(source, over):
             lower = file.name.lower()
             if lower.endswith(TAR_SUFFIXES):
                 yield Chunk("tar", (file,), None)

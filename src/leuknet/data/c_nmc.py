@@ -39,8 +39,9 @@ from leuknet.data.published_counts import (
     PartCount,
 )
 from leuknet.errors import DatasetError
+from leuknet.images.clutter import PassedOver
 from leuknet.images.published_bmp import Digest
-from leuknet.images.reading import IMAGE_SUFFIXES
+from leuknet.images.reading import has_image_suffix
 from leuknet.types import CLASS_NAMES, CellImage, Dataset, Finding
 
 NAME = published.NAME
@@ -149,13 +150,12 @@ def recognise(root: Path) -> Path | None:
     if base is not None:
         return base
     named = others = 0
-    for folder, _, files in os.walk(root):
+    for folder, subfolders, files in os.walk(root):
         # A number is a name of the set only in a folder that is called like the publisher's.
         is_phase = any(_PHASE_FOLDER.fullmatch(part) for part in Path(folder).resolve().parts)
-        for name in files:
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
-                is_named = CELL_NAME.fullmatch(name) or (is_phase and Path(name).stem.isdecimal())
-                named, others = named + bool(is_named), others + (not is_named)
+        for name in PassedOver().sort_out(folder, subfolders, files, wanted=has_image_suffix):
+            is_named = CELL_NAME.fullmatch(name) or (is_phase and Path(name).stem.isdecimal())
+            named, others = named + bool(is_named), others + (not is_named)
     return root.resolve() if named > others else None
 
 

@@ -10,11 +10,13 @@ Start at `subject_of` and `read_prelim_labels`.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from leuknet.errors import DatasetError
+from leuknet.records.spreadsheet import read_table
 from leuknet.types import Label
 
 CLASS_FOLDERS = {"all": Label.LEUKAEMIC, "hem": Label.NORMAL}
@@ -89,22 +91,23 @@ def read_prelim_labels(path: Path) -> dict[str, PrelimLabel]:
         or a `Patient_ID` is no cell's name.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, strict=True)
-            columns = reader.fieldnames or ()
-            missing = [name for name in ("new_names", "labels") if name not in columns]
-            if missing:
-                raise _error(
-                    path, why=f"it lacks {' and '.join(missing)}; it has {', '.join(columns) or 'none'}"
-                )
-            labels: dict[str, PrelimLabel] = {}
-            for row in reader:
-                name = (row["new_names"] or "").strip().lower()
-                if name in labels:
-                    raise _error(path, why=f"line {reader.line_num}: {name} is listed twice")
-                labels[name] = _parse_row(row, path=path, line=reader.line_num)
-            return labels
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        table = read_table(path)
+        reader = csv.DictReader(io.StringIO(table.text, newline=""), strict=True, delimiter=table.separator)
+        columns = reader.fieldnames or ()
+        missing = [name for name in ("new_names", "labels") if name not in columns]
+        if missing:
+            raise _error(path, why=f"it lacks {' and '.join(missing)}; it has {', '.join(columns) or 'none'}")
+        labels: dict[str, PrelimLabel] = {}
+        for row in reader:
+            line = reader.line_num + table.skipped
+            if not any(row.values()):
+                continue  # a spreadsheet leaves lines of nothing below the table
+            name = (row["new_names"] or "").strip().lower()
+            if name in labels:
+                raise _error(path, why=f"line {line}: {name} is listed twice")
+            labels[name] = _parse_row(row, path=path, line=line)
+        return labels
+    except (OSError, ValueError, csv.Error) as error:
         raise _error(path, why=str(error)) from error
 
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from leuknet.data.c_nmc_labels import CELL_NAME, CLASS_FOLDERS, subject_of
 from leuknet.data.digests import natural_key
 from leuknet.data.published_counts import FOLDERS, PRELIM_SUBJECTS, TRAINING_SUBJECTS
+from leuknet.images.clutter import PassedOver
 from leuknet.images.reading import IMAGE_SUFFIXES
 from leuknet.types import Finding, Label, Severity
 
@@ -31,7 +32,6 @@ _PHASES = {
 }
 _NUMBERED = re.compile(r"([0-9]+)\.[a-z]+", re.IGNORECASE)
 _LABELS_FILE = re.compile(r".*prelim.*label.*\.csv", re.IGNORECASE)
-_OF_SYSTEMS = ("__MACOSX",)
 
 _FOLD_OF = {name.upper(): fold for fold, names in TRAINING_SUBJECTS.items() for name in names}
 _SPELLING = {name.upper(): name for names in TRAINING_SUBJECTS.values() for name in names}
@@ -199,17 +199,20 @@ def _walk(base: Path, findings: list[Finding]) -> Iterable[Path]:
     def report_closed(error: OSError) -> None:
         report("unreadable", Path(error.filename), f"folder cannot be read ({error.strerror}); left out")
 
+    over = PassedOver()
     for folder, subfolders, files in os.walk(base, onerror=report_closed):
+        kept = over.sort_out(folder, subfolders, files, wanted=lambda _: True)
         subfolders.sort(key=natural_key)
-        for link in (Path(folder, name) for name in subfolders if Path(folder, name).is_symlink()):
-            report("outside", link, "links to folders are not followed; its files are left out")
-        yield from (Path(folder, name) for name in sorted(files, key=natural_key))
+        yield from (Path(folder, name) for name in sorted(kept, key=natural_key))
+    for link in over.links:
+        report("outside", Path(link), "links to folders are not followed; its files are left out")
+    if over.clutter:
+        findings.append(Finding("info", "clutter", "", over.lines[0]))
 
 
 def _stranger(below: Path) -> Finding:
     """Report a file that is no cell; an image with a name of no known form may be one."""
-    is_hidden = below.name.startswith(".") or any(part in _OF_SYSTEMS for part in below.parts)
-    if is_hidden or below.suffix.lower() not in IMAGE_SUFFIXES:
+    if below.suffix.lower() not in IMAGE_SUFFIXES:
         return Finding("warning", "extra", below.as_posix(), "not a file of C-NMC 2019; left out")
     message = (
         "its name is neither like UID_11_33_4_all.bmp nor a number in a folder of the preliminary or final"

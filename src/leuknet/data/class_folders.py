@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from leuknet.data.digests import natural_key, shorten
 from leuknet.errors import DatasetError, SettingError
-from leuknet.images.reading import IMAGE_SUFFIXES
+from leuknet.images.clutter import PassedOver
+from leuknet.images.reading import has_image_suffix
 from leuknet.types import CellImage, Finding, Label
 
 GROUP = "subject"
@@ -162,13 +163,14 @@ def _images(root: Path, findings: list[Finding] | None = None) -> Iterator[Path]
     def report_closed(error: OSError) -> None:
         report(Path(error.filename), f"folder cannot be read ({error.strerror}); left out", "unreadable")
 
+    over = PassedOver()
     for folder, subfolders, files in os.walk(root, onerror=report_closed):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "__MACOSX")))
-        for link in (Path(folder, name) for name in subfolders if Path(folder, name).is_symlink()):
-            report(link, "links to folders are not followed; its files are left out", "outside")
-        for name in files:
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
-                yield Path(folder, name)
+        kept = over.sort_out(folder, subfolders, files, wanted=has_image_suffix)
+        yield from (Path(folder, name) for name in kept)
+    for link in over.links:
+        report(Path(link), "links to folders are not followed; its files are left out", "outside")
+    if over.clutter and findings is not None:
+        findings.append(Finding("info", "clutter", "", over.lines[0]))
 
 
 def _class_folder(below: Path, labels: Mapping[str, Label]) -> str | None:

@@ -15,16 +15,19 @@ Start at `read`. Each file is read once, whole, to hash it; no image is decoded 
 from __future__ import annotations
 
 import csv
+import io
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from leuknet.data.class_folders import list_cells, subjects_from_names
 from leuknet.data.digests import read_digests, shorten
 from leuknet.data.people import tell_people
 from leuknet.errors import DatasetError, SettingError
+from leuknet.images.file_names import find_named
+from leuknet.records.spreadsheet import read_table, with_point
 from leuknet.types import CellImage, Dataset, Label
 from leuknet.types.models import NO_CLASS
 
@@ -54,7 +57,8 @@ def read(
         The folder that the manifest's paths start from. No file outside it is ever read. Without a manifest,
         the folder below which images lie in folders called like the classes, in any case.
     manifest
-        The list, if it is not `manifest.csv` in `root`: UTF-8, comma separated, quoted as usual. Columns:
+        The list, if it is not `manifest.csv` in `root`: UTF-8, comma separated, quoted as usual; also as a
+        spreadsheet saves it again, with semicolons and decimal commas. Columns:
 
         - `path`: below `root`, with forward slashes; each once.
         - `label`: 1 or 0, or a class name in any case; empty if unknown. Without `class_names`, the names
@@ -152,21 +156,23 @@ def label_names(class_names: tuple[str, str] | None) -> dict[str, Label]:
 def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield each row with the line on which it starts; a quoted name may span several lines."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, strict=True)
-            _check_columns(path, list(reader.fieldnames or ()))
+        table = read_table(path)
+        reader = csv.DictReader(io.StringIO(table.text, newline=""), strict=True, delimiter=table.separator)
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        _check_columns(path, list(reader.fieldnames))
+        start = reader.line_num + 1
+        for row in reader:
+            if None in row or None in row.values():
+                where = f"{path}, line {start + table.skipped}"
+                raise _error(where, why=f"it has not {len(reader.fieldnames)} fields, as the first line has")
+            if table.separator != "," and "microns_per_pixel" in row:
+                row["microns_per_pixel"] = with_point(row["microns_per_pixel"].strip())
+            if any(row.values()):  # a spreadsheet leaves lines of nothing below the table
+                yield start + table.skipped, row
             start = reader.line_num + 1
-            for row in reader:
-                if None in row or None in row.values():
-                    columns = len(reader.fieldnames or ())
-                    raise _error(
-                        f"{path}, line {start}", why=f"it has not {columns} fields, as the first line has"
-                    )
-                yield start, row
-                start = reader.line_num + 1
     except FileNotFoundError as error:
         raise _error(str(path), why="there is no such file") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise _error(str(path), why=f"{error}") from error
 
 
@@ -218,7 +224,7 @@ def _as_option(names: Sequence[str]) -> str:
 
 def _parse_row(row: Mapping[str, str], *, root: Path, labels: Mapping[str, Label], where: str) -> CellImage:
     """Make a cell, still without its hash, from one line of the manifest."""
-    path = PurePosixPath(row["path"])
+    path = find_named(root, row["path"])
     if not row["path"] or "\0" in row["path"] or Path(path).is_absolute() or ".." in path.parts:
         raise _error(where, why=f"path {row['path']!r} is empty, absolute or leads upwards with `..`")
     label = row["label"].strip()

@@ -66,6 +66,8 @@ class Manifest:
         `train`, `validation` and `test`.
     excluded
         Number of development cells that were left out because their person is on the test side.
+    earlier
+        Cells that developed a model whose weights this one began with, or whose weights are part of it.
     """
 
     path: Path
@@ -76,11 +78,12 @@ class Manifest:
     round: str
     sides: Mapping[str, ManifestSide]
     excluded: int
+    earlier: tuple[HashedCell, ...] = ()
 
     @property
     def developed_on(self) -> tuple[HashedCell, ...]:
         """The cells that trained a model or chose its settings; in a split of 0.1.0 without hashes."""
-        return (*self.sides["train"].hashed, *self.sides["validation"].hashed)
+        return (*self.sides["train"].hashed, *self.sides["validation"].hashed, *self.earlier)
 
     def find_in(self, dataset: Dataset, *, fix: str = _OWN_DATA) -> Split:
         """Find the cells again in a data set, by id and content.
@@ -145,6 +148,7 @@ def write_split(
     *,
     hashes: Mapping[str, str] | None = None,
     excluded: Sequence[CellImage] = (),
+    earlier: Sequence[HashedCell] = (),
 ) -> None:
     """Write a split as JSON: what it is, and id, sha256, label, subject and hash of each cell.
 
@@ -157,6 +161,8 @@ def write_split(
         are not there are written without.
     excluded
         Development cells on no side, because their person is on the test side; their ids are listed.
+    earlier
+        Cells that developed the models whose weights are in the model of this split.
 
     Raises
     ------
@@ -183,6 +189,8 @@ def write_split(
             }
             for cell in getattr(split, side)
         ]
+    if earlier:
+        content["earlier"] = [cell._asdict() for cell in earlier]
     try:
         write_whole(path, f"{json.dumps(content, indent=1)}\n".encode("ascii"))
     except OSError as error:
@@ -211,6 +219,7 @@ def read_manifest(path: Path) -> Manifest:
         round=content["round"],
         sides={side: _summarise(content[side]) for side in SIDES},
         excluded=len(content["excluded"]),
+        earlier=_hashed(content["earlier"]),
     )
 
 
@@ -223,8 +232,12 @@ def _summarise(entries: Sequence[Mapping[str, Any]]) -> ManifestSide:
         normal=labels.count(Label.NORMAL),
         subjects=tuple(sorted({subject for subject in subjects if subject is not None}, key=natural_key)),
         unnamed=subjects.count(None),
-        hashed=tuple(HashedCell(*(entry[key] for key in HashedCell._fields)) for entry in entries),
+        hashed=_hashed(entries),
     )
+
+
+def _hashed(entries: Sequence[Mapping[str, Any]]) -> tuple[HashedCell, ...]:
+    return tuple(HashedCell(*(entry[key] for key in HashedCell._fields)) for entry in entries)
 
 
 def _read_content(path: Path) -> dict[str, Any]:
@@ -233,7 +246,8 @@ def _read_content(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
         # Hashes of another kind cannot be compared with ours: such cells count as not hashed.
         is_ours = content["hash_name"] == HASH_NAME
-        for side in SIDES:
+        content.setdefault("earlier", [])  # of most models there are none
+        for side in (*SIDES, "earlier"):
             content[side] = [{**entry, "hash": entry["hash"] if is_ours else None} for entry in content[side]]
         is_whole = _is_whole(content)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -244,7 +258,8 @@ def _read_content(path: Path) -> dict[str, Any]:
 
 
 def _is_whole(content: Mapping[str, Any]) -> bool:
-    entries = [entry for side in SIDES for entry in content[side]]
+    labelled = [entry for side in SIDES for entry in content[side]]
+    entries = [*labelled, *content["earlier"]]
     texts = [content[key] for key in ("fingerprint", "protocol", "round")]
     texts += [*content["excluded"], *(entry[key] for entry in entries for key in ("id", "sha256"))]
     optional = [entry[key] for entry in entries for key in ("subject", "hash")]
@@ -254,7 +269,7 @@ def _is_whole(content: Mapping[str, Any]) -> bool:
         and all(isinstance(text, str) for text in texts)
         and all(text is None or isinstance(text, str) for text in optional)
         and all(_HASH.fullmatch(entry["hash"]) for entry in entries if entry["hash"] is not None)
-        and all(entry["label"] in (*Label, None) for entry in entries)
+        and all(entry["label"] in (*Label, None) for entry in labelled)
     )
 
 

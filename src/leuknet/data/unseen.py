@@ -54,7 +54,7 @@ def own_test_side(manifest: Manifest, dataset: Dataset) -> TestSide:
         "test side",
         protocol=split.protocol,
         round=split.round,
-        trained_people=_known(_people_in_both(split.test, manifest.developed_on), split.test, manifest),
+        trained_people=_known(people_in_both(split.test, manifest.developed_on), split.test, manifest),
     )
 
 
@@ -110,12 +110,12 @@ def cells_of_parts(
     )
     name = ", ".join(parts) or "all labelled cells"
     if new_people:
-        known_people = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
+        known_people = () if is_other_world else people_in_both(chosen, manifest.developed_on)
         chosen, n_left_out = _of_new_people(chosen, manifest, set(known_people))
         name += f" but {n_left_out} of people who trained the model or are not named" if n_left_out else ""
     else:
         _refuse_leaks(chosen, manifest)
-    both = () if is_other_world else _people_in_both(chosen, manifest.developed_on)
+    both = () if is_other_world else people_in_both(chosen, manifest.developed_on)
     kind: SplitKind = "external"
     if both:
         kind = "image-level"
@@ -191,10 +191,10 @@ def _shares_source(manifest: Manifest, dataset: Dataset) -> bool:
     """Whether any cell or person of the data is on any side of the model's split."""
     known = [cell for side in manifest.sides.values() for cell in side.hashed]
     contents = {cell.sha256 for cell in known}
-    return bool(_people_in_both(dataset.cells, known)) or any(c.sha256 in contents for c in dataset.cells)
+    return bool(people_in_both(dataset.cells, known)) or any(c.sha256 in contents for c in dataset.cells)
 
 
-def _people_in_both(tested: Sequence[CellImage], trained: Sequence[HashedCell]) -> tuple[str, ...]:
+def people_in_both(tested: Sequence[CellImage], trained: Sequence[HashedCell]) -> tuple[str, ...]:
     """Return the ids of people in both, as the tested cells write them, however either data set does."""
     known = {person_key(cell.subject) for cell in trained if cell.subject is not None}
     found = {

@@ -21,6 +21,8 @@ file holds decides, never its name, and each kind of bad input has a stated outc
 | animated PNG or WebP, several pages, several pictures in a JPEG | refused |
 | WebP, lossless | accepted |
 | WebP, lossy | accepted as JPEG is, with a warning |
+| a tag of orientation, in any format | not followed: pixels as they are stored, with a warning |
+| TIFF in a compression that Pillow does not read everywhere: JPEG 2000, WebP, others | refused by its name |
 | a side below `MIN_SIDE_PX` or above the limit, as a header may claim | refused, no pixel memory taken |
 | a path or symbolic link that leads out of `root` | refused |
 | a link within `root`; a name with spaces, quotes, newlines, non-ASCII or undecodable bytes | accepted |
@@ -46,10 +48,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from leuknet.errors import SettingError, UnreadableImageError
-from leuknet.images import webp
+from leuknet.images import tiff_header, webp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +67,12 @@ MAX_FILE_BYTES = 128 * 2**20
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
 """Files with these suffixes, in any case, are found in folders; a file named by itself may have any."""
+
+
+def has_image_suffix(name: str) -> bool:
+    """Whether a file of this name is looked for in folders."""
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
+
 
 _SIGNATURES = {
     "BMP": (b"BM",),
@@ -232,17 +240,41 @@ def kind_of(content: bytes) -> str | None:
 def _decode(content: bytes, kind: str, max_side_px: int) -> tuple[Pixels, list[str]]:
     lossy = _check_webp(content) if kind == "WEBP" else []
     with _recorded_warnings() as notes:
+        if kind == "TIFF":
+            _check_compression(content)
         image = _open(content, kind)
         _check_size(image, max_side_px)
         _check_format(image)
-        if kind == "TIFF":
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            turned = int(image.tag_v2.get(ExifTags.Base.Orientation, 1))
             # Only TIFF warns while its pixels are decoded; the others decode outside of the lock.
             image.load()
+            stored = tiff_header.as_stored(image, turned)
     if kind == "PNG":
         _check_chunks(content)
-    image.load()
-    rgb, alpha_notes = _to_rgb(image)
-    return np.array(rgb), notes + lossy + alpha_notes
+    if kind != "TIFF":
+        image.load()
+        stored, turned = image, _orientation(image)
+    rgb, alpha_notes = _to_rgb(stored)
+    return np.array(rgb), notes + lossy + alpha_notes + tiff_header.orientation_note(turned)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return how a picture asks to be turned; 1, which is upright, if it says nothing that can be read."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Pillow raises nearly anything for damaged EXIF, which is no pixel's fault
+        return 1
+
+
+def _check_compression(content: bytes) -> None:
+    first = tiff_header.first_directory(io.BytesIO(content))
+    number = 1 if first is None else first.get(TiffImagePlugin.COMPRESSION, 1)
+    if number not in tiff_header.PILLOW_COMPRESSIONS:
+        why = (
+            f"its compression is {tiff_header.compression_name(number)}, which is not read in a single image"
+        )
+        raise _RefusedError(why, _SAVE_AS_PNG)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from leuknet.errors import DataError, NoSubjectsError, SettingError
 from leuknet.inference.familiar import is_unfamiliar
 from leuknet.inference.outcome import SEPARATOR, UNCERTAIN, UNFAMILIAR
+from leuknet.records.spreadsheet import is_plain, read_table
 from leuknet.types import Probabilities
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 CALLED_UNFAMILIAR = "the table calls it unfamiliar, and does not say why"
 """The warning of an image whose outcome is not borne out by a warning of its own."""
+
+MOST_TEXT = 256 * 2**20
+"""Most bytes of texts of a table of others."""
 
 _NEEDED = ("probability", "outcome", "threshold", "model_id", "warnings", "error")
 
@@ -111,17 +115,25 @@ def read_scored(
     )
 
 
-def read_scored_images(path: Path) -> ScoredImages:
+def read_scored_images(path: Path, *, most_rows: int | None = None) -> ScoredImages:
     """Read a table as `read_scored` does, whoever the cells are of, with the path of each image.
+
+    Parameters
+    ----------
+    path
+        As there.
+    most_rows
+        No more are read, and a table that has more is refused, or one whose texts have more than `MOST_TEXT`
+        bytes: a file of some kilobytes may hold millions of rows. None for a table of one's own.
 
     Raises
     ------
     DataError
-        If the file cannot be read, has no rows, lacks a column, or a row is amiss.
+        If the file cannot be read, has no rows or too many, lacks a column, or a row is amiss.
     SettingError
         If there are several models or thresholds.
     """
-    texts = _read_texts(path, (*_NEEDED, "path"), also="path")
+    texts = _read_texts(path, (*_NEEDED, "path"), also="path", most_rows=most_rows)
     probabilities, threshold = _scores(path, texts)
     for row in texts["path"].is_null().arg_true():
         raise _unreadable(path, f"row {row + 1} has no path")
@@ -171,31 +183,67 @@ def _is_uncertain(texts: dict[str, pl.Series]) -> pl.Series:
     return (texts["outcome"] == UNCERTAIN).fill_null(False)
 
 
-def _read_texts(path: Path, names: Sequence[str], *, also: str) -> dict[str, pl.Series]:
+def _read_texts(
+    path: Path, names: Sequence[str], *, also: str, most_rows: int | None = None
+) -> dict[str, pl.Series]:
     """Return these columns, and `also` if it is there, as texts without blanks around; null where empty."""
     import polars as pl  # here, so that figures need not wait for it to load
 
+    n_rows = None if most_rows is None else most_rows + 1
     try:  # glob=False: a name may hold [ or *.
         if path.suffix.lower() == ".parquet":
-            table = pl.read_parquet(path, glob=False)
+            table = pl.read_parquet(path, glob=False, n_rows=n_rows)
+        elif is_plain(path):
+            table = pl.read_csv(path, infer_schema=False, glob=False, n_rows=n_rows)
         else:
-            table = pl.read_csv(path, infer_schema=False, glob=False)
+            found = read_table(path)
+            content = found.text.replace("\r\n", "\n").encode()
+            table = pl.read_csv(content, infer_schema=False, separator=found.separator, n_rows=n_rows)
+        table = table.rename(str.strip)
         missing = [name for name in names if name not in table.columns]
         if missing == [also] and also != "path":
             raise _no_subjects(path, f"it has no column {also!r}, but {', '.join(table.columns)}")
         if missing or not table.height:
             raise _unreadable(path, f"it lacks the column {missing[0]!r}" if missing else "it has no rows")
         kept = table.select(pl.col(name) for name in dict.fromkeys((*names, also)) if name in table.columns)
+        if most_rows is not None:
+            _check_size(path, kept, most_rows)
         clean = kept.select(pl.all().cast(pl.String).str.strip_chars().replace("", None))
-    except (pl.exceptions.PolarsError, OSError) as error:
+        # A spreadsheet leaves lines of nothing below the table.
+        clean = clean.filter(~pl.all_horizontal(pl.all().is_null()))
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise _unreadable(path, (str(error).splitlines() or ["unknown"])[0]) from error
     return {name: clean[name] for name in clean.columns}
+
+
+def _check_size(path: Path, table: pl.DataFrame, most_rows: int) -> None:
+    """Raise DataError for a table that would take too much memory as texts."""
+    import polars as pl
+
+    if table.height > most_rows:
+        raise _too_large(path, f"it has more than {most_rows:,} rows")
+    # A text that many rows share is held once until it is made a column of texts. Lengths are of 32 bits, in
+    # which a sum of 4.3 GB would be nothing.
+    lengths = [
+        (pl.col(name).cat if kind in (pl.Categorical, pl.Enum) else pl.col(name).cast(pl.String).str)
+        .len_bytes()
+        .cast(pl.UInt64)
+        for name, kind in table.schema.items()
+    ]
+    n_bytes = table.select(pl.sum_horizontal(length.sum() for length in lengths)).item()
+    if n_bytes > MOST_TEXT:
+        raise _too_large(path, f"its texts have {n_bytes:,} bytes, and at most {MOST_TEXT:,} are taken")
+
+
+def _too_large(path: Path, why: str) -> DataError:
+    return DataError(f"cannot read scored cells from {path}", why=why, fix="divide it")
 
 
 def _numbers(path: Path, texts: pl.Series) -> pl.Series:
     import polars as pl
 
-    values = texts.cast(pl.Float64, strict=False)
+    decimal = texts.str.replace(r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$", "$1.$2")  # of a spreadsheet
+    values = decimal.cast(pl.Float64, strict=False)
     for row in (texts.is_not_null() & ~values.is_between(0, 1).fill_null(False)).arg_true():
         raise _unreadable(path, f"row {row + 1}: {texts.name} is {texts[row]!r}, not a number from 0 to 1")
     return values
