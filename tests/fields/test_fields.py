@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,8 @@ from leuknet.fields.normalise import STAIN_METHODS, learn_stain, recolour
 from leuknet.fields.outline import box_around, mask_of, outline_of
 from leuknet.fields.outlined import cells_from_outlines
 from leuknet.fields.scale import scale_of
-from leuknet.fields.slides import open_field
+from leuknet.fields.shapes import distance_to, opened
+from leuknet.fields.slides import hold_field, open_field
 from leuknet.fields.tiles import colours_of, find_cells
 from leuknet.simulation.draw_fields import FIELD_UM, TRUTH, TrueCell, draw_field, write_fields
 from leuknet.types import CellBox, FieldScale, FoundCell, Label, Pixels
@@ -262,6 +265,18 @@ class TestScale:
             scale_of(field, stated=0.07, red_cell_px=100)
 
 
+def ring(left: int, top: int, side: int) -> list[list[int]]:
+    right, bottom = left + side, top + side
+    return [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+
+
+SQUARE = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring(10, 10, 20)]}}
+
+
+def write_features(path: Path, *features: object) -> None:
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+
+
 class TestOutlines:
     """Masks, outlines, GeoJSON and back."""
 
@@ -323,7 +338,7 @@ class TestOutlines:
     @pytest.mark.parametrize(
         ("content", "why"),
         [
-            ("{", "JSONDecodeError"),
+            ("{", "cannot be read as JSON"),
             ("[]", "outlines nothing"),
             (
                 '{"features": [{"geometry": {"type": "Point", "coordinates": [1, 2]}}]}',
@@ -331,13 +346,16 @@ class TestOutlines:
             ),
             (
                 '[{"geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}}]',
-                "fewer than four points",
+                "outlines nothing",
             ),
             (
                 '[{"geometry": {"type": "Polygon", "coordinates": [[["a", 0], [1, 1], [2, 2], [0, 0]]]}}]',
-                "ValueError",
+                "object 1 in it is none of GeoJSON: could not convert",
             ),
-            ('[{"type": "Feature"}]', "KeyError"),
+            ('[{"type": "Feature"}]', "outlines nothing"),
+            ('[[{"type": "Feature"}]]', "object 1 in it is none of GeoJSON"),
+            ('[{"geometry": {"type": "Polygon", "coordinates": [[[NaN, 0], [1, 1], [2, 0]]]}}]', "no place"),
+            ("[" * 100_000, "cannot be read as JSON"),
         ],
     )
     def test_other_geojson_is_refused(self, tmp_path: Path, content: str, why: str) -> None:
@@ -364,6 +382,94 @@ class TestOutlines:
         assert cell.kind == "blast: large"
         assert cell.measurements == {"Area": 3.0}
         assert cell.outline.tolist() == ring
+
+    @pytest.mark.parametrize(
+        ("stated", "kind"),
+        [
+            ("blast", "blast"),
+            (["blast", "large"], "blast: large"),
+            ({"name": "blast", "color": [1, 2, 3]}, "blast"),
+            ({"name": None}, None),
+            (None, None),
+            ([], None),
+        ],
+    )
+    def test_a_class_is_read_however_it_is_written(
+        self, tmp_path: Path, stated: object, kind: str | None
+    ) -> None:
+        write_features(tmp_path / "a.geojson", {**SQUARE, "properties": {"classification": stated}})
+
+        (cell,) = read_geojson(tmp_path / "a.geojson")
+
+        assert cell.kind == kind
+
+    def test_the_area_of_a_cell_in_pieces_is_all_of_it_without_its_holes(
+        self, tmp_path: Path, crowded: tuple[Path, tuple[TrueCell, ...]]
+    ) -> None:
+        # 20 x 20 with a hole of 10 x 10, and 10 x 10 apart: 400 - 100 + 100 px.
+        pieces = [[ring(100, 100, 20), ring(105, 105, 10)], [ring(130, 100, 10)]]
+        whole = {"type": "MultiPolygon", "coordinates": pieces}
+        apart = [{"type": "Polygon", "coordinates": piece} for piece in pieces]
+        collection = {"type": "GeometryCollection", "geometries": [*apart, {"type": "Point"}]}
+        for geometry in (whole, collection):
+            write_features(tmp_path / "a.geojson", {"type": "Feature", "geometry": geometry})
+            outlines = read_geojson(tmp_path / "a.geojson")
+            with open_field(crowded[0]) as field:
+                ((_, cell),) = cells_from_outlines(field, SCALE, outlines, colours_of(field, FIELD_UM))
+            assert cell.area_um2 == pytest.approx(400 * FIELD_UM**2)
+            assert cell.box == CellBox(100, 100, 120, 140)
+
+    def test_what_is_no_cell_is_left_out_and_told(self, tmp_path: Path) -> None:
+        def drawn(*place: int, **properties: object) -> dict[str, object]:
+            geometry = {"type": "Polygon", "coordinates": [ring(*place)]}
+            return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+        empty = ({"type": "Polygon", "coordinates": []}, {"type": "MultiPolygon", "coordinates": []}, None)
+        write_features(
+            tmp_path / "a.geojson",
+            drawn(0, 0, 500, objectType="annotation", name="region"),
+            drawn(10, 10, 60, objectType="detection", name="one"),
+            drawn(10, 10, 60, objectType="detection", name="again", classification="blast"),
+            drawn(100, 10, 60, objectType="annotation", name="around one"),
+            drawn(105, 15, 40, objectType="detection", name="one"),
+            *({"type": "Feature", "geometry": geometry, "properties": None} for geometry in empty),
+            {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}},
+        )
+        told: list[str] = []
+
+        cells = read_geojson(tmp_path / "a.geojson", told=told)
+
+        assert [(cell.name, cell.kind) for cell in cells] == [("one", "blast"), ("one (2)", None)]
+        assert told == [
+            "4 of the outlined objects left out: without an area: points, lines, empty",
+            "1 of the outlined objects left out: the same shape once more",
+            "2 of the outlined objects left out: drawn around other outlines",
+        ]
+
+    def test_a_cell_with_its_nucleus_is_no_region_and_two_classes_of_one_shape_are_refused(
+        self, tmp_path: Path
+    ) -> None:
+        nucleus = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring(15, 15, 8)]}}
+        write_features(tmp_path / "a.geojson", SQUARE, nucleus)
+        assert len(read_geojson(tmp_path / "a.geojson")) == 2
+
+        classed = [{**SQUARE, "properties": {"classification": name}} for name in ("blast", "normal")]
+        write_features(tmp_path / "a.geojson", *classed)
+        with pytest.raises(DataError, match="have one shape, and the classes 'blast' and 'normal'"):
+            read_geojson(tmp_path / "a.geojson")
+
+    @pytest.mark.parametrize("encode", [gzip.compress, lambda text: b"\xef\xbb\xbf" + text])
+    def test_gzip_and_a_byte_order_mark_are_read(
+        self, tmp_path: Path, encode: Callable[[bytes], bytes]
+    ) -> None:
+        write_features(tmp_path / "a.geojson", SQUARE)
+        content = encode((tmp_path / "a.geojson").read_bytes())
+        (tmp_path / "a.geojson").write_bytes(content)
+        assert len(read_geojson(tmp_path / "a.geojson")) == 1
+
+        (tmp_path / "a.geojson").write_bytes(content[:-9])
+        with pytest.raises(DataError, match="cannot be read as JSON"):
+            read_geojson(tmp_path / "a.geojson")
 
     def test_an_outline_as_large_as_a_region_is_refused(
         self, crowded: tuple[Path, tuple[TrueCell, ...]]
@@ -487,3 +593,25 @@ class TestSimulatedFields:
     def test_a_field_too_small_for_a_cell_is_refused(self) -> None:
         with pytest.raises(SettingError, match="at least 600 px"):
             draw_field(300, 900)
+
+
+def test_distances_are_finite_where_there_is_nothing_to_be_distant_from() -> None:
+    nothing, everything = np.zeros((3, 4), bool), np.ones((3, 4), bool)
+
+    assert np.isfinite(distance_to(nothing)).all()
+    assert distance_to(nothing).min() > 100  # beyond any pixel of this mask
+    assert not distance_to(everything).any()
+    assert opened(everything, 1.0).all()
+    assert not opened(nothing, 1.0).any()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("um", [0.2, 0.6])
+@pytest.mark.parametrize("glass", [slice(140, 150), slice(0, 6), slice(0, 1)])
+def test_stain_up_to_all_edges_ends_without_a_cell(glass: slice, um: float) -> None:
+    """Where a mask filled its window, distances were infinite: the search had no end or broke the process."""
+    pixels = np.full((300, 300, 3), (75, 35, 120), np.uint8)
+    pixels[glass, 140:150] = 235
+
+    # 300 pixels are 60 or 180 µm, more than any cell.
+    assert list(find_cells(hold_field(pixels), FieldScale(um, "stated"))) == []

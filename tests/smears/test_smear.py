@@ -53,7 +53,8 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def smeared(fields: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of one smear, scored by the command line."""
     out = tmp_path_factory.mktemp("smear") / "out"
-    ended = run_cli("smear", fields / "field-01.png", "--model", model, "--scale", FIELD_UM, "--out", out)
+    words = ("smear", fields / "field-01.png", "--model", model, "--scale", FIELD_UM, "--out", out)
+    ended = run_cli(*words, drawn=True)
     assert ended.status == 0, ended.err
     assert "has not been validated on raw smears" in " ".join(ended.out.split())
     return out

@@ -130,10 +130,18 @@ def _cut_at_waists(cell: Mask, view: FieldView) -> Regions:
 
 def _join_lobes(pieces: Regions, side_um: float) -> Regions:
     """Number pieces alike that are lobes of one nucleus, nearest ones first."""
+    if not pieces.any():
+        return pieces
     moments = _moments(pieces)
-    owner = np.arange(len(moments))
+    owner = list(range(len(moments)))
+
+    def root(piece: int) -> int:
+        while owner[piece] != piece:
+            owner[piece] = piece = owner[owner[piece]]
+        return piece
+
     for first, second in _neighbours(pieces, side_um):
-        a, b = owner[first], owner[second]
+        a, b = root(first), root(second)
         if a == b:
             continue
         union = moments[a] + moments[b]
@@ -141,8 +149,8 @@ def _join_lobes(pieces: Regions, side_um: float) -> Regions:
         smaller_um2 = min(moments[a][0], moments[b][0]) * side_um**2
         if axis_um <= _ROUND_UM or (axis_um <= _LOBED_UM and smaller_um2 <= _OWN_UM2):
             moments[a] = union
-            owner[owner == b] = a
-    return owner[pieces]
+            owner[b] = a
+    return np.array([root(piece) for piece in range(len(owner))])[pieces]
 
 
 def _neighbours(pieces: Regions, side_um: float) -> list[tuple[int, int]]:

@@ -11,12 +11,15 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
-from skimage.measure import approximate_polygon, find_contours
+from skimage.measure import find_contours
 
 from leuknet.types import CellBox, Mask
 
 Outline = NDArray[np.float64]
 """(K, 2) x and y of a polygon; first and last point are the same."""
+
+Parts = tuple[tuple[Outline, ...], ...]
+"""A shape in pieces: of each its outer ring, then its holes."""
 
 _TOLERANCE_PX = 0.4
 
@@ -31,10 +34,12 @@ def outline_of(mask: Mask, box: CellBox) -> Outline:
     box
         Where the mask lies in the image.
     """
+    from skimage.measure import approximate_polygon  # loads scipy.signal, for half a second
+
     contours = find_contours(np.pad(mask, 1).astype(np.float64), 0.5)
-    simple = approximate_polygon(max(contours, key=_area), _TOLERANCE_PX)
+    simple = approximate_polygon(max(contours, key=area_of), _TOLERANCE_PX)
     if len(simple) < 4:  # of a pixel or a line of them, nothing would be left
-        simple = max(contours, key=_area)
+        simple = max(contours, key=area_of)
     # The middle of the first padded pixel is (0, 0) here and (-0.5, -0.5) in the mask.
     return np.asarray(np.round(simple[:, ::-1] - 0.5 + (box.left_px, box.top_px), 2))
 
@@ -46,6 +51,22 @@ def mask_of(outline: Outline, box: CellBox) -> Mask:
     return cast(Mask, polygon2mask(shape, places))
 
 
+def mask_of_parts(parts: Parts, box: CellBox) -> Mask:
+    """Return which pixels of a box have their middle in one of the pieces, and in none of its holes."""
+    mask = np.zeros((box.bottom_px - box.top_px, box.right_px - box.left_px), bool)
+    for outer, *holes in parts:
+        piece = mask_of(outer, box)
+        for hole in holes:
+            piece &= ~mask_of(hole, box)
+        mask |= piece
+    return mask
+
+
+def largest(parts: Parts) -> Outline:
+    """Return the outer ring of the largest piece."""
+    return max((outer for outer, *_ in parts), key=area_of)
+
+
 def box_around(outline: Outline) -> CellBox:
     """Return the smallest box of whole pixels that holds an outline."""
     left, top = np.floor(outline.min(axis=0)).astype(int).tolist()
@@ -53,6 +74,7 @@ def box_around(outline: Outline) -> CellBox:
     return CellBox(top, left, bottom, right)
 
 
-def _area(points: NDArray[np.float64]) -> float:
+def area_of(points: NDArray[np.float64]) -> float:
+    """Return the area within a closed ring in px²."""
     y, x = points[:, 0], points[:, 1]
     return float(abs(np.dot(y[:-1], x[1:]) - np.dot(y[1:], x[:-1]))) / 2

@@ -18,7 +18,7 @@ from leuknet.fields.describe import box_at, describe
 from leuknet.fields.field import Field
 from leuknet.fields.find import MOST_UM
 from leuknet.fields.geojson import OutlinedCell
-from leuknet.fields.outline import box_around, mask_of
+from leuknet.fields.outline import Outline, Parts, box_around, mask_of_parts
 from leuknet.fields.shapes import box_of
 from leuknet.types import CellBox, FieldScale, FoundCell, Mask
 
@@ -67,19 +67,28 @@ def cells_from_outlines(
 
 def _window(outlined: OutlinedCell, whole: tuple[int, int], um: float) -> CellBox:
     """Return the part of the image that is looked at for a cell, empty if the cell lies outside of it."""
-    box, margin = box_around(outlined.outline), math.ceil(_MARGIN_UM / um)
+    box, margin = box_around(_points(outlined)), math.ceil(_MARGIN_UM / um)
     step = reduction(um) * BLOCK
     top, left = (max(0, first - margin) // step * step for first in (box.top_px, box.left_px))
     return CellBox(top, left, min(whole[0], box.bottom_px + margin), min(whole[1], box.right_px + margin))
 
 
+def _parts(outlined: OutlinedCell) -> Parts:
+    return outlined.parts or ((outlined.outline,),)
+
+
+def _points(outlined: OutlinedCell) -> Outline:
+    """Return the points of all outer rings."""
+    return np.concatenate([outer for outer, *_ in _parts(outlined)])
+
+
 def _mask(outlined: OutlinedCell, window: CellBox, um: float) -> Mask:
-    box = box_around(outlined.outline)
+    box = box_around(_points(outlined))
     height_um, width_um = um * (box.bottom_px - box.top_px), um * (box.right_px - box.left_px)
     mask = np.zeros((1, 1), bool)
     is_inside = window.top_px < window.bottom_px and window.left_px < window.right_px
     if is_inside and max(height_um, width_um) <= MOST_UM:
-        mask = mask_of(outlined.outline, window)
+        mask = mask_of_parts(_parts(outlined), window)
     if not mask.any():
         raise DataError(
             f"cannot use the outline {outlined.name!r}",

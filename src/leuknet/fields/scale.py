@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from leuknet.errors import SettingError
 from leuknet.fields.field import Field
+from leuknet.fields.slide_layout import NOT_SQUARE
+from leuknet.fields.tiff_scale import UNKNOWN_UNIT
 from leuknet.types import FieldScale
 
 RED_CELL_UM = 7.5
@@ -20,6 +22,7 @@ RED_CELL_UM = 7.5
 FINEST_UM, COARSEST_UM = 0.02, 0.6
 """Scales at which cells are sought; coarser pixels than the latter show no nucleus's outline."""
 
+_SAYS_WHY = (NOT_SQUARE, UNKNOWN_UNIT)
 _EXAMPLES = "a 100x objective gives about 0.07, a scanner at 40x 0.25"
 
 
@@ -53,7 +56,9 @@ def scale_of(field: Field, *, stated: float | None = None, red_cell_px: float | 
     else:
         raise SettingError(
             f"cannot tell the scale of {str(field.path)!r}",
-            why="the file does not state it",
+            why=next(
+                (note for note in field.warnings if note.startswith(_SAYS_WHY)), "the file does not state it"
+            ),
             fix=f"state it with --scale in µm per pixel ({_EXAMPLES}), or measure a red cell: --red-cell 104",
         )
     if not FINEST_UM <= scale.microns_per_pixel <= COARSEST_UM:

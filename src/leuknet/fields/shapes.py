@@ -15,11 +15,18 @@ from skimage.morphology import remove_small_holes
 
 from leuknet.types import Mask
 
+NOWHERE_PX = 1e6
+"""Distance from a mask that is empty: beyond any pixel of a tile."""
+
 
 def distance_to(mask: Mask) -> NDArray[np.float64]:
-    """Return the distance of each pixel from the nearest of the mask; infinite where that is empty."""
+    """Return the distance of each pixel from the nearest of the mask; `NOWHERE_PX` where that is empty.
+
+    It is always finite: on infinite heights scikit-image's `h_maxima` loops without end or writes where it
+    must not.
+    """
     if not mask.any():
-        return np.full(mask.shape, np.inf)
+        return np.full(mask.shape, NOWHERE_PX)
     return cast(NDArray[np.float64], ndimage.distance_transform_edt(~mask))
 
 

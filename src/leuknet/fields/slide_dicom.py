@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leuknet.errors import UnreadableImageError
+from leuknet.fields.jpeg_ls import register
 from leuknet.fields.slide_layout import (
     COPY_AGAIN,
     EXPORT,
@@ -45,6 +46,8 @@ def open_dicom(path: Path) -> Layout:
         import openslide
         import pydicom
         from pydicom.pixels.utils import pixel_array
+
+        register()
     with ignored_warnings():
         said = pydicom.dcmread(path, stop_before_pixels=True)
         size, tile = _check_dicom(path, said)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -39,6 +38,8 @@ _USUAL_DPI = (
 COPY_AGAIN = "copy it again from its source"
 EXPORT = "export it as an 8-bit RGB pyramidal TIFF"
 ONE_PLANE = "export the one plane wanted as an 8-bit RGB image"
+
+NOT_SQUARE = "its pixels are not square"
 
 RegionReader = Callable[[int, int, int, int], Pixels]
 """Takes top, left, height and width in pixels of a level; gives (height, width, 3) uint8."""
@@ -134,7 +135,7 @@ def one_scale(across_um: float | None, down_um: float | None) -> tuple[float | N
     if not (lowest <= across_um <= highest and lowest <= down_um <= highest):
         return None, ()
     if not math.isclose(across_um, down_um, rel_tol=0.01):
-        return None, (f"its pixels are not square: {across_um:.4g} x {down_um:.4g} micrometres",)
+        return None, (f"{NOT_SQUARE}: {across_um:.4g} x {down_um:.4g} micrometres",)
     return across_um, ()
 
 
@@ -150,16 +151,11 @@ def slides_extra() -> Iterator[None]:
 
 
 def number(text: object) -> float | None:
-    """Return what a text says as a number, None if it says none."""
+    """Return what a text, a number or a fraction of two says as a number, None if it says none."""
     try:
-        return float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        return text[0] / text[1] if isinstance(text, tuple) else float(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
-
-
-def ratio(value: Any) -> float | None:
-    """Return a pair of numbers as a fraction, None if it is none."""
-    return value[0] / value[1] if isinstance(value, tuple) and len(value) == 2 and value[1] else None
 
 
 def check_claims(path: Path, size: tuple[int, int], segment: tuple[int, int]) -> None:

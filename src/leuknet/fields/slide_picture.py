@@ -5,11 +5,15 @@ Start at `open_picture`; `is_plain` tells which TIFF is one.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from PIL import TiffImagePlugin
 
-from leuknet.fields.slide_layout import Layout, Level, ignored_warnings, microns_of_resolution, one_scale
+from leuknet.fields.slide_layout import Layout, Level, ignored_warnings
+from leuknet.fields.tiff_scale import MAKERS, Scale, scale_of_tags
+from leuknet.images import tiff_header
 from leuknet.images.reading import MAX_FILE_BYTES, read_pixels
 from leuknet.types import Pixels
 
@@ -17,10 +21,11 @@ MAX_FIELD_SIDE_PX = 12_000
 """Longest side of an image that is held in memory as a whole; no microscope camera has more."""
 
 
-def open_picture(path: Path, microns_per_pixel: float | None) -> Layout:
+def open_picture(path: Path, scale: Scale = (None, ())) -> Layout:
     """Open an image that fits into memory, and hold it there; its scale is for the caller to say."""
     image = read_pixels(path, max_side_px=MAX_FIELD_SIDE_PX)
-    return held_layout(image.pixels, microns_per_pixel, image.warnings)
+    microns_per_pixel, notes = scale
+    return held_layout(image.pixels, microns_per_pixel, (*image.warnings, *notes))
 
 
 def held_layout(pixels: Pixels, microns_per_pixel: float | None, warnings: tuple[str, ...]) -> Layout:
@@ -36,33 +41,34 @@ def held_layout(pixels: Pixels, microns_per_pixel: float | None, warnings: tuple
     return Layout(levels, microns_per_pixel, warnings, held.clear, serves_threads=True)
 
 
-def first_directory(path: Path, head: bytes) -> TiffImagePlugin.ImageFileDirectory_v2 | None:
+def first_directory(path: Path) -> TiffImagePlugin.ImageFileDirectory_v2 | None:
     """Read the tags of a TIFF's first page with Pillow, which is always there; None if it cannot."""
-    directory = None
-    try:
-        with ignored_warnings(), path.open("rb") as file:
-            # The header of a BigTIFF is longer, and Pillow knows only the little-endian one.
-            directory = TiffImagePlugin.ImageFileDirectory_v2(head[: 16 if head[2] == 43 else 8])
-            file.seek(directory.next)
-            directory.load(file)
-            dict(directory)  # decodes the values
-    except Exception:
-        return None
-    return directory
+    with ignored_warnings(), path.open("rb") as file:
+        return tiff_header.first_directory(file)
 
 
 def is_plain(path: Path, first: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
-    """Say whether a TIFF is one small picture: untiled, of one page, without a slide's description."""
+    """Say whether a TIFF is one small picture that Pillow reads: untiled, of one page, with no slide's
+    description.
+    """
     sides = [first.get(tag) for tag in (256, 257)]
     is_small = all(isinstance(side, int) and side <= MAX_FIELD_SIDE_PX for side in sides)
     is_alone = not first.next and not {322, 330} & set(first)  # TileWidth, SubIFDs
     described = str(first.get(270, ""))
     is_slide = "<OME" in described[:4096] or described.startswith("Aperio")
-    return is_small and is_alone and not is_slide and path.stat().st_size <= MAX_FILE_BYTES
+    is_read = first.get(259, 1) in tiff_header.PILLOW_COMPRESSIONS and first.get(262) != 6  # YCbCr
+    return is_small and is_alone and not is_slide and is_read and path.stat().st_size <= MAX_FILE_BYTES
 
 
-def scale_of_directory(first: TiffImagePlugin.ImageFileDirectory_v2) -> float | None:
-    """Return the scale that the tags of a page state, in micrometres per pixel."""
-    across, down, unit = (first.get(tag) for tag in (282, 283, 296))
-    scale, _ = one_scale(microns_of_resolution(across, unit), microns_of_resolution(down, unit))
-    return scale
+def scale_of_directory(path: Path, first: TiffImagePlugin.ImageFileDirectory_v2) -> Scale:
+    """Return the scale that the tags of a page state, and what is to be said of it."""
+    tags: dict[int, Any] = dict(first)
+    if MAKERS & set(tags):
+        # They point to places elsewhere in the file. Without tifffile such a file has no scale of its own.
+        with suppress(Exception), ignored_warnings():
+            import tifffile
+
+            with tifffile.TiffFile(path, _multifile=False) as tiff:
+                kept = tiff.pages.first.tags
+                tags |= {tag: kept.valueof(tag) for tag in MAKERS if tag in kept}
+    return scale_of_tags(tags)

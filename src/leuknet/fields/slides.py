@@ -8,20 +8,24 @@ The file's content decides which reader opens it, never its name alone:
 
 | content | reader |
 |---|---|
-| PNG, JPEG, BMP, WebP; a TIFF of one untiled page that is small enough | `slide_picture.open_picture` |
+| PNG, JPEG, BMP, WebP; a small TIFF of one untiled page that Pillow can read | `slide_picture.open_picture` |
 | any other TIFF, BigTIFF, OME-TIFF, SVS, NDPI | `slide_tiff.open_tiff` |
 | DICOM | `slide_dicom.open_dicom` |
 | one of the slide names in `_SEVERAL_FILES`: MRXS begins like a JPEG | `slide_openslide.open_openslide` |
 
 The scale is what the file says or None, never a guess. All pixels are 8-bit RGB as stored, without colour
-management. Whichever way a file is mangled, `UnreadableImageError` says so, at the latest when the damaged
-part is read.
+management. A tag of orientation is not followed, in any format or size, since programs that outline cells,
+such as QuPath, do not follow it either; a warning says that there is one. Whichever way a file is mangled,
+`UnreadableImageError` says so, at the latest when the damaged part is read.
 
 Start at `open_field`; `hold_field` does it for pixels in memory.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +49,7 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SEVERAL_FILES = {".mrxs", ".vms", ".vmu", ".svslide", ".czi"}
 
 
-def open_field(path: Path) -> Field:
+def open_field(path: Path, *, alone: bool = False) -> Field:
     """Open an image of a smear; the module's table states what is read and by what.
 
     Parameters
@@ -53,6 +57,9 @@ def open_field(path: Path) -> Field:
     path
         A camera field (PNG, JPEG, BMP, TIFF, WebP), or a slide (pyramidal TIFF, OME-TIFF, SVS, NDPI, MRXS and
         what else OpenSlide reads, DICOM whole-slide microscopy).
+    alone
+        Read this file and nothing else: OpenSlide takes all DICOM files of a series that lie in one folder
+        for one slide, and what others put there must not get into it.
 
     Returns
     -------
@@ -69,7 +76,8 @@ def open_field(path: Path) -> Field:
     """
     head = _first_bytes(path)
     try:
-        return Field(path, _layout(path, head))
+        is_dicom = head[128:] == b"DICM"
+        return Field(path, _open_alone(path) if alone and is_dicom else _layout(path, head))
     except (LeukNetError, MemoryError):
         raise
     except Exception as error:
@@ -119,19 +127,37 @@ def _first_bytes(path: Path) -> bytes:
     return head
 
 
+def _open_alone(path: Path) -> Layout:
+    """Open a DICOM file by a link to it in a folder of its own, which stays until the file is closed."""
+    folder = Path(tempfile.mkdtemp(prefix="leuknet-alone-"))
+    try:
+        link = folder / path.name
+        link.symlink_to(path.resolve())
+        layout = open_dicom(link)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+    def close() -> None:
+        layout.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return dataclasses.replace(layout, close=close)
+
+
 def _layout(path: Path, head: bytes) -> Layout:
     if path.suffix.lower() in _SEVERAL_FILES:
         return open_openslide(path)
     if head[128:] == b"DICM":
         return open_dicom(path)
     if not head.startswith(_TIFF):
-        return open_picture(path, None)
-    first = first_directory(path, head)
+        return open_picture(path)
+    first = first_directory(path)
     if first is not None and is_plain(path, first):
-        return open_picture(path, scale_of_directory(first))
+        return open_picture(path, scale_of_directory(path, first))
     try:
         return open_tiff(path)
     except MissingExtraError:
         if first is None:
-            return open_picture(path, None)  # most likely damaged, which needs no library to be told
+            return open_picture(path)  # most likely damaged, which needs no library to be told
         raise

@@ -11,7 +11,7 @@ Start at `find_cells`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import numpy as np
@@ -41,6 +41,7 @@ def find_cells(
     finder: str = "stain",
     tile_px: int = TILE_PX,
     progress: bool = False,
+    on_tile: Callable[[], None] | None = None,
 ) -> Iterator[FoundCell]:
     """Yield the leukocytes of a field or slide, tile by tile.
 
@@ -56,6 +57,8 @@ def find_cells(
         Side of a tile, at least 64; rounded up to whole working pixels.
     progress
         Draw a bar of tiles on stderr, where there are several.
+    on_tile
+        Called before each tile is read: a sign of work.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def find_cells(
     if tile_px < 64:
         raise SettingError("cannot find cells", why=f"tiles of {tile_px} px", fix="use 64 px or more")
     find = get_finder(finder)
-    return _find(field, scale.microns_per_pixel, find, tile_px=tile_px, progress=progress)
+    return _find(field, scale.microns_per_pixel, find, tile_px=tile_px, progress=progress, on_tile=on_tile)
 
 
 def colours_of(field: Field, microns_per_pixel: float) -> FieldColours:
@@ -80,7 +83,15 @@ def colours_of(field: Field, microns_per_pixel: float) -> FieldColours:
     return measure_colours(_stained_windows(field, microns_per_pixel), microns_per_pixel)
 
 
-def _find(field: Field, um: float, find: Finder, *, tile_px: int, progress: bool) -> Iterator[FoundCell]:
+def _find(
+    field: Field,
+    um: float,
+    find: Finder,
+    *,
+    tile_px: int,
+    progress: bool,
+    on_tile: Callable[[], None] | None,
+) -> Iterator[FoundCell]:
     colours = colours_of(field, um)
     step = reduction(um) * BLOCK
     side, margin = (math.ceil(px / step) * step for px in (tile_px, REACH_UM / um))
@@ -89,6 +100,8 @@ def _find(field: Field, um: float, find: Finder, *, tile_px: int, progress: bool
     for top, left in tqdm(
         corners, desc="finding cells", unit="tile", disable=not progress or len(corners) < 2
     ):
+        if on_tile is not None:
+            on_tile()
         # From and to whole blocks of working pixels, so that all tiles see the same ones.
         first_row, first_column = max(0, top - margin), max(0, left - margin)
         height = min(h, top + side + margin) - first_row

@@ -5,6 +5,7 @@ Start at `examine_smear`; `leuknet.smears.extract` is its counterpart where no m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,9 +24,11 @@ from leuknet.fields.slides import open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.fields.tiles import TILE_PX, colours_of, find_cells
 from leuknet.figures.frame import save_png
+from leuknet.images.clutter import PassedOver, no_image_found
 from leuknet.images.reading import IMAGE_SUFFIXES, read_pixels
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.outcome import Outcome
+from leuknet.records.results_folder import begin_results, check_free
 from leuknet.report.pdf import check_printer, write_page
 from leuknet.report.render import encoded
 from leuknet.smears.counts import OutcomeCount, Shift, count_outcomes, measure_shift
@@ -74,6 +77,8 @@ class Examination:
         Cells and share of each outcome; empty if there is no cell.
     shift
         None if there is no cell.
+    notes
+        What is to be said of the image and of the outlines that were given.
     """
 
     scale: FieldScale
@@ -82,6 +87,7 @@ class Examination:
     counts: dict[Outcome, OutcomeCount]
     shift: Shift | None
     files: tuple[Path, ...]
+    notes: tuple[str, ...]
 
 
 def examine_smear(
@@ -97,6 +103,7 @@ def examine_smear(
     table: str = "cells.csv",
     pdf: bool = True,
     command: str = "",
+    overwrite: bool = False,
     progress: bool = False,
 ) -> Examination:
     """Find and score the leukocytes of a field or slide, and write table, page, pictures and outlines.
@@ -108,7 +115,7 @@ def examine_smear(
     predictor
         Of `leuknet.load`.
     folder
-        Where the files go; made where it lacks. Files of those names are replaced.
+        Where the files go, and nothing else is; made where it lacks.
     how
         How the cells are found.
     model_um
@@ -126,6 +133,8 @@ def examine_smear(
         Whether to print the page too.
     command
         The command line, for the page.
+    overwrite
+        Whether an earlier run's folder is emptied first; see `leuknet.records.results_folder`.
     progress
         Draw a bar on stderr.
 
@@ -142,10 +151,12 @@ def examine_smear(
     # Not split further: each step takes what several of the steps before it made.
     if pdf:
         check_printer()
+    check_free(folder, overwrite=overwrite, reads=[image])
     card, reference = predictor.card, predictor.reference
     with open_field(image) as field:
         scale = scale_of(field, stated=how.scale, red_cell_px=how.red_cell_px)
-        found, reviewed = _find(field, scale, how, outlines=outlines, progress=progress)
+        told = list(field.warnings)
+        found, reviewed = _find(field, scale, how, outlines=outlines, told=told, progress=progress)
         score = partial(
             score_smear, predictor=predictor, path=str(image), scale=scale, model_um=model_um, subject=subject
         )
@@ -155,12 +166,12 @@ def examine_smear(
             plain = _sorted(score(found), reviewed, progress=progress)
             unnormalised = measure_shift(plain, reference) if plain else None
         cells = _sorted(score(found, stain=stain), reviewed, progress=progress)
-        folder.mkdir(parents=True, exist_ok=True)
+        begin_results(folder, overwrite=overwrite)
         files = [folder / table, folder / "outlines.geojson"]
         write_cells(cells, files[0], card=card)
         write_outlines(cells, files[1], card=card)
         if not cells:
-            return Examination(scale, card, (), {}, None, tuple(files))
+            return Examination(scale, card, (), {}, None, tuple(files), tuple(told))
         content = SmearContent(
             name=image.name,
             height_px=field.height_px,
@@ -178,10 +189,11 @@ def examine_smear(
             model_um=card.microns_per_pixel if model_um is None else model_um,
             simulated=is_simulated(image),
             command=command,
-            notes=field.warnings,
+            notes=tuple(told),
         )
         files += _write_page(content, folder, pdf=pdf)
-    return Examination(scale, card, tuple(cells), count_outcomes(cells), content.shift, tuple(files))
+    outcomes = count_outcomes(cells)
+    return Examination(scale, card, tuple(cells), outcomes, content.shift, tuple(files), tuple(told))
 
 
 def _sorted(
@@ -201,22 +213,44 @@ def _write_page(content: SmearContent, folder: Path, *, pdf: bool) -> list[Path]
     return [*pages, overlay, gallery]
 
 
-def find_fields(inputs: Iterable[Path]) -> list[Path]:
-    """Return the images of smears named by `inputs`, files or folders, in order and each once."""
-    suffixes = IMAGE_SUFFIXES | SLIDE_SUFFIXES
+def find_fields(
+    inputs: Iterable[Path], over: PassedOver | None = None, *, without: Path | None = None
+) -> list[Path]:
+    """Return the images of smears named by `inputs`, files or folders with all folders in them, each once.
+
+    Parameters
+    ----------
+    inputs
+        Links to folders are not followed, unless named here.
+    over
+        Counts what is passed over.
+    without
+        A folder that is not searched: the one that results go to.
+
+    Raises
+    ------
+    SettingError
+        If there is none.
+    """
+    over = PassedOver() if over is None else over
+    left_out = None if without is None else without.resolve()
     found: list[Path] = []
     for path in inputs:
-        if path.is_dir():
-            found += [file for file in sorted(path.iterdir()) if file.suffix.lower() in suffixes]
-        else:
+        if not path.is_dir():
             found.append(path)
+            continue
+        for folder, subfolders, names in os.walk(path):
+            subfolders[:] = [name for name in subfolders if Path(folder, name).resolve() != left_out]
+            found += [
+                Path(folder, name) for name in over.sort_out(folder, subfolders, names, wanted=_is_field)
+            ]
     if not found:
-        raise SettingError(
-            "no image was found",
-            why="the folders named hold no image of a smear",
-            fix="name image files, or other folders",
-        )
+        raise no_image_found(over)
     return list(dict.fromkeys(found))
+
+
+def _is_field(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES | SLIDE_SUFFIXES
 
 
 def read_target(method: str, images: Sequence[Path]) -> Stain:
@@ -244,11 +278,17 @@ def is_simulated(image: Path) -> bool:
 
 
 def _find(
-    field: Field, scale: FieldScale, how: HowToFind, *, outlines: Path | None, progress: bool
+    field: Field,
+    scale: FieldScale,
+    how: HowToFind,
+    *,
+    outlines: Path | None,
+    told: list[str],
+    progress: bool,
 ) -> tuple[Iterable[FoundCell], dict[str, str | None]]:
     """Return the cells of an image, and the class of each that a person outlined."""
     if outlines is None:
         return find_cells(field, scale, finder=how.finder, tile_px=how.tile_px, progress=progress), {}
     colours = colours_of(field, scale.microns_per_pixel)
-    pairs = list(cells_from_outlines(field, scale, read_geojson(outlines), colours))
+    pairs = list(cells_from_outlines(field, scale, read_geojson(outlines, told=told), colours))
     return [cell for _, cell in pairs], {cell.id: outlined.kind for outlined, cell in pairs}

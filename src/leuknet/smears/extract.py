@@ -6,14 +6,16 @@ Start at `extract_cells`.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from leuknet.data.published_counts import CANVAS_PX
+from leuknet.fields.deadlines import reading_s, searching_s
 from leuknet.fields.geojson import write_geojson
 from leuknet.fields.normalise import Stain
 from leuknet.fields.scale import scale_of
@@ -44,6 +46,7 @@ def extract_cells(
     canvas_px: int | None = CANVAS_PX,
     stain: Stain | None = None,
     progress: bool = False,
+    allow: Callable[[float], None] = lambda _: None,
 ) -> tuple[FoundCell, ...]:
     """Find the leukocytes of a field or slide; write an overlay, outlines for QuPath, and each cell on black.
 
@@ -59,6 +62,8 @@ def extract_cells(
         Side of their black square; what is larger is cropped. None writes no crops.
     stain
         The crops are recoloured to look like this; see `read_target`.
+    allow
+        Is told how many seconds the image may take from now on, tile by tile; see `leuknet.smears.guarded`.
 
     Returns
     -------
@@ -67,7 +72,12 @@ def extract_cells(
     """
     with open_field(image) as field:
         scale = scale_of(field, stated=how.scale, red_cell_px=how.red_cell_px)
-        found = find_cells(field, scale, finder=how.finder, tile_px=how.tile_px, progress=progress)
+        n_pixels = field.height_px * field.width_px
+        allow(reading_s(n_pixels))
+        still = partial(allow, searching_s(n_pixels))
+        found = find_cells(
+            field, scale, finder=how.finder, tile_px=how.tile_px, progress=progress, on_tile=still
+        )
         folder.mkdir(parents=True, exist_ok=True)
         if canvas_px is not None:
             cut = cut_cells(found, scale=scale, crop_um=crop_um, stain=stain)

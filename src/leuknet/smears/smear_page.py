@@ -13,7 +13,7 @@ from importlib.metadata import version
 import numpy as np
 from matplotlib.figure import Figure
 
-from leuknet.figures import draw_gallery
+from leuknet.figures.gallery_plot import draw_gallery
 from leuknet.figures.smear_plot import Outlined, draw_overlay
 from leuknet.inference.outcome import outcome_words
 from leuknet.report.blocks import (
