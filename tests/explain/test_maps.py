@@ -293,14 +293,21 @@ def test_the_command_writes_sheets_of_twelve_and_a_line_for_each_image(tmp_path:
     assert [bool(row["error"]) for row in rows] == [number == 5 for number in range(13)]
     # Twelve are left: one sheet.
     written = sorted(path.name for path in (tmp_path / "why").iterdir())
-    assert written == ["explained-1.png", "explained-1.svg", "predictions.csv"]
+    assert written == [".leuknet-results", "explained-1.png", "explained-1.svg", "predictions.csv"]
 
 
 def test_the_check_is_printed_for_each_method(tmp_path: Path) -> None:
     _write_cells(tmp_path, 1)
 
     ended = run_cli(
-        "explain", GOLDEN, tmp_path / "cell-00.png", "--out", tmp_path, "--method", "occlusion", "--check"
+        "explain",
+        GOLDEN,
+        tmp_path / "cell-00.png",
+        "--out",
+        tmp_path / "why",
+        "--method",
+        "occlusion",
+        "--check",
     )
 
     assert ended.status == 0, ended.err

@@ -10,6 +10,8 @@ from torch import nn
 from leuknet.errors import SettingError
 from leuknet.networks import MODELS, build, layer_table
 from leuknet.networks.leuknet import CrossChannelNormalization, leuknet
+from leuknet.networks.predictor import last_linear
+from leuknet.networks.undrawn import Undrawn
 
 # name, output shape, trained values: worked out by hand from 3x3 "same" convolutions and 3x3 pooling with
 # stride 2. 224 -> 111 -> 55 -> 27; conv1 has 3*3*3*64 + 64 values, fc1 256*27*27*128 + 128.
@@ -106,6 +108,22 @@ def test_every_network_gives_two_logits_and_trains_all_its_values(name: str) -> 
 
     assert logits.shape == (3, 2)
     assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["leuknet", "efficientnet-lite0", "timm:vit_tiny_patch16_224"])
+def test_an_undrawn_network_takes_nothing_from_the_generator_and_all_weights_of_another(name: str) -> None:
+    before = torch.get_rng_state()
+
+    with Undrawn():
+        undrawn = build(name, 224, empty=True)
+
+    assert torch.equal(torch.get_rng_state(), before)
+    assert last_linear(undrawn).weight.count_nonzero() == 0
+    drawn = build(name, 224, empty=True)
+    assert last_linear(drawn).weight.count_nonzero() > 0
+    undrawn.load_state_dict(drawn.state_dict())
+    pixels = torch.randint(256, (1, 3, 224, 224)).float()
+    assert torch.equal(undrawn.eval()(pixels), drawn.eval()(pixels))
 
 
 def test_an_unknown_network_is_an_error_that_names_the_nearest() -> None:

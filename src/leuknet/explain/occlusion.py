@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leuknet.errors import SettingError, ShapeError
-from leuknet.figures.evidence_plot import overlay_evidence
 from leuknet.images.transform import prepare
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.types import ModelCard, Pixels
@@ -148,6 +147,8 @@ def draw_map(crop: Pixels, values: Maps, *, card: ModelCard) -> Pixels:
     (H, W, 3) uint8
         The crop in grey; coloured where the model sees it.
     """
+    from leuknet.figures.evidence_plot import overlay_evidence  # loads Matplotlib
+
     h, w = crop.shape[:2]
     sides = card.input_form.true_scale_px
     # The middle of the crop at true scale, or all of it where the network is shown the crop resized.

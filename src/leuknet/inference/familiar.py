@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from leuknet.errors import ModelError, ShapeError
 from leuknet.images.measures import Measures
+from leuknet.inference.whitening import whiten
 from leuknet.records import write_whole
 from leuknet.types import Features
 
@@ -67,7 +68,6 @@ _SHARPNESS = Measures._fields.index("sharpness")
 # Spreads below 1% of an area or a brightness, or one percentage point, are taken as this: training pictures
 # that are all equal in something say little about how far a good one may stray.
 _LEAST_SPREAD = 0.01
-_LEAST_VARIANCE = 1e-12  # of a feature: of a unit that is dead in all training cells, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,15 +189,11 @@ def fit_reference(
             why=f"there are {len(features)} training cells and {len(held_out_features)} held-out cells",
             fix="give at least 2 training cells and 1 held-out cell",
         )
-    from sklearn.covariance import LedoitWolf  # takes a second to load, which predicting need not spend
-
-    # Its inverse, which nobody asks for, would be a second decomposition of as many rows as features.
-    estimate = LedoitWolf(store_precision=False).fit(features.astype(np.float64))
-    variances, axes = np.linalg.eigh(estimate.covariance_)
+    feature_mean, whitening = whiten(features)
     scaled = _on_scale(measures)
     unlimited = Reference(
-        feature_mean=estimate.location_,
-        whitening=(axes / np.sqrt(np.maximum(variances, _LEAST_VARIANCE))).astype(np.float32),
+        feature_mean=feature_mean,
+        whitening=whitening,
         measure_mean=scaled.mean(axis=0),
         measure_spread=np.maximum(scaled.std(axis=0), _LEAST_SPREAD),
         limits=np.ones(3),

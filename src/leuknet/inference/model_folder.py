@@ -17,7 +17,6 @@ kinds.
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -29,24 +28,22 @@ from scipy.special import expit
 
 from leuknet.data.split_file import Manifest, read_manifest
 from leuknet.errors import ModelError, ShapeError
-from leuknet.images.reading import hash_file
 from leuknet.images.transform import prepare, turned
+from leuknet.inference.card_bounds import check_card
 from leuknet.inference.familiar import Reference, read_arrays
 from leuknet.records import read_record, write_record
 from leuknet.types import Features, ModelCard, Pixels, Probabilities
 
 WEIGHTS, GRAPH, REFERENCE, GOLDEN = "weights.safetensors", "model.onnx", "reference.npz", "golden.npz"
-SPLIT = "split.json"
+CARD, SPLIT = "model.json", "split.json"
 
-FILES = ("model.json", WEIGHTS, GRAPH, SPLIT, REFERENCE, GOLDEN)
+FILES = (CARD, WEIGHTS, GRAPH, SPLIT, REFERENCE, GOLDEN)
 """All files of a model folder; networks without a graph lack that."""
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference in probability between two machines; kernels round differently by about 1e-6."""
-
-_ID_DIGITS = 12
 
 _WITH_GRAPH = ("leuknet", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 
@@ -61,7 +58,7 @@ class FolderPredictor(ABC):
     card
         What the model says of itself.
     model_id
-        First 12 hex digits of the sha256 of the weights file.
+        Names this very model, see `leuknet.inference.model_id`.
     reference
         What its training cells look like; None where nobody fitted it, as for a network in memory.
     folder
@@ -206,16 +203,6 @@ def takes_graph(card: ModelCard) -> bool:
     return card.recipe.network in _WITH_GRAPH
 
 
-def model_id_of(folder: Path) -> str:
-    """Return the id of the model in a folder, as `name_weights` gives it; its weights are read for it."""
-    return hash_file(folder / WEIGHTS)[:_ID_DIGITS]
-
-
-def name_weights(weights: bytes) -> str:
-    """Return the id of the model with these weights: the first 12 hex digits of their sha256."""
-    return hashlib.sha256(weights).hexdigest()[:_ID_DIGITS]
-
-
 def open_card(folder: Path) -> ModelCard:
     """Read `model.json` of a model folder.
 
@@ -224,26 +211,18 @@ def open_card(folder: Path) -> ModelCard:
     ModelError
         If there is none, or one of its fields is missing, unknown, of another type or out of range.
     """
-    path = folder / "model.json"
+    path = folder / CARD
     fix = "use the folder as `leuknet train` wrote it"
     if not path.exists() and (folder / "model" / path.name).is_file():
         fix = f"it is the folder of a run: name that of its model, {folder / 'model'}"
     card = read_record(ModelCard, path, error=ModelError, fix=fix)
-    fits = {
-        "threshold": 0 <= card.threshold <= 1,
-        "canvas_px": card.canvas_px is None or card.canvas_px >= 1,
-        "recipe.image_size_px": card.recipe.image_size_px >= 1,
-        "recipe.crop_px": card.recipe.crop_px is None or card.recipe.crop_px >= 1,
-        "recipe.rotations": card.recipe.rotations >= 1,
-    }
-    for name in (name for name, holds in fits.items() if not holds):
-        raise ModelError(f"cannot read {path}", why=f"{name} is out of range", fix="train the model again")
+    check_card(card, path)
     return card
 
 
 def write_card(card: ModelCard, folder: Path) -> None:
     """Write `model.json` of a model folder, whole or not at all."""
-    write_record(card, folder / "model.json")
+    write_record(card, folder / CARD)
 
 
 def _check_images(pixels: Pixels) -> None:

@@ -19,10 +19,10 @@ from leuknet.inference.model_folder import (
     GRAPH,
     REFERENCE,
     FolderPredictor,
-    model_id_of,
     open_card,
     prove,
 )
+from leuknet.inference.model_id import model_id_of
 from leuknet.types import Features, ModelCard, Pixels
 
 CHUNK_SIZE = 4

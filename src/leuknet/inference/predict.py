@@ -25,8 +25,9 @@ import numpy as np
 
 from leuknet.data.c_nmc_labels import subject_of
 from leuknet.errors import ModelError, SettingError, UnreadableImageError
+from leuknet.images.clutter import PassedOver
 from leuknet.images.measures import Measures, measure
-from leuknet.images.reading import IMAGE_SUFFIXES, ReadImage, read_pixels
+from leuknet.images.reading import ReadImage, has_image_suffix, read_pixels
 from leuknet.images.transform import N_READERS, place_on_canvas, prepare
 from leuknet.inference.familiar import ALL_BLACK, Reference
 from leuknet.types import Features, ModelCard, Pixels, Prediction, Predictor
@@ -35,23 +36,25 @@ from leuknet.types import Features, ModelCard, Pixels, Prediction, Predictor
 _MIN_BLACK_SHARE = 0.2
 
 
-def find_images(inputs: Iterable[Path]) -> Iterator[Path]:
+def find_images(inputs: Iterable[Path], over: PassedOver | None = None) -> Iterator[Path]:
     """Yield the image files named by `inputs`, one by one.
 
     A folder is walked as it is needed, in sorted order, its own files before those of its folders.
     Symbolic links to folders are not followed, unless named in `inputs`. A path that does not exist and
-    a folder that cannot be listed are yielded too, so that they become a line with an error.
+    a folder that cannot be listed are yielded too, so that they become a line with an error. What systems
+    and programs leave, such as `._cell.bmp`, is passed over; `over` counts it, and the links.
     """
+    over = PassedOver() if over is None else over
     closed: list[Path] = []
     for path in inputs:
         if not os.path.isdir(path):  # noqa: PTH112 - unlike Path.is_dir, never raises on a forbidden parent
             yield path
             continue
         for folder, subfolders, names in os.walk(path, onerror=lambda e: closed.append(Path(e.filename))):
-            subfolders.sort()
-            for name in sorted(names):
-                if Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                    yield Path(folder, name)
+            yield from (
+                Path(folder, name)
+                for name in over.sort_out(folder, subfolders, names, wanted=has_image_suffix)
+            )
         while closed:
             yield closed.pop(0)
 
@@ -176,13 +179,21 @@ def _score_batch(
 
 def _read_input(source: ImageSource, *, card: ModelCard) -> _Input:
     try:
-        image = source.load()
+        return _prepare(source.name, source.load(), card)
     except UnreadableImageError as error:
-        return _Input(source.name, None, error=" ".join(f"{error.what}: {error.why}".split()))
+        told = f"{error.what}: {error.why}"
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # of this image alone; the panic of a library in Rust is no `Exception`
+        told = f"cannot read {source.name!r}: a bug in LeukNet or in a library: {error!r}"
+    return _Input(source.name, None, error=" ".join(told.split()))
+
+
+def _prepare(name: str, image: ReadImage, card: ModelCard) -> _Input:
     placed = image.pixels if card.canvas_px is None else place_on_canvas(image.pixels, card.canvas_px)
     found = measure(image.pixels)
     return _Input(
-        source.name,
+        name,
         prepare(placed, card.input_form),
         measures=found if placed is image.pixels else measure(placed),
         warnings=(*image.warnings, *_contract_warnings(image.pixels, found, card.canvas_px)),

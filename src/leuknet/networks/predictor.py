@@ -8,7 +8,7 @@ Start at `load_model`; `save_model` is its counterpart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from leuknet.data.overlap import HashedCell
 from leuknet.data.split_file import write_split
 from leuknet.errors import ModelError
 from leuknet.images.inputs import MappedInputs
@@ -29,15 +30,16 @@ from leuknet.inference.model_folder import (
     REFERENCE,
     WEIGHTS,
     FolderPredictor,
-    name_weights,
     open_card,
     prove,
     takes_graph,
     write_card,
 )
+from leuknet.inference.model_id import model_id_of
 from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.networks import build
 from leuknet.networks.onnx_graph import write_graph
+from leuknet.networks.undrawn import Undrawn
 from leuknet.networks.windowed import windowed
 from leuknet.records.whole import whole_folder
 from leuknet.simulation.simulate import golden_cells
@@ -90,15 +92,15 @@ def load_model(folder: Path) -> TorchPredictor:
     """
     card = open_card(folder)
     recipe = card.recipe
-    network = build(recipe.network, recipe.image_size_px, recipe.network_options, empty=True)
+    with Undrawn():
+        network = build(recipe.network, recipe.image_size_px, recipe.network_options, empty=True)
     try:
-        weights = (folder / WEIGHTS).read_bytes()
-        network.load_state_dict(load(weights))
+        network.load_state_dict(load((folder / WEIGHTS).read_bytes()))
     except (OSError, SafetensorError, RuntimeError) as error:
         why = f"{WEIGHTS}: {error}"
         raise ModelError(f"cannot load the weights of {folder}", why=why, fix=COPY_AGAIN) from error
     reference = read_reference(folder / REFERENCE)
-    predictor = TorchPredictor(network, card, name_weights(weights), reference, folder)
+    predictor = TorchPredictor(network, card, model_id_of(folder), reference, folder)
     prove(predictor, folder)
     return predictor
 
@@ -111,11 +113,13 @@ def save_model(
     *,
     hashes: Mapping[str, str],
     reference: Reference,
+    earlier: Sequence[HashedCell] = (),
 ) -> None:
     """Write a model folder, see `leuknet.inference.model_folder`.
 
     The split goes with the model, and with it the perceptual hash of each image (by sha256), so that cells
-    which trained it are recognised wherever it is tested.
+    which trained it are recognised wherever it is tested. So do the cells of `earlier` models whose weights
+    are in it.
 
     The golden images are simulated cells, so that a model folder never carries a patient's cell. The
     folder appears whole or not at all; an older one in its place is replaced.
@@ -125,7 +129,7 @@ def save_model(
         tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
         (staging / WEIGHTS).write_bytes(save(tensors))
         write_card(card, staging)
-        write_split(split, staging / "split.json", hashes=hashes)
+        write_split(split, staging / "split.json", hashes=hashes, earlier=earlier)
         write_reference(reference, staging / REFERENCE)
         probabilities = TorchPredictor(network, card, "unsaved", reference).score(golden)
         np.savez(staging / GOLDEN, inputs=golden, probabilities=probabilities)

@@ -155,6 +155,8 @@ class ModelCard:
         How it was trained: `no` (32-bit floats) or `bf16`; empty in a model from before this was kept.
     rests_on
         How many cells and people developed it; None for models that were saved before it was kept.
+    started_from
+        The model whose weights its training began with, in words; empty where there was none.
     """
 
     recipe: Recipe
@@ -178,12 +180,14 @@ class ModelCard:
     name: str = added("")
     precision: str = added("")
     rests_on: RestsOn | None = added(None)
+    started_from: str = added("")
 
     @property
     def origin(self) -> str:
         """On which data, and on how many people of which class, the model rests, in words."""
         counts = [self.rests_on.in_words(self.class_names)] if self.rests_on else []
-        return ", ".join([self.dataset, *counts])
+        begun = [f"starting from model {self.started_from}"] if self.started_from else []
+        return ", ".join([self.dataset, *counts, *begun])
 
     @property
     def input_form(self) -> InputForm:
@@ -211,7 +215,7 @@ class Predictor(Protocol):
 
     @property
     def model_id(self) -> str:
-        """First 12 hex digits of the sha256 of the weights: names this very model."""
+        """Names this very model: 16 hex digits, see `leuknet.inference.model_id`."""
         ...
 
     def predict(self, pixels: Pixels) -> Probabilities:
