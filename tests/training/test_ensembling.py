@@ -109,6 +109,6 @@ def test_members_of_other_cells_or_sizes_are_refused(
         combine([members[0], other_size / "model"], dataset, out=tmp_path / "out")
     with pytest.raises(SettingError, match="one model is no ensemble"):
         combine(members[:1], dataset, out=tmp_path / "out")
-    with pytest.raises(SettingError, match="holds a model"):
+    with pytest.raises(SettingError, match="holds something already, such as model"):
         combine(members, dataset, out=combined.parent)
     assert not (tmp_path / "out").exists()

@@ -11,17 +11,17 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file, save_file
 
 import leuknet
 import leuknet.training.loop as loop
 from leuknet.data import open_dataset
-from leuknet.errors import DatasetError, ModelError, SettingError, StoppedError
+from leuknet.errors import DatasetError, ModelError, NoSubjectsError, SettingError, StoppedError
 from leuknet.networks import build
 from leuknet.recipes import changed
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
@@ -88,14 +88,11 @@ def test_training_overfits_16_cells(dataset: Dataset, recipe: Recipe, tmp_path: 
 def test_a_network_trained_in_bfloat16_says_in_its_folder_what_it_says_in_float32(
     dataset: Dataset, recipe: Recipe, tmp_path: Path
 ) -> None:
-    AcceleratorState._reset_state(
-        reset_partial_state=True
-    )  # a process keeps the precision of its first training
     # Not LeukNet's own layers, which are trained through another module: this one is trained as it is.
     small = replace(changed(recipe, ["network=separable"]), epochs=1, image_size_px=32)
 
     run = train(dataset, small, out=tmp_path / "run", precision="bf16")
-    AcceleratorState._reset_state(reset_partial_state=True)
+    train(dataset, small, out=tmp_path / "then in float32")  # one process may do both
 
     model = leuknet.load(run.folder / "model")  # refused if the golden images score otherwise than when saved
     golden = np.load(run.folder / "model" / "golden.npz")
@@ -226,7 +223,7 @@ def test_a_folder_in_use_is_an_error(
     dataset: Dataset, recipe: Recipe, unbroken: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(SettingError, match="is not empty"):
+    with pytest.raises(SettingError, match=r"holds something already, such as notes\.txt"):
         train(dataset, recipe, out=tmp_path)
     with pytest.raises(SettingError, match="finished run"):
         train(dataset, recipe, out=unbroken, resume=True)
@@ -247,6 +244,31 @@ def test_resuming_with_other_settings_is_an_error(dataset: Dataset, recipe: Reci
 
     with pytest.raises(ModelError, match="its recipe was another"):
         train(dataset, recipe, out=run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fix"),
+    [
+        ({"sampling": "subject-balanced"}, "--set sampling=class-balanced"),
+        ({"loss": "subject-balanced"}, "--set loss=class-balanced"),
+        (
+            {"sampling": "subject-balanced", "loss": "heterogeneity"},
+            "--set sampling=class-balanced --set loss=class-balanced",
+        ),
+    ],
+)
+def test_what_counts_people_is_refused_before_images_are_read_where_nobody_is_named(
+    dataset: Dataset, recipe: Recipe, tmp_path: Path, settings: dict[str, Any], fix: str
+) -> None:
+    cells = tuple(replace(cell, subject=None) for cell in dataset.cells)
+    nowhere = replace(dataset, cells=cells, root=tmp_path / "gone")
+
+    with pytest.raises(NoSubjectsError) as caught:
+        train(nowhere, replace(recipe, **settings, split="image-level"), out=tmp_path / "run")
+
+    assert caught.value.fix == f"use {fix}, or data that name people"
+    assert "training cells carry no subject id" in caught.value.why
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_batch_larger_than_the_training_side_is_an_error(

@@ -17,7 +17,7 @@ from leuknet.errors import DatasetError
 from leuknet.images.inputs import MappedInputs, cached_inputs
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.training.augment import Augmentation, make_augmentation
-from leuknet.training.losses import even_weights, number_people, person_weights, require_people
+from leuknet.training.losses import even_weights, number_people, person_weights
 from leuknet.types import CellImage, Dataset, Features, Recipe, Split
 
 Item = tuple[Tensor, int, int]
@@ -120,11 +120,6 @@ def batches(side: LabelledInputs, recipe: Recipe, epoch: int) -> DataLoader[Item
 
     MATLAB's default shuffles once and takes the same batches each epoch; the recipe says which is meant.
     Images are changed anew each epoch in any case.
-
-    Raises
-    ------
-    NoSubjectsError
-        If people are to be drawn evenly, and a cell names nobody.
     """
     chance = chance_of(recipe)
     stream = (*chance, 0 if recipe.shuffle == "once" else epoch)
@@ -152,7 +147,6 @@ def _shares(side: LabelledInputs, recipe: Recipe) -> NDArray[np.float64]:
     if recipe.sampling == "class-balanced":
         weights = even_weights(labels)[labels]
     else:
-        require_people(side.people, "cannot draw people evenly", instead="sampling=class-balanced")
         weights = person_weights(labels, people)[people]
     shares = weights.double().numpy()
     return np.asarray(shares / shares.sum())

@@ -85,11 +85,13 @@ def read_checkpoint(
         raise ModelError(
             f"cannot resume {folder}", why=f"{path.name}: {error}", fix="start again in another folder"
         ) from error
-    if changed := [name for name in run if run[name] != kept_run.get(name)]:
+    # What only one of them states is nothing in the other.
+    if changed := [name for name in {**run, **kept_run} if run.get(name, "") != kept_run.get(name, "")]:
         name = changed[0]
+        was, now = (stated.get(name) or "none" for stated in (kept_run, run))
         raise ModelError(
             f"cannot resume {folder}",
-            why=f"its {name} was {kept_run.get(name)}, and now it is {run[name]}",
+            why=f"its {name} was {was}, and now it is {now}",
             fix="resume with the settings and data it was started with, or start again in another folder",
         )
     network.load_state_dict(_below(tensors, "network"))

@@ -20,6 +20,7 @@ from leuknet.errors import SettingError
 from leuknet.evaluation.searches import joined
 from leuknet.networks.ensemble import join
 from leuknet.networks.predictor import load_model
+from leuknet.records.results_folder import check_free
 from leuknet.training.batches import read_material
 from leuknet.training.finish import finish
 from leuknet.types import Dataset, InputForm, ModelCard
@@ -47,18 +48,13 @@ def combine(
     Raises
     ------
     SettingError
-        If the members do not fit together, or `out` holds a model.
+        If the members do not fit together, or `out` holds something.
     SplitError
         If the data set does not hold the cells of the split.
     ModelError
         If a folder cannot be opened.
     """
-    if (out / "model").exists():
-        raise SettingError(
-            f"{out} holds a model",
-            why="a run folder is written once, so that a result never changes under its name",
-            fix="name another folder with --out, or remove this one",
-        )
+    check_free(out, fix="name another folder with --out, or remove this one")
     predictors = [load_model(folder) for folder in models]
     cards = [predictor.card for predictor in predictors]
     _check_members(models, cards)
@@ -81,9 +77,11 @@ def combine(
     statistics = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     searched = joined(card.searched for card in cards)
     folder = out / "model"
+    earlier = dict.fromkeys(cell for predictor in predictors for cell in predictor.manifest.earlier)
     finish(
-        join(predictors), recipe, material, statistics=statistics, folder=folder, searched=searched, name=name
-    )
+        join(predictors), recipe, material, statistics=statistics, folder=folder, searched=searched,
+        name=name, earlier=tuple(earlier),
+    )  # fmt: skip
     return folder
 
 

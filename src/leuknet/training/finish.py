@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from leuknet.data.overlap import HashedCell
 from leuknet.evaluation.calibrate import calibrate
 from leuknet.evaluation.searches import find_search
 from leuknet.images.inputs import MappedInputs
@@ -63,6 +64,8 @@ def finish(
     searched: Searched | None = None,
     name: str = "",
     precision: str = "",
+    started_from: str = "",
+    earlier: Sequence[HashedCell] = (),
 ) -> None:
     """Calibrate the network and write its model folder.
 
@@ -80,8 +83,10 @@ def finish(
         The model folder to write.
     searched
         On whose labels the settings were chosen; None looks for a search that found the recipe's.
-    name, precision
+    name, precision, started_from
         As on the card.
+    earlier
+        Cells that developed the models from which this one began or of which it is made.
     """
     split, surveyed, dataset = material.split, material.surveyed, material.dataset
     if taught is None or recipe.rotations > 1:  # features cannot be turned
@@ -116,10 +121,11 @@ def finish(
         name=name,
         precision=precision,
         rests_on=_rests_on([*split.train, *split.validation]),
+        started_from=started_from,
     )
     hashes = {cell.sha256: found for cell, found in zip(surveyed.cells, surveyed.hashes, strict=True)}
     reference = _reference(taught, recipe, material, held_out)
-    save_model(network, card, split, folder, hashes=hashes, reference=reference)
+    save_model(network, card, split, folder, hashes=hashes, reference=reference, earlier=earlier)
 
 
 def _scores(taught: Taught, inputs: Any, rotations: int) -> tuple[NDArray[np.float64], Features]:

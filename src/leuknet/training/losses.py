@@ -29,11 +29,13 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss  # type: ignore[import-untyped]
 
-from leuknet.errors import NoSubjectsError
 from leuknet.types import CellImage, LossName
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Takes logits (N, 2), labels (N,) and people (N,) as `number_people` counts them; gives the mean, ()."""
+
+OF_PEOPLE = ("subject-balanced", "heterogeneity")
+"""Losses that need to know whose each cell is."""
 
 HETEROGENEITY = 1.0
 """Weight of the variance beside the cross-entropy."""
@@ -51,24 +53,6 @@ def number_people(cells: Sequence[CellImage]) -> list[int]:
     return [-1 if person is None else numbers[person] for person in people]
 
 
-def require_people(people: Sequence[int], what: str, *, instead: str) -> None:
-    """Raise a NoSubjectsError that says `what` cannot be done, if one of `people` is unknown.
-
-    Parameters
-    ----------
-    people
-        As `number_people` counts them.
-    instead
-        The setting to use where nobody is named.
-    """
-    if unknown := list(people).count(-1):
-        raise NoSubjectsError(
-            what,
-            why=f"{unknown:,} of {len(people):,} training cells carry no subject id",
-            fix=f"use --set {instead}, or data that name people",
-        )
-
-
 def make_loss(name: LossName, labels: Sequence[int], people: Sequence[int]) -> Loss:
     """Return a loss for one training side.
 
@@ -77,15 +61,8 @@ def make_loss(name: LossName, labels: Sequence[int], people: Sequence[int]) -> L
     name
         Which one.
     labels, people
-        Class and person of each training cell, for the weights.
-
-    Raises
-    ------
-    NoSubjectsError
-        If it speaks of people and a cell names none.
+        Class and person of each training cell, for the weights; of a loss in `OF_PEOPLE`, all are known.
     """
-    if name in ("subject-balanced", "heterogeneity"):
-        require_people(people, f"cannot train with the loss {name!r}", instead="loss=class-balanced")
     of_labels, of_people = torch.tensor(labels), torch.tensor(people)
     if name == "class-balanced":
         by_class = even_weights(of_labels)

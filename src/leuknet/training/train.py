@@ -22,21 +22,22 @@ from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, is_initialized
 from accelerate.utils import DataLoaderConfiguration
 from torch import nn
 
 from leuknet.data.recipe_parts import fit_parts
 from leuknet.data.split import make_split
-from leuknet.errors import SettingError
-from leuknet.evaluation.abstention import check_bound
 from leuknet.images.inputs import MappedInputs
 from leuknet.images.survey import Survey
 from leuknet.images.transform import channel_statistics
 from leuknet.networks import build, describe
 from leuknet.networks.stages import StageMeans
 from leuknet.networks.windowed import windowed
+from leuknet.training.ancestry import Ancestor, begin_with
 from leuknet.training.augment import make_augmentation
 from leuknet.training.batches import LabelledInputs, Material, chance_of, read_material, seed_of
+from leuknet.training.beforehand import check_folder, check_split
 from leuknet.training.checkpoint import FILE_NAME as CHECKPOINT
 from leuknet.training.finish import Taught, finish
 from leuknet.training.frozen import cached_features
@@ -78,6 +79,7 @@ def train(
     out: Path,
     split: Split | None = None,
     surveyed: Survey | None = None,
+    start_from: Path | None = None,
     resume: bool = False,
     precision: Precision = "no",
     accumulate: int = 1,
@@ -98,6 +100,9 @@ def train(
         Which cell plays which role, such as a round of a protocol; None divides them as the recipe says.
     surveyed
         A survey that holds these cells, where one is at hand; None reads the images.
+    start_from
+        A model folder whose weights the training begins with, as in fine-tuning; of the same network. The
+        cells that trained it are kept in `split.json` as cells that trained this one.
     resume
         Go on where a stopped run in `out` stands, or start if it holds none. A finished run is an error.
     precision
@@ -114,9 +119,14 @@ def train(
     ------
     SettingError
         If the folder is taken, the batch is larger than the training side or cannot be shared out, no
-        parameter has a name that `rate_factors` asks for, or the validation people are too few for `risk`.
+        parameter has a name that `rate_factors` asks for, the validation people are too few for `risk`, or
+        the model to start from has another network.
+    LeakError
+        If cells that trained the model to start from would judge this one.
+    ModelError
+        If the model to start from cannot be opened.
     NoSubjectsError
-        If loss, sampling or `risk` speak of people, and a cell names none.
+        If loss, sampling or `risk` speak of people, and a cell names none; before an image is read.
     DatasetError
         If an image of the training or validation side cannot be read.
     StoppedError
@@ -124,33 +134,28 @@ def train(
     """
     # Not split further: each step takes what several of the steps before it made.
     out = Path(out)
-    accelerator = Accelerator(
-        mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True)
-    )
+    accelerator = _accelerator(precision)
     progress = progress and accelerator.is_main_process
     if accelerator.is_main_process:
-        _check_folder(out, resume=resume)
+        check_folder(out, resume=resume)
     recipe = fit_parts(recipe, dataset.cells)
     recipe = replace(recipe, network_options=describe(recipe.network, recipe.network_options))
     split = split or make_split(dataset.cells, recipe)
-    _check_split(split, recipe, n_processes=accelerator.num_processes, accumulate=accumulate)
+    check_split(split, recipe, n_processes=accelerator.num_processes, accumulate=accumulate)
+    ancestor = None if start_from is None else begin_with(Path(start_from), recipe, dataset, split)
     accelerator.wait_for_everyone()
     out.mkdir(parents=True, exist_ok=True)
     material = read_material(split, dataset, recipe, surveyed=surveyed, progress=progress)
     torch.manual_seed(recipe.seed if not recipe.draw else seed_of(*chance_of(recipe)))
     network = build(recipe.network, recipe.image_size_px, recipe.network_options)
+    if ancestor is not None:
+        ancestor.put_into(network)
     statistics = _input_statistics(network, recipe, material.train)
     taught = _taught(network, recipe, material, progress=progress)
     fit = _prepare(
-        network,
-        recipe,
-        accelerator,
-        material.split,
-        taught,
-        out=out,
-        accumulate=accumulate,
-        progress=progress,
-    )
+        network, recipe, accelerator, material.split, taught, ancestor,
+        out=out, accumulate=accumulate, progress=progress,
+    )  # fmt: skip
     if accelerator.is_main_process:
         text = json.dumps(asdict(recipe), indent=2) + "\n"
         (out / "recipe.json").write_text(text, encoding="utf-8")
@@ -158,11 +163,21 @@ def train(
     if accelerator.is_main_process:
         finish(
             network, recipe, material, taught=taught, statistics=statistics, folder=out / "model",
-            name=name, precision=precision,
+            name=name, precision=precision, started_from=ancestor.name if ancestor else "",
+            earlier=ancestor.cells if ancestor else (),
         )  # fmt: skip
         (out / CHECKPOINT).unlink(missing_ok=True)
     accelerator.end_training()
     return TrainedRun(out, split, tuple(history), history[-1].elapsed_s)
+
+
+def _accelerator(precision: Precision) -> Accelerator:
+    """Return what spreads a training over devices; a process may train in one precision after the other."""
+    if is_initialized() and AcceleratorState().mixed_precision != precision:
+        AcceleratorState._reset_state()  # accelerate holds to the first precision; the processes stay joined
+    return Accelerator(
+        mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True)
+    )
 
 
 def _prepare(
@@ -171,6 +186,7 @@ def _prepare(
     accelerator: Accelerator,
     split: Split,
     taught: Taught,
+    ancestor: Ancestor | None,
     **others: Any,
 ) -> Fit:
     """Bring together what the loop works with."""
@@ -196,6 +212,7 @@ def _prepare(
             "recipe": json.dumps(stated(recipe)),
             "split": split.fingerprint,
             "precision": accelerator.mixed_precision,
+            **({} if ancestor is None else {"beginning": ancestor.name}),
         },
         **others,
     )
@@ -254,35 +271,3 @@ def _input_statistics(
     layer.mean.copy_(torch.tensor(mean).view(3, 1, 1))
     layer.std.copy_(torch.tensor(std if recipe.standardise else (1.0, 1.0, 1.0)).view(3, 1, 1))
     return mean, std
-
-
-def _check_split(split: Split, recipe: Recipe, *, n_processes: int, accumulate: int) -> None:
-    check_bound(recipe.risk, [cell.subject for cell in split.validation], split.kind)
-    if len(split.train) < recipe.batch_size:
-        raise SettingError(
-            "there is not one whole batch to train on",
-            why=f"the training side has {len(split.train)} cells, a batch has {recipe.batch_size}",
-            fix=f"--set batch_size={max(1, len(split.train) // 4)}, or use more cells",
-        )
-    if recipe.batch_size % (n_processes * accumulate) or accumulate < 1:
-        raise SettingError(
-            "cannot share out a batch evenly",
-            why=f"{recipe.batch_size} images for {n_processes} processes in {accumulate} parts",
-            fix="choose --accumulate so that processes times parts divides the batch size",
-        )
-
-
-def _check_folder(out: Path, *, resume: bool) -> None:
-    if (out / "model").exists():
-        raise SettingError(
-            f"{out} holds a finished run",
-            why="a run folder is written once, so that a result never changes under its name",
-            fix="name another folder with --out, or remove this one",
-        )
-    if not resume and out.exists() and any(out.iterdir()):
-        unfinished = (out / CHECKPOINT).exists()
-        raise SettingError(
-            f"{out} is not empty",
-            why="it holds an unfinished run" if unfinished else "a new run needs a folder of its own",
-            fix="add --resume to go on with it" if unfinished else "name another folder with --out",
-        )

@@ -34,7 +34,7 @@ from leuknet.data.digests import natural_key
 from leuknet.data.split import by_image, by_subject
 from leuknet.errors import LeukNetError, SettingError, StoppedError
 from leuknet.evaluation.searches import record_search
-from leuknet.figures import save_figure
+from leuknet.figures.frame import save_figure
 from leuknet.figures.tuning import draw_tuning
 from leuknet.inference.model_folder import open_card
 from leuknet.recipes import changed
