@@ -367,7 +367,7 @@ def test_verify_finds_the_real_cells_to_be_the_published_bytes(shared_data: Path
 def test_show_writes_both_files_and_says_simulated_in_the_picture(
     simulated_fold: Path, tmp_path: Path
 ) -> None:
-    ended = run_cli("data", "show", simulated_fold, "--out", tmp_path / "figure-2", "--seed", 1)
+    ended = run_cli("data", "show", simulated_fold, "--out", tmp_path / "figure-2", "--seed", 1, drawn=True)
 
     assert (ended.status, ended.out) == (0, f"{tmp_path}/figure-2.png\n{tmp_path}/figure-2.svg\n")
     with Image.open(tmp_path / "figure-2.png") as picture:
@@ -448,7 +448,7 @@ def test_model_show_takes_another_input_size() -> None:
 
 
 def test_model_show_prints_the_card_of_a_model_folder(model: Path, tmp_path: Path) -> None:
-    ended = run_cli("model", "show", model, "--figure", tmp_path / "network")
+    ended = run_cli("model", "show", model, "--figure", tmp_path / "network", drawn=True)
 
     card, end = json.JSONDecoder().raw_decode(ended.out)
     assert ended.status == 0
@@ -625,7 +625,7 @@ def test_evaluate_judges_the_own_test_side_with_intervals_and_figures(
     pictures = ("confusion", "classified", "gallery-certain-wrong", "gallery-uncertain", "gallery-typical")
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
         *("evaluation.json", "judged.json", "overlap.json", "data.json", "galleries.json"),
-        *("baselines", "details.md"),
+        *("baselines", "details.md", ".leuknet-results"),
         *(f"{name}.{kind}" for name in (*pictures, "subgroups") for kind in ("png", "svg")),
     }
     assert [path.name for path in sorted((tmp_path / "results" / "baselines").iterdir())] == [
@@ -732,18 +732,19 @@ def test_evaluate_of_the_preliminary_phase_is_by_subject_with_a_jackknife_over_s
 
 def test_evaluate_on_a_users_folder_is_external(model: Path, tmp_path: Path) -> None:
     root = write_folder(tmp_path / "own", subjects=True)
+    out = tmp_path / "results"
 
-    ended = run_cli("evaluate", model, "--data", root, "--part", "all", "--out", tmp_path)
+    ended = run_cli("evaluate", model, "--data", root, "--part", "all", "--out", out)
 
     assert ended.status == 0, ended.err
     # Only what was written is said to be.
-    assert f"written: {tmp_path}: scores, what the sides share\n" in ended.out
+    assert f"written: {out}: scores, what the sides share\n" in ended.out
     assert "no baselines: they are fitted to the cells that trained the model" in ended.err
-    assert not (tmp_path / "baselines").exists()
+    assert not (out / "baselines").exists()
     assert "trained and tested cells: nothing in common\n" in ended.out
-    assert f"a report of it: leuknet report {tmp_path}\n" in ended.out
-    assert run_cli("report", tmp_path, "--out", tmp_path / "page", "--no-pdf").status == 0
-    evaluation = read_evaluation(tmp_path / "evaluation.json")
+    assert f"a report of it: leuknet report {out}\n" in ended.out
+    assert run_cli("report", out, "--out", tmp_path / "page", "--no-pdf").status == 0
+    evaluation = read_evaluation(out / "evaluation.json")
     assert (evaluation.split_kind, evaluation.dataset, evaluation.simulated) == ("external", "folder", False)
     assert (evaluation.cells, evaluation.subjects) == (24, 12)
 

@@ -1,4 +1,8 @@
-"""Without extras LeukNet does what needs none, and every other command names the extra that it needs."""
+"""Without extras LeukNet does what needs none, and every other command names the extra that it needs.
+
+Tried with the wheel in a new virtual environment; where PyPI cannot be reached, here, with the libraries of
+all extras hidden.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,13 @@ from pathlib import Path
 import pytest
 
 from leuknet.errors import EXTRAS
+from leuknet.evaluation.readings import write_table
 from leuknet.simulation.draw_fields import FIELD_UM, write_fields
 from tests.cli.test_cli import COMMANDS
 from tests.conftest import REPOSITORY, without
+from tests.evaluation.test_mrmc import made_up
+
+pytestmark = pytest.mark.timeout(1200)  # a base install fetches 200 MB of libraries
 
 LEAVES = {" ".join(path) for path, command in COMMANDS.items() if not hasattr(command, "commands")}
 
@@ -38,7 +46,7 @@ def usual_commands(folder: Path, *, fold: Path) -> dict[str, tuple[str | None, l
     model = run / "model"
     cell, field = min(fold.rglob("*_all.bmp")), folder / "fields" / "field-01.png"
     data, scale = ("--data", fold), ("--scale", str(FIELD_UM))
-    few = ("--people", "10", "--cells", "5", "--studies", "20", "--out", folder / "plan")
+    few = ("--people", "10", "--cells", "5", "--studies", "20", "--out")
     scores, url = folder / "scores.csv", ("--url", f"sqlite:///{folder / 'room.db'}")
     return {
         "data verify": (None, [fold]),
@@ -57,8 +65,10 @@ def usual_commands(folder: Path, *, fold: Path) -> dict[str, tuple[str | None, l
         "ensemble": ("train", [model, model, *data, "--out", out]),
         "evaluate": (None, [model, *data, "--all", "--out", folder / "evaluation"]),
         "compare": (None, [run, run / "evaluation" / "baselines" / "area.json"]),
-        "plan interval": (None, [run, "--width", "0.3", *few]),
-        "plan power": (None, [run, "--gap", "0.1", "--correlation", "0.5", *few]),
+        "mrmc": (None, [folder / "readings.csv"]),
+        "plan interval": (None, [run, "--width", "0.3", *few, folder / "plan"]),
+        "plan power": (None, [run, "--gap", "0.1", "--correlation", "0.5", *few, folder / "plan-power"]),
+        "plan study": (None, [folder / "readings.csv", "--gap", "0.1"]),
         "explain": ("train", [model, cell, "--out", out]),
         "export": ("train", [model, "--out", folder / "cells.onnx"]),
         "push": ("hub", [model, "me/model", "--licence", "mit"]),
@@ -92,37 +102,65 @@ def assert_answer(status: int, err: str, extra: str | None) -> None:
         assert "bug" not in err
 
 
-def end_of_all(
-    python: str | Path, folder: Path, *, fold: Path, before: str = ""
-) -> dict[str, tuple[int, str, str | None]]:
-    """How each command and each help ends in another interpreter, and which extra it is to name.
-
-    All run in one process, since importing takes most of the time.
-    """
+def write_what_they_read(folder: Path) -> None:
+    """Write a field and readings of a study, for `usual_commands`."""
     write_fields(folder / "fields", 1, height_px=768, width_px=1024)
-    commands = usual_commands(folder, fold=fold)
-    lines = {name: [*name.split(), *map(str, words)] for name, (_, words) in commands.items()}
-    lines |= {f"{name} --help": [*name.split(), "--help"] for name in LEAVES}
-    hidden = {name: value for name, value in os.environ.items() if before or name != "PYTHONPATH"}
-    ended = subprocess.run(
-        [python, "-c", before + RUN_ALL],
-        input=json.dumps(lines),
-        capture_output=True,
-        text=True,
-        check=True,
-        env=hidden,
-    )
-    extras = {name: extra for name, (extra, _) in commands.items()}
-    return {name: (*answer, extras.get(name)) for name, answer in json.loads(ended.stdout).items()}
+    write_table(made_up(shape=(2, 2, 12)), folder / "readings.csv")
+
+
+def base_install(folder: Path) -> Path | None:
+    """Make a virtual environment with the wheel and no extra; None if PyPI, which has the rest, is away."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    python = folder / "venv" / "bin" / "python"
+    steps: list[list[str | Path]] = [
+        [*pip, "wheel", "--no-deps", "--wheel-dir", folder, REPOSITORY],
+        [*pip, "--python", python, "install", "--no-compile", "--constraint", REPOSITORY / "constraints.txt"],
+    ]
+    for step in steps:
+        done = subprocess.run([*step, *folder.glob("*.whl")], capture_output=True, text=True)
+        if done.returncode and "NewConnectionError" in done.stderr:
+            return None
+        assert done.returncode == 0, done.stderr
+    return python
+
+
+@pytest.fixture(scope="module")
+def base_python(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    return base_install(tmp_path_factory.mktemp("base-install"))
+
+
+def test_the_wheel_alone_can_be_installed(base_python: Path | None) -> None:
+    if base_python is None:
+        pytest.skip("PyPI cannot be reached, and a base install takes its libraries from there")
+    version = subprocess.run([base_python.with_name("leuknet"), "--version"], capture_output=True, text=True)
+
+    assert version.stdout.startswith("leuknet ")
 
 
 @pytest.fixture(scope="module")
 def answers(
-    simulated_fold: Path, tmp_path_factory: pytest.TempPathFactory
+    base_python: Path | None, simulated_fold: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[int, str, str | None]]:
-    """How each command ends where no library of an extra can be imported."""
+    """How each command and each help ends without extras, and which one it is to name.
+
+    All run in one process, since importing takes most of the time.
+    """
     folder = tmp_path_factory.mktemp("without-extras")
-    return end_of_all(sys.executable, folder, fold=simulated_fold, before=without(*EXTRAS))
+    write_what_they_read(folder)
+    commands = usual_commands(folder, fold=simulated_fold)
+    lines = {name: [*name.split(), *map(str, words)] for name, (_, words) in commands.items()}
+    lines |= {f"{name} --help": [*name.split(), "--help"] for name in LEAVES}
+    ended = subprocess.run(
+        [base_python or sys.executable, "-c", ("" if base_python else without(*EXTRAS)) + RUN_ALL],
+        input=json.dumps(lines),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={name: value for name, value in os.environ.items() if not base_python or name != "PYTHONPATH"},
+    )
+    extras = {name: extra for name, (extra, _) in commands.items()}
+    return {name: (*answer, extras.get(name)) for name, answer in json.loads(ended.stdout).items()}
 
 
 @pytest.mark.parametrize("name", sorted(LEAVES))

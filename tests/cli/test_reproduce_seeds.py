@@ -18,7 +18,7 @@ from tests.cli.test_cli import assert_error
 from tests.conftest import run_cli
 
 pytestmark = [
-    pytest.mark.usefixtures("tiny_demo"),
+    pytest.mark.usefixtures("tiny_demo", "blank_figures"),
     pytest.mark.timeout(1200),  # minutes on a busy machine
 ]
 

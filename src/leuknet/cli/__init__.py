@@ -32,6 +32,7 @@ from leuknet.cli.explain_command import explain
 from leuknet.cli.export_command import export
 from leuknet.cli.foreign_options import where_else
 from leuknet.cli.hub_commands import pull, push
+from leuknet.cli.mrmc_command import mrmc
 from leuknet.cli.report_command import report
 from leuknet.cli.serve_command import serve
 from leuknet.cli.smear_commands import cells, smear
@@ -79,6 +80,7 @@ app.command("audit")(audit.audit)
 app.command("benchmark")(benchmark.benchmark)
 app.command("tune")(tune)
 app.command("serve")(serve)
+app.command("mrmc")(mrmc)
 app.add_typer(plan.app, name="plan")
 app.add_typer(account.app, name="account")
 app.add_typer(audit_log.app, name="audit-log")

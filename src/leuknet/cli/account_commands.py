@@ -58,17 +58,17 @@ def add(
 
 @app.command()
 def password(name: Name, password: Password, url: room_options.RoomUrl = None) -> None:
-    """Give an account another password; its sessions end.
+    """Give an account another password; its sessions and tokens end.
 
     Example: leuknet account password Ada
     """
     from leuknet.store import open_store
 
     with open_store(url) as store:
-        from leuknet.store.accounts import change_password, list_users
+        from leuknet.store.accounts import change_password, folded_name, list_users
         from leuknet.store.nouns import SYSTEM
 
-        found = [user for user in list_users(store) if user.name.casefold() == name.strip().casefold()]
+        found = [user for user in list_users(store) if folded_name(user.name) == folded_name(name)]
         if not found:
             raise SettingError(
                 "cannot change the password",
@@ -76,7 +76,7 @@ def password(name: Name, password: Password, url: room_options.RoomUrl = None) -
                 fix="see: leuknet account list",
             )
         change_password(store, found[0].id, password=password, actor=SYSTEM)
-        typer.echo(f"changed: {found[0].name}; all its sessions have ended")
+        typer.echo(f"changed: {found[0].name}; all its sessions and tokens have ended")
 
 
 @app.command("list")

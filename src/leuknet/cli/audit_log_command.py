@@ -11,6 +11,9 @@ from leuknet.errors import StoreError
 
 app = typer.Typer(help="Check the reading room's log of every write.", no_args_is_help=True)
 
+_SHOWN = 20
+"""Forged rows and files that are named; the others are counted."""
+
 
 @app.callback()
 def _group() -> None:
@@ -20,6 +23,8 @@ def _group() -> None:
 
 @app.command()
 def verify(
+    context: typer.Context,
+    data: room_options.RoomFolder = None,
     url: room_options.RoomUrl = None,
     expect: Annotated[
         str | None,
@@ -31,25 +36,44 @@ def verify(
         ),
     ] = None,
 ) -> None:
-    """Check that no line of the log was changed, removed, inserted or moved.
+    """Check that the log is what was written, and that decisions, signatures and images are as it says.
 
-    Prints the head, the number and hash of the last line. Keep it elsewhere, and give it to a later check.
-    Exit status 2 if a line is not what was written, with its number.
+    With --data, images and signed files are read too and compared with their hashes; a folder that only
+    LEUKNET_DATA names is not taken for that of the database of another --url. Prints the head, the
+    number and hash of the last line. Keep it elsewhere, and give it to a later check. Exit status 2 if a
+    line, row or file is not what was written, with its name.
 
     Example: leuknet audit-log verify --url sqlite:///room/reading-room.db
     """
     from leuknet.store import open_store
 
-    with open_store(url) as store:
+    room = room_options.RoomOptions(data, url)
+    source = context.get_parameter_source("data")
+    if url is not None and source is not None and source.name == "ENVIRONMENT":
+        data = None  # files of one room say nothing of another's log
+    with open_store(room.address) as store:
+        from leuknet.room.forged_files import forged_files
+        from leuknet.room.room_files import RoomFiles
         from leuknet.store import audit_log as audit
+        from leuknet.store.logged_rows import forged_rows
 
         expected = None if expect is None else audit.read_expected(expect)
         report = audit.verify(store, expect=expected)
+        forged = forged_rows(store) if report.broken_at is None else ()
+        if report.broken_at is None and data is not None:
+            forged += forged_files(store, RoomFiles(data))
     if report.broken_at is not None:
         raise StoreError(
             f"the audit log is broken at line {report.broken_at}",
             why=f"{report.why}; the {report.lines:,} lines before the fault follow one another",
             fix="compare it with a backup, and find out who could write to the database",
+        )
+    if forged:
+        more = f"; and {len(forged) - _SHOWN:,} more" if len(forged) > _SHOWN else ""
+        raise StoreError(
+            f"{len(forged):,} rows or files are not what the audit log says",
+            why="; ".join(forged[:_SHOWN]) + more,
+            fix="compare them with a backup, and find out who could write to the database and its folder",
         )
     typer.echo(f"whole: {report.lines:,} lines")
     typer.echo(f"head: {report.head_seq}:{report.head_hash}")
@@ -57,3 +81,6 @@ def verify(
         typer.echo(f"it holds the expected line {expected[0]}")
     else:
         typer.echo("Lines cut off the end show only with --expect and a head that was kept elsewhere.")
+    typer.echo("Decisions, signatures and images are as the log says.")
+    if data is None:
+        typer.echo("Files were not read: name their folder with --data.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, tell_origin, tell_said
+from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, tell_origin, tell_passed_over, tell_said
 
 if TYPE_CHECKING:
     from leuknet.batch import BatchSummary
@@ -82,6 +82,7 @@ def _tell(summary: BatchSummary, out: Path) -> None:
             f"{summary.copies_path}"
         )
     typer.echo(f"written: {out}: {summary.written:,} lines, {summary.failed:,} of them without a score")
+    tell_passed_over(summary.over)
     tell_said(summary.said, summary.card.class_names)
     tell_origin(summary.card)
     typer.echo(RESEARCH_ONLY)

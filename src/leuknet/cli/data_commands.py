@@ -88,6 +88,7 @@ def show(
         "samples"
     ),
     seed: options.Seed = 0,
+    overwrite: options.Overwrite = False,
     *,
     dataset: options.DatasetOptions,
 ) -> None:
@@ -96,8 +97,10 @@ def show(
     Example: leuknet data show C-NMC --out figure-2
     """
     from leuknet.experiments.illustrate import draw_sample_cells
-    from leuknet.figures import save_figure
+    from leuknet.figures.frame import save_figure
+    from leuknet.records.results_folder import check_free
 
+    check_free(*(out.with_name(f"{out.name}.{kind}") for kind in ("png", "svg")), overwrite=overwrite)
     opened = dataset.open(root)
     for path in save_figure(draw_sample_cells(opened.cells, opened, seed=seed), out):
         typer.echo(path)
@@ -123,6 +126,7 @@ def split(
         ),
     ] = "leuknet-paper",
     seed: options.Seed = 0,
+    overwrite: options.Overwrite = False,
     *,
     dataset: options.DatasetOptions,
 ) -> None:
@@ -141,10 +145,13 @@ def split(
     from leuknet.images.survey import survey
     from leuknet.recipes import changed, get_recipe
     from leuknet.records import write_record
+    from leuknet.records.results_folder import begin_results, check_free
 
     opened = dataset.open(root)
     rounds = make_rounds(opened.cells, protocol, changed(get_recipe(recipe), [f"seed={seed}"]))
     splits = [division.split for division in rounds]
+    folders = [out / f"{sides.protocol}-{sides.round}".replace(" ", "-") for sides in splits]
+    check_free(*folders, overwrite=overwrite, reads=[root])
     used = {cell.id: cell for sides in splits for cell in (*sides.train, *sides.validation, *sides.test)}
     surveyed = survey(list(used.values()), root=opened.root, canvas_px=opened.canvas_px, progress=True)
     if surveyed.unreadable:
@@ -152,9 +159,8 @@ def split(
     hashes = {cell.sha256: seen for cell, seen in zip(surveyed.cells, surveyed.hashes, strict=True)}
     same = same_cell_in(opened.cells, root=opened.root, canvas_px=opened.canvas_px)
     is_sound = True
-    for division in rounds:
-        folder = out / f"{division.split.protocol}-{division.split.round}".replace(" ", "-")
-        folder.mkdir(parents=True, exist_ok=True)
+    for division, folder in zip(rounds, folders, strict=True):
+        begin_results(folder, overwrite=overwrite)
         write_split(division.split, folder / "split.json", hashes=hashes, excluded=division.excluded)
         written = read_manifest(folder / "split.json")
         overlap = find_overlap({name: side.hashed for name, side in written.sides.items()}, same=same)
@@ -231,6 +237,7 @@ def fields(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write field-01.png and so on into.")],
     number: Annotated[int, typer.Option("--number", min=1, help="How many fields.")] = 3,
     seed: options.Seed = 0,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Draw simulated fields of smears, with every leukocyte's place and class in fields_truth.csv.
 
@@ -238,7 +245,7 @@ def fields(
     """
     from leuknet.simulation.draw_fields import FIELD_UM, write_fields
 
-    written = write_fields(out, number, seed=seed)
+    written = write_fields(out, number, seed=seed, overwrite=overwrite)
     typer.echo(f"written: {written}; the fields' scale: {FIELD_UM} µm per pixel")
 
 

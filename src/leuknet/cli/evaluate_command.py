@@ -69,6 +69,7 @@ def evaluate(
         typer.Option("--galleries", help="Also draw cells, wrong, uncertain and typical, with explanations."),
     ] = False,
     name: options.RunName = None,
+    overwrite: options.Overwrite = False,
     *,
     dataset: options.DatasetOptions,
 ) -> None:
@@ -86,8 +87,13 @@ def evaluate(
     from leuknet.experiments.assess import assess
     from leuknet.explain.methods import methods_for
     from leuknet.inference.pretrained import SHIPPED
+    from leuknet.records.results_folder import check_free
 
     called = checked_name(name)
+    beside = Path() if model.parent == SHIPPED else model.parent
+    chosen = [*(part or ()), *(["all"] if everything else []), *(["new people"] if new_people else [])]
+    folder = out or beside / _folder_name([*chosen, *(["transductive"] if neighbours else [])])
+    check_free(folder, overwrite=overwrite, reads=[model, data])
     # The model's graph where it has one; Grad-CAM maps need PyTorch, where it is installed.
     predictor = leuknet.load(model, engine="torch" if galleries and find_spec("torch") else None)
     card = predictor.card
@@ -95,9 +101,6 @@ def evaluate(
     is_own = not (part or everything or new_people)
     side = None if is_own else _side(predictor, opened, parts=tuple(part or ()), new_people=new_people)
     tell_origin(card)
-    beside = Path() if model.parent == SHIPPED else model.parent
-    chosen = [*(part or ()), *(["all"] if everything else []), *(["new people"] if new_people else [])]
-    folder = out or beside / _folder_name([*chosen, *(["transductive"] if neighbours else [])])
     asked = options.asked(specificity, sensitivity, prevalence)
     evaluation = assess(
         predictor,
@@ -108,6 +111,7 @@ def evaluate(
         asked=asked,
         galleries=galleries,
         name=called,
+        overwrite=overwrite,
         progress=True,
     )
     _tell(evaluation, folder, details=details, galleries=galleries)

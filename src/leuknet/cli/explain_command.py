@@ -12,7 +12,7 @@ from rich.table import Table
 
 from leuknet.cli import options
 from leuknet.cli.model_words import ModelFolder
-from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, no_image_found, tell_said
+from leuknet.cli.printing import RESEARCH_ONLY, end_with_failed, tell_origin, tell_passed_over, tell_said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,7 @@ def explain(
     check: Annotated[
         bool, typer.Option("--check", help=f"Test the maps themselves, on the first {CHECKED} images.")
     ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Show where in images a model sees what it answers.
 
@@ -60,43 +61,57 @@ def explain(
 
     Example: leuknet explain runs/paper/model my-cells/cell-7.bmp --out why --check
     """
-    from tqdm import tqdm
-
-    from leuknet.explain.galleries import SHEET, draw_sheet
     from leuknet.explain.methods import METHODS
-    from leuknet.figures.frame import save_figure
+    from leuknet.images.clutter import PassedOver, no_image_found
     from leuknet.inference.predict import find_images, predict_files
     from leuknet.inference.prediction_table import write_predictions
     from leuknet.networks.predictor import load_model
+    from leuknet.records.results_folder import begin_results, check_free
 
+    check_free(out, overwrite=overwrite, reads=[model, *images])
     predictor = load_model(model)
     methods = {
         name: explainer for name, explainer in METHODS.items() if method in (MethodChoice.both, name.lower())
     }  # their names in figures are those of the choices but for capitals
-    out.mkdir(parents=True, exist_ok=True)
-    predictions = list(predict_files(predictor, find_images(images), reference=predictor.reference))
+    over = PassedOver()
+    found = find_images(images, over)
+    begin_results(out, overwrite=overwrite)
+    predictions = list(predict_files(predictor, found, reference=predictor.reference))
     summary = write_predictions(predictions, out / "predictions.csv", class_names=predictor.card.class_names)
     scored = [prediction for prediction in predictions if prediction.error is None]
-    sheets = range(0, len(scored), SHEET)
-    for number, start in enumerate(tqdm(sheets, desc="explain", unit="sheet"), start=1):
-        shown = scored[start : start + SHEET]
-        title = f"Images {start + 1} to {start + len(shown)} of {len(scored)}, explained"
-        save_figure(draw_sheet(predictor, shown, methods, title=title), out / f"explained-{number}")
+    sheets = _draw_sheets(predictor, scored, methods, out)
     typer.echo(
-        f"written: {out}: sheets of {len(scored):,} explained images (PNG and SVG: {len(sheets)} each) and "
+        f"written: {out}: sheets of {len(scored):,} explained images (PNG and SVG: {sheets} each) and "
         f"predictions.csv: {summary.written:,} lines, {summary.failed:,} of them without a score"
     )
     tell_said(summary.said, predictor.card.class_names)
     if check and scored:
         _print_checks(predictor, scored[:CHECKED], methods)
-    if predictor.card.simulated:
-        typer.echo("trained on SIMULATED cells: what it looks at means nothing for real ones", err=True)
+    tell_origin(predictor.card)
     typer.echo(RESEARCH_ONLY)
     if not predictions:
-        raise no_image_found()
+        raise no_image_found(over)
+    tell_passed_over(over)
     if summary.failed:
         typer.echo(f"the reason of each image without a score is in {out / 'predictions.csv'}", err=True)
     end_with_failed(summary)
+
+
+def _draw_sheets(
+    predictor: TorchPredictor, scored: Sequence[Prediction], methods: Mapping[str, Method], out: Path
+) -> int:
+    """Draw all images with their maps; return the number of sheets."""
+    from tqdm import tqdm
+
+    from leuknet.explain.galleries import SHEET, draw_sheet
+    from leuknet.figures.frame import save_figure
+
+    sheets = range(0, len(scored), SHEET)
+    for number, start in enumerate(tqdm(sheets, desc="explain", unit="sheet"), start=1):
+        shown = scored[start : start + SHEET]
+        title = f"Images {start + 1} to {start + len(shown)} of {len(scored)}, explained"
+        save_figure(draw_sheet(predictor, shown, methods, title=title), out / f"explained-{number}")
+    return len(sheets)
 
 
 def _print_checks(

@@ -55,7 +55,8 @@ def show(
         rows = layer_table(name, size)
     _print_layers(rows)
     if figure is not None:
-        from leuknet.figures import draw_network, save_figure
+        from leuknet.figures.frame import save_figure
+        from leuknet.figures.network import draw_network
 
         for path in save_figure(draw_network(rows, simulated=simulated), figure):
             typer.echo(path)

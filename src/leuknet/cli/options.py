@@ -67,6 +67,12 @@ Prevalences = Annotated[
         "repeatable.",
     ),
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace an earlier run's results: all that its folder holds is removed first."
+    ),
+]
 RunName = Annotated[
     str | None,
     typer.Option("--name", metavar="TEXT", help="Short name of it in tables, legends and reports."),

@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from leuknet.errors import SettingError
 from leuknet.types import Evaluation, ModelCard
 
 if TYPE_CHECKING:
+    from leuknet.images.clutter import PassedOver
     from leuknet.inference.outcome import Said
 
 RESEARCH_ONLY = "Research software, not a medical device."
@@ -83,10 +83,7 @@ def end_with_failed(scored: Scored) -> None:
     raise typer.Exit(2)
 
 
-def no_image_found() -> SettingError:
-    """Return the error of a command that was given folders without an image."""
-    return SettingError(
-        "no image was found",
-        why="the folders named hold no .bmp, .png, .jpg, .tif or .webp file",
-        fix="name image files, or other folders",
-    )
+def tell_passed_over(over: PassedOver) -> None:
+    """Say on standard error what was passed over in folders and archives."""
+    for line in over.lines:
+        typer.echo(line, err=True)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leuknet.cli import options
-from leuknet.cli.model_words import ModelFolder
+from leuknet.cli.model_words import ModelFolder, model_folder
 from leuknet.cli.printing import (
     RESEARCH_ONLY,
     end_with_failed,
-    no_image_found,
     tell_origin,
+    tell_passed_over,
     tell_said,
 )
 
@@ -68,6 +68,16 @@ def train(
         int | None, typer.Option("--seed", min=0, help="Random seed; the same seed gives the same result.")
     ] = None,
     name: options.RunName = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--start-from",
+            metavar="MODEL",
+            parser=model_folder,
+            help="Begin with the weights of another model of the same network (fine-tuning). The cells that "
+            "trained that model count as cells that trained this one.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     precision: options.PrecisionOption = options.Precision.no,
     accumulate: Annotated[
@@ -108,6 +118,7 @@ def train(
         chosen,
         out=out,
         split=rounds.split(opened, chosen),
+        start_from=start_from,
         resume=resume,
         precision=precision.value,
         accumulate=accumulate,
@@ -163,6 +174,7 @@ def predict(
     from tqdm import tqdm
 
     import leuknet
+    from leuknet.images.clutter import PassedOver, no_image_found
     from leuknet.inference.model_folder import has_graph, takes_graph
     from leuknet.inference.predict import find_images, predict_files
     from leuknet.inference.prediction_table import write_predictions
@@ -171,8 +183,9 @@ def predict(
     if engine is None and not has_graph(model):
         adds = f", `{options.command('export', model)}` adds one" if takes_graph(predictor.card) else ""
         typer.echo(f"{model} has no graph: PyTorch computes{adds}", err=True)
+    over = PassedOver()
     predictions = predict_files(
-        predictor, find_images(images), batch_size=batch_size, reference=predictor.reference
+        predictor, find_images(images, over), batch_size=batch_size, reference=predictor.reference
     )
     with tqdm(predictions, desc="predict", unit="image") as counted:  # an error must not end the bar's line
         summary = write_predictions(counted, out, class_names=predictor.card.class_names)
@@ -181,7 +194,8 @@ def predict(
     tell_origin(predictor.card)
     typer.echo(RESEARCH_ONLY)
     if summary.written == 0:
-        raise no_image_found()
+        raise no_image_found(over)
+    tell_passed_over(over)
     end_with_failed(summary)
 
 

@@ -45,6 +45,17 @@ def serve(
         ),
     ] = None,
     images: room_options.TableImages = None,
+    quota: Annotated[
+        float | None,
+        typer.Option(
+            "--quota",
+            metavar="GIB",
+            envvar="LEUKNET_QUOTA",
+            min=0,
+            help="Most that one account may upload in all, in GiB [what the disk has room for].",
+            show_default=False,
+        ),
+    ] = None,
     demo: Annotated[
         bool,
         typer.Option(
@@ -95,6 +106,7 @@ def serve(
         port=port,
         public_url=public_url,
         images=None if images is None else images.absolute(),
+        account_bytes=None if quota is None else round(quota * 2**30),
         webhook=webhook_of_environment(),
         demo=demo,
     )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leuknet.cli import options
-from leuknet.cli.printing import RESEARCH_ONLY, print_table, tell_origin
-from leuknet.errors import LeukNetError
+from leuknet.cli.printing import RESEARCH_ONLY, print_table, tell_origin, tell_passed_over
+from leuknet.errors import LeukNetError, SettingError
 
 if TYPE_CHECKING:
     from leuknet.fields.normalise import Stain
@@ -73,7 +73,10 @@ class FindingOptions(options.OptionGroup):
 @options.expanded
 def cells(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Fields or slides of one scale; or folders.")
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE...", help="Fields or slides of one scale; or folders, with all folders in them."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where everything goes.")] = Path(
         "cells"
@@ -88,48 +91,66 @@ def cells(
         int, typer.Option("--canvas", metavar="PX", min=16, help="Side of the black square of a crop.")
     ] = 450,
     crops: Annotated[bool, typer.Option("--crops/--no-crops", help="Write each cell as a PNG.")] = True,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Find the leukocytes of smears and cut them out: table, crops on black, overlay, outlines for QuPath.
 
-    A broken image is reported and the others go on; the exit status is then 2. Cells that may be worth less,
-    such as those cut by the border, are flagged and kept.
+    A broken image, or one that takes longer than it may (60 s and 20 s for each million pixels, at most 33.5,
+    from tile to tile), is reported and the others go on; the exit status is then 2. Cells that may be worth
+    less, such as those cut by the border, are flagged and kept.
 
     Example: leuknet cells field.jpg --scale 0.07 --out found
     """
-    from leuknet.report.blocks import counted
+    from leuknet.images.clutter import PassedOver
+    from leuknet.records.results_folder import begin_results, check_free
     from leuknet.smears.examine import find_fields
     from leuknet.smears.extract import extract_cells
-    from leuknet.smears.smear_files import write_found
+    from leuknet.smears.guarded import Guarded
 
-    how, stain = finding.how, finding.stain
+    check_free(out, overwrite=overwrite, reads=images)
+    given = {"how": finding.how, "stain": finding.stain, "crop_um": crop_scale, "progress": True}
+    given["canvas_px"] = canvas if crops else None
     found: list[tuple[str, FoundCell]] = []
     failed = 0
-    paths = find_fields(images)
-    for path, folder in zip(paths, _folders(paths, out), strict=True):
-        try:
-            seen = extract_cells(
-                path,
-                folder,
-                how=how,
-                crop_um=crop_scale,
-                canvas_px=canvas if crops else None,
-                stain=stain,
-                progress=True,
+    over = PassedOver()
+    paths = find_fields(images, over, without=out)
+    tell_passed_over(over)
+    with Guarded() as guarded:
+        if overwrite and out.exists() and not any(map(guarded.opens, paths)):
+            raise SettingError(
+                f"cannot overwrite {out}",
+                why=f"none of the {len(paths)} images can be opened; what is there stays",
+                fix="run it without --overwrite and with another --out: each image is then told by itself",
             )
-        except LeukNetError as error:
-            if error.exit_status != 2:
-                raise
-            failed += 1
-            typer.echo(str(error), err=True)
-            continue
-        found += [(str(path), cell) for cell in seen]
-        flagged = sum(bool(cell.flags) for cell in seen)
-        typer.echo(f"{path}: {counted(len(seen), 'leukocyte')}, {flagged} flagged; see {folder}")
-    write_found(found, out / "cells.csv")
-    typer.echo(f"written: {out / 'cells.csv'}: {len(found):,} cells of {len(paths) - failed:,} images")
+        begin_results(out, overwrite=overwrite)
+        for path, folder in zip(paths, _folders(paths, out), strict=True):
+            try:
+                seen = guarded.call(extract_cells, path, folder, **given)
+            except LeukNetError as error:
+                failed += 1
+                typer.echo(str(error), err=True)
+                continue
+            found += [(str(path), cell) for cell in seen]
+            _tell_found(path, seen, folder)
+    _write_table(found, out / "cells.csv", images=len(paths), failed=failed)
+
+
+def _tell_found(path: Path, seen: tuple[FoundCell, ...], folder: Path) -> None:
+    from leuknet.report.blocks import counted
+
+    flagged = sum(bool(cell.flags) for cell in seen)
+    typer.echo(f"{path}: {counted(len(seen), 'leukocyte')}, {flagged} flagged; see {folder}")
+
+
+def _write_table(found: list[tuple[str, FoundCell]], table: Path, *, images: int, failed: int) -> None:
+    """Write the cells of all images; end with status 2 if images failed."""
+    from leuknet.smears.smear_files import write_found
+
+    write_found(found, table)
+    typer.echo(f"written: {table}: {len(found):,} cells of {images - failed:,} images")
     typer.echo(RESEARCH_ONLY)
     if failed:
-        typer.echo(f"{failed} of {len(paths)} images could not be used", err=True)
+        typer.echo(f"{failed} of {images} images could not be used", err=True)
         raise typer.Exit(2)
 
 
@@ -162,6 +183,7 @@ def smear(
     ] = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write cells.parquet, not cells.csv.")] = False,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Print the page as PDF, too.")] = True,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Score the leukocytes of a smear: table, one page, overlay, gallery, outlines for QuPath.
 
@@ -171,11 +193,13 @@ def smear(
     Example: leuknet smear field.png --model runs/paper/model --scale 0.065
     """
     import leuknet
+    from leuknet.records.results_folder import check_free
     from leuknet.smears.examine import examine_smear
 
+    folder = out or image.with_name(f"{image.stem}-smear")
+    check_free(folder, overwrite=overwrite, reads=[image, *([outlines] if outlines else [])])
     stain = finding.stain
     predictor = leuknet.load(model)
-    folder = out or image.with_name(f"{image.stem}-smear")
     seen = examine_smear(
         image,
         predictor,
@@ -188,6 +212,7 @@ def smear(
         table="cells.parquet" if parquet else "cells.csv",
         pdf=pdf,
         command=shlex.join(["leuknet", *sys.argv[1:]]),
+        overwrite=overwrite,
         progress=True,
     )
     _show(seen)
@@ -201,6 +226,8 @@ def _show(seen: Examination) -> None:
     from leuknet.smears.counts import SHARES_MEAN, share_texts
     from leuknet.smears.smear import NOT_VALIDATED
 
+    for note in seen.notes:
+        typer.echo(note, err=True)
     if seen.shift is None:
         typer.echo("no leukocyte was found: check the scale, and that the smear is stained", err=True)
         return

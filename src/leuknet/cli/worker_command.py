@@ -46,6 +46,8 @@ def worker(
     Several may run at one database. LEUKNET_WEBHOOK_URL and LEUKNET_WEBHOOK_SECRET name a program that is
     told when a case is scored or signed.
 
+    It ends with status 1 when an image takes longer than it may: let a service manager start it again.
+
     Example: leuknet worker --model build/demo/run/model
     """
     from leuknet.store import require_libraries
@@ -61,6 +63,7 @@ def worker(
         threads=threads,
         image_root=images,
         webhook=webhook_of_environment(),
+        ends=True,
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
