@@ -141,8 +141,9 @@ _CLUSTER = """
 
 Start it on a node of the cluster. Every node needs the same LeukNet, and must see the sources, the model and the folder of `--out` under the same names: a
 shared folder with absolute paths, or for sources a store. `--out` itself must be a path. Without `--workers`, all cores of the cluster work.
-Whoever can reach a cluster's ports may run code on it, unless it was started with Ray's token authentication; without
-`--address`, each run has a secret token of its own. This was not measured here on more than one machine.
+Whoever can reach a cluster's ports may run code on it, unless it was started with Ray's token authentication. Without
+`--address`, each run has a secret token of its own, and Ray reaches and listens to this computer alone. This was not
+measured here on more than one machine.
 """
 
 _SHORT = """

@@ -102,11 +102,19 @@ class RunningRoom:
 
 @contextmanager
 def running_room(
-    folder: Path, *options: str, port: int | None = None, environment: dict[str, str] | None = None
+    folder: Path,
+    *options: str,
+    port: int | None = None,
+    environment: dict[str, str] | None = None,
+    before: Sequence[str] = (),
 ) -> Iterator[RunningRoom]:
-    """Start `leuknet serve` over a folder and wait until it answers; stop it as Ctrl-C does."""
+    """Start `leuknet serve` over a folder and wait until it answers; stop it as Ctrl-C does.
+
+    `before` are words of a program that becomes the server's, such as `env`.
+    """
     port = port or free_port()
-    command = [sys.executable, "-m", "leuknet", "serve", "--data", str(folder), "--port", str(port), *options]
+    command = [*before, sys.executable, "-m", "leuknet", "serve"]
+    command += ["--data", str(folder), "--port", str(port), *options]
     folder.mkdir(parents=True, exist_ok=True)
     log = folder.parent / f"{folder.name}-{port}.log"
     with log.open("wb") as stream:

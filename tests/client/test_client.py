@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -18,10 +21,24 @@ pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'le
 pytest.importorskip("httpx2", reason="httpx2 is not installed: pip install 'leuknet[client]'")
 
 from leuknet.client import Client, link, sending
-from leuknet.errors import AccountError, ConflictError, DataError, NotFoundError, SettingError, StoreError
+from leuknet.errors import (
+    AccountError,
+    ConflictError,
+    DataError,
+    LeukNetError,
+    MissingExtraError,
+    NotFoundError,
+    SettingError,
+    StoreError,
+)
+from leuknet.room.intake_checks import Limits
 from leuknet.room.room_files import RoomFiles
+from leuknet.room.turns import Turn
+from leuknet.room.work import Workplace
+from leuknet.room.worker import _Worker
 from leuknet.store import open_store
 from leuknet.store.accounts import create_user
+from leuknet.store.jobs import take_job
 from leuknet.store.nouns import SYSTEM
 from leuknet.store.sign_in import create_api_token
 from tests.api_rooms import crop_png, fill_case
@@ -99,6 +116,67 @@ def test_a_file_is_sent_once_however_often_it_is_asked(room: Client, tmp_path: P
     assert [image.kind for image in room.images(case)] == ["crop"]
     with pytest.raises(StoreError, match="is not scored yet"):
         room.wait(str(case.id), every_s=0.01, timeout_s=0.05)
+
+
+def worked_off(folder: Path) -> None:
+    """Do what waits for a worker, but for scoring, which takes a model."""
+    with open_store(f"sqlite:///{folder / 'reading-room.db'}") as store:
+        place = Workplace(store, RoomFiles(folder), None, None, None, Limits())  # type: ignore[arg-type]
+        while (job := take_job(store, kinds=("archive",))) is not None:
+            turn = Turn(("archive", ""), partial(_Worker(place, threading.Event()).do, job))
+            while not turn.is_over:
+                turn.go_on()
+
+
+def test_an_archive_of_which_nothing_can_be_used_is_raised_and_a_half_broken_one_counted(
+    room: Client, folder: Path, tmp_path: Path
+) -> None:
+    def zipped(**members: bytes) -> bytes:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        return stream.getvalue()
+
+    whole = zipped(good=crop_png(5), none=b"no picture")
+    wrong = {"cut": whole[:-40], "empty": zipped(), "nested": zipped(inner=whole)}
+    for name, content in wrong.items():
+        case = room.create_case(name)
+        (tmp_path / f"{name}.zip").write_bytes(content)
+        room.upload(case, tmp_path / f"{name}.zip")
+        worked_off(folder)
+        with pytest.raises(DataError, match=f"{name}.zip"):
+            room.wait(case, timeout_s=5)
+        assert room.wait(case).images == 0  # it was told once
+
+    case = room.create_case("half")
+    (tmp_path / "half.zip").write_bytes(whole)
+    room.upload(case, tmp_path / "half.zip")
+    worked_off(folder)
+    found = room.case(case)
+    assert found.images == 1
+    (note,) = found.notes
+    assert note.startswith("1 could not be used:\ncannot use 'none'")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "kind", "why"),
+    [
+        ("socks5://127.0.0.1:9", MissingExtraError, "it is a SOCKS proxy"),
+        ("odd://127.0.0.1:9", SettingError, "Unknown scheme"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_an_error_in_words(
+    proxy: str, kind: type[LeukNetError], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+
+    with pytest.raises(kind) as caught:
+        Client("https://reading.example.org", "token")
+
+    assert why in caught.value.why
+    assert "NO_PROXY=reading.example.org" in caught.value.fix
 
 
 def test_what_the_server_says_is_what_is_raised(room: Client, tmp_path: Path) -> None:

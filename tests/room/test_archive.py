@@ -23,6 +23,7 @@ from leuknet.room.intake_checks import Limits
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.table import take_table
 from leuknet.room.tally import Tally
+from leuknet.room.upload_content import keep_image
 from leuknet.store import open_store
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.cells import cells_of
@@ -89,6 +90,21 @@ def zipped(members: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED
     return stream.getvalue()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp932", "cp437"])
+def test_names_in_an_archive_are_read_as_their_writer_meant_them(
+    encoding: str, taker: Taker, store: Store, case: Case
+) -> None:
+    name = {"utf-8": "Übung 7.png", "cp932": "細胞テスト.png", "cp437": "Übung 7.png"}[encoding]
+    raw = name.encode(encoding)
+    # As other programs write it: the bytes without the mark of UTF-8, under a name of as many letters.
+    stand_in = "x" * len(raw)
+    content = zipped({stand_in: picture(80, 80, seed=1, form="PNG")}).replace(stand_in.encode(), raw)
+
+    taker.archive(content)
+
+    assert [image.name for image in images_of(store, case.id)] == [name]
+
+
 def test_images_of_an_archive_become_images_of_the_case(
     taker: Taker, store: Store, files: RoomFiles, case: Case
 ) -> None:
@@ -98,9 +114,10 @@ def test_images_of_an_archive_become_images_of_the_case(
 
     tally = taker.archive(zipped(members))
 
-    assert (tally.n_images, tally.n_unusable, tally.note) == (3, 0, None)
+    assert (tally.n_images, tally.n_unusable, tally.n_passed_over) == (3, 0, 2)
+    assert tally.note == "2 passed over, which systems or programs leave."
     images = images_of(store, case.id)
-    assert [image.name for image in images] == ["cell 0", "cell 1", "cell 2"]
+    assert [image.name for image in images] == ["folder/cell 0", "folder/cell 1", "folder/cell 2"]
     # Each as it was: a member must not be written over the one before, which is a link to the same part.
     assert [files.image(image.path).read_bytes() for image in images] == contents
     assert [job.kind for job in jobs_of(store, case.id)] == ["archive", "score"]
@@ -299,6 +316,8 @@ def test_crops_of_a_table_keep_its_scores(
     assert [one.state for one in scorings_of(store, case.id)] == ["scored"] * 4
     assert all(files.thumb(cell.image_id, cell.id).is_file() for cell in cells)
     assert "score" not in [job.kind for job in jobs_of(store, case.id)]
+    sent = keep_image(files, root / "a.png", name="a.png", kind="auto", microns_per_pixel=None)
+    assert images_of(store, case.id)[0].pixels_sha256 == sent.pixels_sha256  # so that studies know it
 
 
 def test_rows_whose_image_may_not_be_read_are_told(

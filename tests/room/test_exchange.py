@@ -254,7 +254,7 @@ def test_what_makes_no_data_set_is_refused(
         write_labelled(store, files, cases, tmp_path / "set", class_names=("HEM", "=cmd()"))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a.txt").write_text("mine")
-    with pytest.raises(SettingError, match="not empty"):
+    with pytest.raises(SettingError, match=r"holds something already, such as a\.txt"):
         write_labelled(store, files, cases, tmp_path / "full")
     files.image(images_of(store, cases[0].id)[1].path).unlink()
     with pytest.raises(UnreadableImageError):

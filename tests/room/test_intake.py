@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -13,11 +14,13 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -25,18 +28,21 @@ import pytest
 from PIL import Image
 
 from leuknet.errors import ConflictError, DataError, LeukNetError, SettingError, StoreError
-from leuknet.room import intake
+from leuknet.room import intake, upload_content
 from leuknet.room.intake import append, begin_upload, finish, received, sweep
 from leuknet.room.intake_checks import Limits
+from leuknet.room.open_fields import OPEN, open_image
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.upload_content import shown_name
 from leuknet.store import audit_log as audit
+from leuknet.store.accounts import create_user
 from leuknet.store.cases import create_case, images_of
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
 from leuknet.store.nouns import SYSTEM, Announcement, Case, CaseImage, CaseUpload, UploadKind, User
-from leuknet.store.uploads import find_upload
+from leuknet.store.uploads import find_upload, give_up
 from tests.databases import lock_case
+from tests.fields.test_slides import write_dicom
 
 LIMITS = Limits()
 
@@ -144,6 +150,27 @@ def test_two_images_wait_in_one_job_and_the_same_content_is_kept_once(
     assert len(jobs_of(store, case.id)) == 1
 
 
+def test_the_same_pixels_are_known_in_every_lossless_form_and_others_are_not(sender: Sender) -> None:
+    forms = [sender.send(picture(80, 80, form=form), name=f"a.{form}") for form in ("PNG", "BMP", "TIFF")]
+    wide = sender.send(picture(80, 90))
+    other = sender.send(picture(80, 80, seed=1))
+
+    assert len({image.sha256 for image in forms}) == len(forms)
+    assert len({image.pixels_sha256 for image in forms}) == 1
+    assert len({image.pixels_sha256 for image in (*forms, wide, other)}) == 3
+
+
+def test_a_field_and_the_first_of_its_rows_are_two_pictures(sender: Sender) -> None:
+    field = np.random.default_rng(0).integers(30, 220, (1300, 1250, 3), np.uint8)
+    images = []
+    for pixels in (field, field[:1200, :1200], field[:1250]):
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+        images.append(sender.send(stream.getvalue()))
+
+    assert len({image.pixels_sha256 for image in images}) == 3
+
+
 def test_a_key_used_again_goes_on_with_the_same_upload(sender: Sender, files: RoomFiles) -> None:
     upload = sender.begin(1000, key="k")
     append(files, upload, 0, b"x" * 400)
@@ -238,7 +265,81 @@ def test_an_upload_larger_than_the_disk_has_room_for_is_refused_before_its_first
             limits=Limits(max_upload_bytes=2**61),
         )
 
-    assert "free" in caught.value.why
+    assert "left for files" in caught.value.why
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the reading room's disk be of a size, whatever is on it."""
+    real = type(shutil.disk_usage("."))
+
+    def be(*, total: int, free: int) -> None:
+        usage = real(total, total - free, free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+
+    return be
+
+
+def test_of_files_announced_at_once_no_more_are_taken_than_the_disk_has_room_for(
+    sender: Sender, files: RoomFiles, disk: Callable[..., None]
+) -> None:
+    disk(total=1000, free=700)  # a tenth is kept: 600 are left, room for two of 250
+
+    def try_it(key: str) -> bool:
+        try:
+            sender.begin(250, key=key)
+        except DataError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(try_it, [f"key {number}" for number in range(8)]))
+    assert sum(taken) == 2
+
+    known = sender.begin(250, key=f"key {taken.index(True)}")  # again is no second place
+    append(files, known, 0, bytes(150))  # 100 of 500 promised bytes fewer, and of the disk
+    disk(total=1000, free=550)
+    assert sender.begin(100).n_bytes == 100  # 450 left, 350 awaited
+    with pytest.raises(DataError, match="450 are promised"):
+        sender.begin(1)
+
+
+@on_sqlite
+def test_an_upload_stops_before_what_is_kept_for_decisions_and_goes_on_later(
+    sender: Sender, files: RoomFiles, disk: Callable[..., None]
+) -> None:
+    upload = sender.begin(50)
+    disk(total=1000, free=119)
+
+    append(files, upload, 0, bytes(19))
+    with pytest.raises(StoreError) as caught:
+        append(files, upload, 19, bytes(20))
+
+    assert "disk is full" in caught.value.why
+    assert received(files, upload) == 19
+    disk(total=1000, free=120)
+    assert append(files, upload, 19, bytes(20)) == 39
+
+
+@on_sqlite
+def test_an_account_has_no_more_than_its_quota_in_all_cases(
+    sender: Sender, store: Store, files: RoomFiles, anna: User
+) -> None:
+    def begin(n_bytes: int, case: Case, user: User = anna) -> CaseUpload:
+        announced = Announcement("a.png", n_bytes, str(uuid4()))
+        limits = Limits(account_bytes=1000)
+        return begin_upload(store, files, case.id, announced, user=user, limits=limits)
+
+    other = create_case(store, "Patient 8", user=anna)
+    first, _ = begin(600, sender.case), begin(400, other)
+    with pytest.raises(DataError) as caught:
+        begin(1, other)
+    assert "1,000" in caught.value.why
+    ben = create_user(store, "Ben", password="twelve letters and more", role="reader", actor=SYSTEM)
+    assert begin(1000, sender.case, ben)
+
+    give_up(store, first, actor=anna.actor)
+    assert begin(600, sender.case)
 
 
 def test_a_signed_case_takes_no_upload(sender: Sender, store: Store, files: RoomFiles, case: Case) -> None:
@@ -428,6 +529,58 @@ def test_a_tiled_tiff_is_a_slide_with_the_scale_that_it_states(sender: Sender) -
     assert image.path.endswith(".tif")
 
 
+@on_sqlite
+@pytest.mark.parametrize("form", ["sha256", "tree"])
+def test_what_came_is_what_its_key_stands_for(
+    store: Store, sender: Sender, files: RoomFiles, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_content, "KEY_PART_BYTES", 100)
+    content = picture(40, 40)
+    parts = b"".join(hashlib.sha256(content[at : at + 100]).digest() for at in range(0, len(content), 100))
+    whole = hashlib.sha256(content if form == "sha256" else parts).hexdigest()
+    key = whole if form == "sha256" else f"tree-{whole}-auto--0"
+    changed = content[:-1] + bytes([content[-1] ^ 1])
+
+    upload = sender.begin(len(content), key=key)
+    append(files, upload, 0, changed)
+    with pytest.raises(DataError, match="cannot use") as caught:
+        finish(store, files, upload, actor=sender.user.actor)
+    assert "not the file that was announced" in caught.value.why
+    assert kept(files) == []
+    upload = sender.begin(len(content), key=key.replace("--0", "--1") if form == "tree" else "x" + key)
+    append(files, upload, 0, content)
+    assert len(finish(store, files, upload, actor=sender.user.actor)) == 1
+
+
+@on_sqlite
+def test_another_file_of_a_dicom_series_does_not_get_into_a_slide(
+    sender: Sender, files: RoomFiles, tmp_path: Path
+) -> None:
+    """OpenSlide takes all files of a series in a folder for one slide; hashes that begin alike share one."""
+    own, foreign = np.full((300, 400, 3), 90, np.uint8), np.full((600, 800, 3), 200, np.uint8)
+    series: dict[str, Any] = {
+        "StudyInstanceUID": "1.2.3",
+        "SeriesInstanceUID": "1.2.3.4",
+        "FrameOfReferenceUID": "1.2.3.5",
+    }
+    path = tmp_path / "a.dcm"
+    write_dicom(path, own, **series)
+    image = sender.send(path.read_bytes(), name="a.dcm")
+    write_dicom(path, foreign, ContainerIdentifier="000000", **series)
+    forged = path.read_bytes()
+    alike = (forged.replace(b"000000", b"%06d" % number) for number in range(100_000))
+    content = next(one for one in alike if hashlib.sha256(one).hexdigest()[:2] == image.sha256[:2])
+    other = sender.send(content, name="b.dcm")
+
+    assert files.image(other.path).parent == files.image(image.path).parent
+    for one, size, level in (image, (300, 400), 90), (other, (600, 800), 200):
+        assert (one.height_px, one.width_px) == size
+        with open_image(files, one) as field:
+            assert (field.height_px, field.width_px) == size
+            assert np.abs(field.read(0, 0, 100, 100).astype(int) - level).max() <= 2
+    OPEN.close()
+
+
 def test_the_stated_scale_counts_more_than_the_file_s(store: Store, sender: Sender, files: RoomFiles) -> None:
     content = picture(700, 700)
     upload = begin_upload(
@@ -532,6 +685,10 @@ def test_a_polyglot_is_kept_as_the_image_that_it_is(sender: Sender, files: RoomF
         ("/etc/shadow.png", "shadow.png"),
         ("C:\\Users\\Anna\\cell.png", "cell.png"),
         ("..", ".."),
+        ("day 1/a\u202e/cell.png", "day 1/a/cell.png"),
+        ("day 1\\cell.png", "day 1/cell.png"),
+        ("day 1/../cell.png", "cell.png"),
+        ("day/" * 100 + "cell.png", "cell.png"),
         ("a\0b.png", "ab.png"),
         ("CON", "CON"),
         ("evil\u202egnp.exe", "evilgnp.exe"),
@@ -600,7 +757,7 @@ def test_an_archive_goes_to_the_worker_once(
         assert finish(store, files, upload, actor=SYSTEM) == ()
 
     (job,) = jobs_of(store, case.id)
-    assert (job.kind, job.detail) == ("archive", {"upload": str(upload.id)})
+    assert (job.kind, job.detail) == ("archive", {"by": SYSTEM, "upload": str(upload.id)})
     assert files.part(upload.id).exists()
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import threading
+import time
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,13 +21,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leuknet.errors import NotFoundError, SettingError, ShapeError, UnreadableImageError
+from leuknet.errors import BusyError, NotFoundError, SettingError, ShapeError, UnreadableImageError
 from leuknet.fields import reduced
 from leuknet.fields.field import Field
 from leuknet.fields.reduced import read_reduced, with_small_levels
 from leuknet.fields.slides import open_field
 from leuknet.fields.surroundings import surroundings
 from leuknet.room import open_fields
+from leuknet.room.budget import Budget, claimed_pixels
 from leuknet.room.deep_zoom import TILE_PX, deep_zoom, prepare_tiles, read_tile, tile_jpeg, trim_tiles
 from leuknet.room.open_fields import OpenFields
 from leuknet.room.pictures import THUMB_PX, ensure_cell_pictures, write_cell_pictures
@@ -291,9 +295,9 @@ def test_threads_that_share_an_image_get_their_own_tiles(
 ) -> None:
     opened: list[Path] = []
 
-    def counted(path: Path) -> Field:
+    def counted(path: Path, *, alone: bool) -> Field:
         opened.append(path)
-        return open_field(path)
+        return open_field(path, alone=alone)
 
     monkeypatch.setattr(open_fields, "open_field", counted)
     name, write = WRITERS[layout]
@@ -359,6 +363,54 @@ def test_large_images_are_closed_for_the_memory_they_take(tmp_path: Path) -> Non
     with pytest.raises(UnreadableImageError):
         fields[1].read(0, 0, 1, 1)
     opened.close()
+
+
+def test_an_image_waits_while_others_that_are_read_take_all_the_memory(tmp_path: Path) -> None:
+    for number in range(3):
+        write_png(tmp_path / f"{number}.png", made_up(8, 8))
+    opened = OpenFields(most_bytes=100, wait_s=0.05)
+    with opened.borrow(tmp_path / "0.png", n_bytes=60) as first:
+        with pytest.raises(BusyError), opened.borrow(tmp_path / "1.png", n_bytes=60):
+            pass
+        with (
+            opened.borrow(tmp_path / "2.png", n_bytes=40),
+            opened.borrow(tmp_path / "0.png", n_bytes=60) as same,
+        ):
+            assert same is first
+    with opened.borrow(tmp_path / "1.png", n_bytes=60) as field:
+        assert field.height_px == 8
+    opened.close()
+
+
+def test_a_budget_is_never_held_beyond_its_most() -> None:
+    budget = Budget(10, wait_s=30)
+    held, most, lock = [0], [0], threading.Lock()
+
+    def use(n: int) -> None:
+        with budget.take(n):
+            with lock:
+                held[0] += min(n, 10)
+                most[0] = max(most[0], held[0])
+            time.sleep(0.005)
+            with lock:
+                held[0] -= min(n, 10)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(use, [4, 4, 4, 99, 1, 7, 4, 4]))
+    assert 4 <= most[0] <= 10
+    late = Budget(10, wait_s=0)
+    with late.take(10), pytest.raises(BusyError), late.take(1):
+        pass
+
+
+def test_pixels_are_counted_by_the_header_before_any_is_read(tmp_path: Path) -> None:
+    header = struct.pack(">IIBBBBB", 12_000, 11_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 9) + b"IDAT")
+    (tmp_path / "b.csv").write_bytes(b"none")
+
+    assert claimed_pixels(tmp_path / "a.png") == 132_000_000
+    assert claimed_pixels(tmp_path / "b.csv") == 0
 
 
 def test_after_an_error_an_image_is_opened_anew(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from leuknet.errors import SettingError
 from leuknet.fields.slides import open_field
 from leuknet.fields.tiles import find_cells
 from leuknet.inference.model_folder import FolderPredictor
+from leuknet.inference.model_id import earlier_id_of
 from leuknet.inference.predict import predict_files
 from leuknet.room import liveness
 from leuknet.room import webhook as hooks
@@ -53,7 +54,7 @@ from leuknet.store.features import features_of
 from leuknet.store.jobs import add_job, jobs_of, take_job
 from leuknet.store.nouns import SYSTEM, Announcement, Case, CaseJob, CaseUpload, UploadKind, User
 from leuknet.store.scorings import score_again, scorings_of
-from leuknet.store.uploads import find_upload
+from leuknet.store.uploads import find_upload, needed_uploads
 from leuknet.types import FieldScale
 from tests.databases import running_postgresql
 from tests.people import user
@@ -253,6 +254,87 @@ def test_an_image_that_cannot_be_scored_says_why_and_the_others_go_on(
     assert sum(cell.image_id == scorings[0].image_id for cell in lab.cells()) == 5
 
 
+class Panic(BaseException):
+    """What libraries written in Rust raise when they break: no `Exception`."""
+
+
+@on_sqlite
+@pytest.mark.parametrize("fault", [Panic("index out of bounds"), ValueError("no such axis"), MemoryError()])
+def test_whatever_one_image_raises_is_told_of_it_alone(
+    lab: Lab, crops: list[Path], field_png: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    from leuknet.room import score_case as score
+
+    def broken(name: str) -> Callable[..., object]:
+        usual = getattr(score, name)
+
+        def break_one(first: object, *more: object, **named: object) -> object:
+            if first in bad or getattr(first, "height_px", 0) == 900:
+                raise fault
+            return usual(first, *more, **named)
+
+        return break_one
+
+    for path in crops[:3]:
+        lab.send(path.read_bytes(), name=path.name)
+    lab.send(field_png.read_bytes(), name="field.png", um=FIELD_UM)
+    images = images_of(lab.store, lab.case.id)
+    bad = [lab.files.image(images[1].path)]
+    monkeypatch.setattr(score, "read_pixels", broken("read_pixels"))
+    monkeypatch.setattr(score, "find_cells", broken("find_cells"))
+
+    lab.work()
+
+    scorings = scorings_of(lab.store, lab.case.id)
+    assert [one.state for one in scorings] == ["scored", "failed", "scored", "failed"]
+    assert all(
+        one.error and images[place].name in one.error for place, one in enumerate(scorings) if one.error
+    )
+    assert [job.state for job in lab.jobs()] == ["done"]
+    assert len(lab.cells()) == 2
+
+
+@on_sqlite
+def test_images_that_ended_workers_are_scored_alone_and_then_given_up(lab: Lab, crops: list[Path]) -> None:
+    for path in crops[:4]:
+        lab.send(path.read_bytes(), name=path.name)
+    ids = [image.id for image in images_of(lab.store, lab.case.id)]
+    (job,) = lab.jobs()
+    note = lab.files.at_work(job.id)
+    note.parent.mkdir()
+    # As a worker leaves it that died over the first, alone, after another had died over the first three.
+    note.write_text(json.dumps({str(ids[0]): 1, str(ids[1]): 0, str(ids[2]): 0}))
+
+    lab.work()
+
+    scorings = scorings_of(lab.store, lab.case.id)
+    assert [one.state for one in scorings] == ["failed", "scored", "scored", "scored"]
+    assert "crashed or took too long, twice" in (scorings[0].error or "")
+    assert [(job.state, job.detail["by"]) for job in lab.jobs()] == [("done", lab.user.actor)] * 2
+    assert not list(note.parent.iterdir())
+
+
+@on_sqlite
+def test_one_persons_long_work_does_not_delay_anothers(lab: Lab, crops: list[Path]) -> None:
+    lab.send(zipped({f"{number}.txt": b"no image" for number in range(1500)}), name="no images.zip")
+    other = user(lab.store, "Bea")
+    case = create_case(lab.store, "Patient 8", user=other)
+    for path in crops[:8]:
+        content = path.read_bytes()
+        announced = Announcement(path.name, len(content), str(uuid4()), "auto", None)
+        take_whole(lab.store, lab.files, case.id, announced, content, user=other, limits=Limits())
+
+    lab.work()
+    until(lambda: all(job.state == "done" for job in jobs_of(lab.store, case.id)))
+
+    (long,), (short,) = lab.jobs(), jobs_of(lab.store, case.id)
+    assert (long.state, short.state) == ("failed", "done")
+    assert long.id < short.id
+    assert short.heartbeat_at is not None
+    assert long.heartbeat_at is not None
+    assert short.heartbeat_at < long.heartbeat_at
+
+
 def undisturbed(lab: Lab, tmp_path: Path, contents: list[tuple[bytes, float | None]]) -> set[object]:
     with open_store(f"sqlite:///{tmp_path / 'calm' / 'room.db'}") as store:
         calm = Lab(store, RoomFiles(tmp_path / "calm"), lab.model)
@@ -404,6 +486,22 @@ def test_a_job_that_kills_each_worker_is_failed(lab: Lab) -> None:
     assert (job.state, job.error) == ("failed", "its worker died 3 times")
 
 
+@on_sqlite
+def test_an_archive_that_kills_each_worker_is_refused_in_words_and_its_bytes_go(lab: Lab) -> None:
+    upload = lab.send(zipped({"a.png": b"kills"}), name="killer.zip")
+    for _ in range(jobs.MAX_ATTEMPTS):
+        assert take_job(lab.store) is not None
+        jobs.requeue_running(lab.store)
+
+    found = find_upload(lab.store, upload.id)
+    assert found is not None
+    assert (found.state, found.error) == (
+        "failed",
+        "killer.zip: reading it ended 3 processes. Upload its images by themselves.",
+    )
+    assert upload.id not in needed_uploads(lab.store)  # `sweep` removes what is not needed
+
+
 def pg_ctl(server: str, *arguments: str) -> None:
     folder = server.partition("host=")[2]
     binary = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1] / "pg_ctl"
@@ -492,6 +590,26 @@ def test_a_score_of_another_model_is_not_explained_by_this_one(lab: Lab, crops: 
     lab.work()
 
     assert "it is of model another" in (lab.jobs()[1].error or "")
+
+
+@on_sqlite
+def test_a_score_under_the_id_of_an_earlier_leuknet_is_explained(
+    lab: Lab, crops: list[Path], predictor: FolderPredictor
+) -> None:
+    lab.send(crops[0].read_bytes())
+    lab.work()
+    assert predictor.folder is not None
+    earlier = earlier_id_of(predictor.folder)
+    with lab.store.writing(SYSTEM) as change:
+        change.execute(tables.cells.update().values(model_id=earlier))
+        change.log("test.changed", "cell:1")
+    (cell,) = lab.cells()
+    add_job(lab.store, lab.case.id, EXPLAIN, actor=SYSTEM, detail={"cell": cell.id})
+
+    lab.work()
+
+    assert lab.jobs()[1].error is None
+    assert lab.files.map(cell.image_id, cell.id, earlier).is_file()
 
 
 @on_sqlite
@@ -655,8 +773,3 @@ def test_a_webhook_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, ur
 
     with pytest.raises(SettingError):
         webhook_of_environment()
-
-
-def test_the_worker_needs_no_pytorch() -> None:
-    code = "import sys, leuknet.room.worker; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
-import subprocess
+import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -26,7 +29,9 @@ from leuknet.errors import (
     SettingError,
     StoreError,
 )
+from leuknet.report import pdf
 from leuknet.room.labels import case_labels
+from leuknet.room.read_signed import read_signed
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.signing import (
     SUFFIXES,
@@ -37,16 +42,19 @@ from leuknet.room.signing import (
     signed_record,
 )
 from leuknet.store import audit_log as audit
-from leuknet.store import jobs, tables
+from leuknet.store import jobs, open_store, tables
 from leuknet.store.accounts import set_active
-from leuknet.store.cases import create_case, find_case
+from leuknet.store.cases import add_image, create_case, find_case, images_of
 from leuknet.store.cell_nouns import NewReview
 from leuknet.store.cells import cells_of
 from leuknet.store.database import Store
 from leuknet.store.notes import add_note, notes_of
-from leuknet.store.nouns import SYSTEM, Case, Signature, User
+from leuknet.store.nouns import SYSTEM, Announcement, Case, NewImage, Signature, User
 from leuknet.store.reviews import save_review
+from leuknet.store.scorings import record_scorings
 from leuknet.store.signatures import find_signature, mark_of, reopen, sign, signatures_of
+from leuknet.store.uploads import give_up, hand_over, open_upload
+from tests.conftest import run_cli
 from tests.people import user
 from tests.read_cases import CARD, MODEL_ID, read_case, say
 
@@ -56,7 +64,16 @@ on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 """What is about pages and files costs seconds, and is the same whatever the database."""
 
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
+pytestmark = pytest.mark.usefixtures("quick_hashes", "_printed_once")
+
+
+@pytest.fixture
+def _printed_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the second kind of database, take a page's SHA-256 for its print: on the first each is printed."""
+    if "postgresql" in request.node.name:
+        monkeypatch.setattr(
+            pdf, "_in_a_process", lambda _, html: b"%PDF-" + hashlib.sha256(html).hexdigest().encode()
+        )
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +228,49 @@ def test_what_is_not_ready_cannot_be_signed(
     assert signatures_of(store, case.id) == ()
 
 
+def test_what_is_on_its_way_or_was_never_scored_is_no_end_of_a_case(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    review_all(store, case, anna)
+    assert readiness(store, case).obstacles == ()
+    seen = mark_of(store, case.id)
+
+    coming = open_upload(store, case.id, Announcement("b.zip", 9, "key"), user=anna)
+    ready = readiness(store, case)
+    assert (ready.obstacles, ready.uploads) == (("uploading",), (coming,))
+    with pytest.raises(ConflictError, match="files are on their way into it"):
+        signed(store, files, case, lena)
+    end: dict[str, Any] = {"at": NOW, "reason": "", "content": "{}", "files": (), "publish": list}
+    with pytest.raises(ConflictError, match="a review, note, file or cell was added"):
+        sign(store, case.id, user=lena, seen=seen, **end)
+
+    hand_over(store, coming, job="archive", actor=anna.actor)
+    assert readiness(store, case).obstacles == ("scoring",)
+    taken = jobs.take_job(store)
+    assert taken is not None
+    assert readiness(store, case).obstacles == ("scoring",)
+    jobs.fail_job(store, taken, "no zip")
+    assert readiness(store, case).obstacles == ()
+    with pytest.raises(ConflictError, match="all of it has come"):
+        give_up(store, coming, actor=lena.actor)
+
+    other = open_upload(store, case.id, Announcement("c.png", 9, "other"), user=anna)
+    give_up(store, other, actor=lena.actor)
+    assert readiness(store, case).obstacles == ()
+    with pytest.raises(ConflictError, match="given up"):
+        give_up(store, other, actor=lena.actor)
+
+    image = add_image(store, case.id, NewImage("0" * 64, "d.png", "crop", 9, 9, 9, None, "d"), actor=SYSTEM)
+    assert readiness(store, case).obstacles == ("unscored",)
+    with pytest.raises(ConflictError, match="images in it were never scored"):
+        signed(store, files, case, lena)
+    record_scorings(store, case.id, [(image.id, "it is black")], model_id=MODEL_ID)
+    ready = readiness(store, case)
+    assert (ready.obstacles, ready.failed_images, ready.reason_required) == ((), 1, True)
+    with pytest.raises(SettingError, match="1 images could not be scored"):
+        signed(store, files, case, lena)
+
+
 def test_unreviewed_cells_need_a_reason(
     store: Store, files: RoomFiles, case: Case, anna: User, lena: User
 ) -> None:
@@ -295,6 +355,7 @@ def test_what_comes_while_the_report_is_made_is_not_signed_unseen(
             at=NOW,
             reason="",
             content="{}",
+            files=(),
             publish=lambda: published.append("published"),
         )
 
@@ -331,6 +392,68 @@ def test_of_two_who_sign_at_once_one_does_and_the_files_are_theirs(
     assert len(made) == 1
     assert made[0].content_sha256 in files.signed(case.id, 1, ".html").read_text()
     assert names(files, case) == [f"1{suffix}" for suffix in sorted(SUFFIXES)]
+
+
+@on_sqlite
+def test_a_folder_of_the_environment_is_not_compared_with_the_log_of_another_url(
+    store: Store, files: RoomFiles, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify = ("audit-log", "verify", "--url", store.address)
+    monkeypatch.setenv("LEUKNET_DATA", str(tmp_path / "another room"))
+
+    by_environment = run_cli(*verify)
+    named = run_cli(*verify, "--data", tmp_path / "another room")
+
+    assert by_environment.status == 0, by_environment.err
+    assert "Files were not read" in by_environment.out
+    assert named.status == 2
+
+
+@on_sqlite
+def test_forged_files_and_rows_are_not_shown_and_named_by_verify(
+    store: Store, files: RoomFiles, case: Case, anna: User, lena: User
+) -> None:
+    review_all(store, case, anna)
+    signature = signed(store, files, case, lena)
+    verify = ("audit-log", "verify", "--url", store.address, "--data", files.folder)
+    assert run_cli(*verify).status == 0
+    page = files.signed(case.id, 1, ".html")
+    page.write_bytes(page.read_bytes().replace(b"leukaemic", b"normal"))
+    with pytest.raises(ConflictError, match="not the file that was signed"):
+        read_signed(store, files, signature, ".html")
+    image = images_of(store, case.id)[0]
+    files.image(image.path).write_bytes(b"another")
+    tables_ = {"reviews": "verdict = 'uncertain' WHERE id = 2", "signatures": "reason = 'other'"}
+    for table, change in tables_.items():
+        past_the_log(store, table, f"UPDATE {table} SET {change}")
+    past_the_log(store, "reviews", "DELETE FROM reviews WHERE id = 3")
+    past_the_log(store, "images", "UPDATE images SET sha256 = replace(sha256, 'a', 'b') WHERE id = 2")
+
+    ended = run_cli(*verify)
+
+    assert ended.status == 2
+    kept = images_of(store, case.id)[1]
+    assert ended.err.splitlines()[1].removeprefix("  why: ").split("; ") == [
+        "review:2 was changed: verdict",
+        "review:3 was removed",
+        "image:2 was changed: its case or its SHA-256",
+        f"version 1 of case {case.id} was changed: its signer, content or reason",
+        f"{image.path} was changed",
+        f"{kept.path} was changed",
+        f"signed/{case.id}/1.html was changed",
+    ]
+    page.unlink()
+    assert b"leukaemic" in read_signed(store, files, signature, ".html")
+
+
+def past_the_log(store: Store, table: str, statement: str) -> None:
+    """Run a statement as someone would who can write to the database file."""
+    with store.engine.begin() as connection:
+        query = sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table")
+        for name in connection.execute(query, {"table": table}).scalars().all():
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql(statement)
 
 
 @on_sqlite
@@ -377,35 +500,30 @@ def test_a_case_whose_signer_was_killed_amid_its_files_is_unsigned_and_can_be_si
     store: Store, files: RoomFiles, case: Case, anna: User, lena: User
 ) -> None:
     review_all(store, case, anna)
-    code = f"""
-import os, signal, sys
-from datetime import UTC, datetime
-from pathlib import Path
-from leuknet.room.room_files import RoomFiles
-from leuknet.room.signing import sign_case
-from leuknet.store import open_store
-from leuknet.store.accounts import list_users
-from leuknet.store.cases import find_case
-from uuid import UUID
-left, replace = 2, Path.replace
-def dying(path, target):
-    global left
-    if path.name.endswith(".part") and path.parent.name == {str(case.id)!r} and path.name.startswith(".1"):
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left -= 1
-    return replace(path, target)
-Path.replace = dying
-with open_store(sys.argv[1]) as store:
-    lead = next(user for user in list_users(store) if user.role == "lead")
-    case = find_case(store, UUID({str(case.id)!r}), user=lead)
-    files, now = RoomFiles(Path(sys.argv[2])), datetime.now(UTC)
-    sign_case(store, files, case, user=lead, reason="", now=now, models={{}})
-"""
-    command = [sys.executable, "-c", code, store.address, str(files.folder)]
-    ended = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), timeout=60)
+    left, replace_ = 2, Path.replace
 
-    assert ended.returncode == -9, ended.stderr
+    def dying(path: Path, target: Path) -> Path:
+        nonlocal left
+        if path.name.startswith(".1") and path.name.endswith(".part") and path.parent.name == str(case.id):
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left -= 1
+        return replace_(path, target)
+
+    def sign_and_die() -> None:
+        Path.replace = dying  # type: ignore[method-assign, assignment]  # in a process of its own
+        with open_store(store.address) as opened:
+            signed(opened, files, case, lena)
+
+    # Forked, since another process would import for seconds; it shares no connection, and none is open.
+    store.engine.dispose()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, that it has threads
+        dies = multiprocessing.get_context("fork").Process(target=sign_and_die)
+        dies.start()
+    dies.join(60)
+
+    assert dies.exitcode == -signal.SIGKILL
     assert len([name for name in names(files, case) if not name.startswith(".")]) == 2
     assert signatures_of(store, case.id) == ()
     signature = signed(store, files, case, lena)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from leuknet.errors import DataError, ShapeError
-from leuknet.figures import save_figure
 from leuknet.figures.agreement_plot import draw_agreement
+from leuknet.figures.frame import save_figure
 from leuknet.room.csv_text import defused
 from leuknet.room.demonstration import CELLS_TITLE
 from leuknet.room.study_page import study_html

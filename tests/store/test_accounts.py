@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
+from itertools import islice
+from typing import Literal
 
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 
-from leuknet.errors import AccountError, StoreError
+from leuknet.errors import AccountError, BusyError, StoreError
 from leuknet.store import audit_log as audit
 from leuknet.store import passwords, sign_in, tables
 from leuknet.store.accounts import (
@@ -134,12 +137,17 @@ def test_a_hash_of_older_parameters_is_made_anew_and_still_matches(
     assert stored_hash(store) == new
 
 
-def test_another_password_ends_all_sessions(store: Store, anna: User) -> None:
+def test_another_password_ends_all_sessions_and_tokens(store: Store, anna: User) -> None:
+    bert = create_user(store, "Bert", password=GOOD, role="reader", actor=anna.actor)
+    others, _ = sign_in.create_api_token(store, bert, "script")
     tokens = [sign_in.start_session(store, anna)[0] for _ in range(2)]
+    api, _ = sign_in.create_api_token(store, anna, "script")
 
-    change_password(store, anna.id, password="another password", actor=anna.actor)
+    change_password(store, anna.id, password="another password", actor=bert.actor)
 
     assert [sign_in.find_session(store, token) for token in tokens] == [None, None]
+    assert sign_in.find_api_user(store, api) is None
+    assert sign_in.find_api_user(store, others) == bert
     assert verify_password(store, "Anna", GOOD) is None
     assert verify_password(store, "Anna", "another password") == anna
 
@@ -166,18 +174,20 @@ def test_an_account_that_is_off_cannot_do_anything(store: Store, anna: User) -> 
     assert verify_password(store, "Bert", GOOD) is None
     assert sign_in.find_session(store, session) is None
     assert sign_in.find_api_user(store, token) is None
-    with pytest.raises(AccountError):
+    with pytest.raises(AccountError, match="cannot sign in"):
         sign_in.start_session(store, bert)
+    with pytest.raises(AccountError, match="cannot make a token"):
+        sign_in.create_api_token(store, bert, "another")
     # Even a session that was somehow left is worth nothing.
     set_active(store, bert.id, active=True, actor=anna.actor)
     left, _ = sign_in.start_session(store, bert)
     with store.engine.begin() as connection:
         connection.execute(tables.users.update().where(tables.users.c.id == bert.id).values(active=False))
     assert sign_in.find_session(store, left) is None
-    # Off and on again does not bring old sessions back.
+    # Off and on again brings back neither sessions nor tokens.
     set_active(store, bert.id, active=True, actor=anna.actor)
     assert sign_in.find_session(store, session) is None
-    assert sign_in.find_api_user(store, token) == bert
+    assert sign_in.find_api_user(store, token) is None
 
 
 def test_unknown_roles_and_accounts_are_refused(store: Store, anna: User) -> None:
@@ -255,6 +265,40 @@ def attempt(store: Store, token: str, name: str) -> User | None:
         return create_first_account(store, token, name, password=GOOD)
     except AccountError:
         return None
+
+
+def test_who_has_no_link_costs_no_hash(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_account_token(store)
+    monkeypatch.setattr(passwords, "HASHER", None)  # whatever hashes fails otherwise
+
+    with pytest.raises(AccountError, match="this link was used"):
+        create_first_account(store, "guessed", "Anna", password=GOOD)
+
+
+def test_few_hashes_are_computed_at_once_and_nobody_waits_long(
+    store: Store, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(PasswordHasher):
+        running = most = 0
+
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002
+            Slow.running += 1
+            Slow.most = max(Slow.most, Slow.running)
+            held.wait(10)
+            Slow.running -= 1
+            return True
+
+    held = threading.Event()
+    monkeypatch.setattr(passwords, "HASHER", Slow(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(passwords, "LONGEST_WAIT_S", 0.05)
+    with ThreadPoolExecutor(6) as threads:
+        tries = [threads.submit(passwords.matches, GOOD, stored_hash(store)) for _ in range(6)]
+        first = list(islice(as_completed(tries, timeout=10), 4))  # before any of those at work is done
+        held.set()
+
+    assert [type(one.exception()) for one in first] == [BusyError] * 4
+    assert [one.result() for one in tries if one not in first] == [True, True]
+    assert Slow.most == passwords.MOST_AT_ONCE == 2
 
 
 def test_the_first_link_grows_old(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

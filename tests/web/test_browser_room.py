@@ -74,7 +74,8 @@ def test_an_empty_room_says_what_to_do_and_offers_a_demonstration(chromium: Brow
     with running_room(tmp_path / "room") as room, _first_admin(chromium, room, complaints) as admin:
         expect(admin.get_by_role("heading", name="No cases yet")).to_be_visible()
         assert_for_everyone(admin)
-        admin.get_by_role("button", name=re.compile("demonstration")).click()
+        # Its cells are drawn meanwhile: on a busy machine for more than half a minute.
+        admin.get_by_role("button", name=re.compile("demonstration")).click(timeout=120_000)
         expect(admin.get_by_role("link", name=re.compile("SIMULATED"))).to_have_count(2)
     assert complaints == []
 

@@ -260,6 +260,28 @@ def test_keys_typed_into_a_note_decide_nothing(
     expect(nora.page.get_by_label("Note")).to_have_value("")
 
 
+def test_keys_of_other_layouts_and_of_ones_own_answer_in_a_study(
+    visit: Come, store: Store, hall: RunningRoom, people: dict[str, User]
+) -> None:
+    study = new_study(store, hall, people, "Nora")
+    nora = visit("Nora")
+    nora.page.evaluate("""localStorage.setItem("keys", '{"f": "uncertain"}')""")
+    nora.begin(study)
+    pressed = [("т", "KeyN"), ("&", "Digit1"), ("f", "KeyF")]  # Cyrillic, AZERTY, one's own
+    for read, (key, code) in enumerate(pressed):
+        expect(nora.page.locator(".verdict").first).to_be_enabled()
+        nora.page.evaluate(
+            "event => document.body.dispatchEvent(new KeyboardEvent('keydown', {...event, bubbles: true}))",
+            {"key": key, "code": code},
+        )
+        if read < 2:
+            expect(nora.page.locator("[data-count]")).to_have_text(f"{read + 1} of 3")
+    expect(nora.page.locator(".verdict")).to_have_count(0)
+
+    said = [read_history(store, line.item_id)[-1].verdict for line in study_lines(store, study.id)]
+    assert sorted(said) == ["leukaemic", "normal", "uncertain"]
+
+
 def test_the_tab_and_enter_keys_alone_suffice(
     visit: Come, store: Store, hall: RunningRoom, people: dict[str, User]
 ) -> None:
@@ -303,6 +325,37 @@ def test_an_answer_is_kept_and_sent_again_while_the_server_is_away(
     nora.page.get_by_role("button", name="Try now").click()
     expect(nora.page.locator("[data-count]")).to_have_text("1 of 3")
     expect(nora.page.get_by_text("Not saved yet")).to_have_count(0)
+    assert study_lines(store, study.id)[0].verdict == "leukaemic"
+
+
+def test_a_request_that_gets_no_answer_is_given_up_and_sent_again(
+    visit: Come, store: Store, hall: RunningRoom, people: dict[str, User]
+) -> None:
+    study = new_study(store, hall, people, "Nora")
+    nora = visit("Nora")
+    nora.page.clock.install()
+    held: list[str] = []
+
+    def hold_the_first(route: Route) -> None:
+        """Let the first picture that a script asks for, and the first answer of the reader, get nowhere."""
+        request = route.request
+        kind = request.resource_type if request.method == "GET" else "answer"
+        if kind in ("fetch", "answer") and kind not in held:
+            held.append(kind)
+        else:
+            route.continue_()
+
+    nora.page.route("**/read/**", hold_the_first)
+    nora.begin(study)
+    nora.press_once("1")
+    expect(nora.page.locator("[data-saved]")).to_have_text("Saving")
+    nora.page.clock.fast_forward(15_500)
+    expect(nora.page.get_by_text("Not saved yet")).to_be_visible()
+    nora.page.clock.fast_forward(1_500)
+
+    expect(nora.page.locator("[data-count]")).to_have_text("1 of 3")
+    expect(nora.page.locator(".verdict").first).to_be_enabled()  # with a picture that was asked for again
+    assert held == ["fetch", "answer"]
     assert study_lines(store, study.id)[0].verdict == "leukaemic"
 
 

@@ -6,18 +6,38 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
 import pytest
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'leuknet[web]'")
 
 import uvicorn
 
+from leuknet.room.room_files import RoomFiles
+from leuknet.store import open_store
+from leuknet.store.accounts import create_user
+from leuknet.store.cases import create_case
+from leuknet.store.cell_nouns import CaseCell
+from leuknet.store.cells import cells_of
+from leuknet.store.database import FILE_NAME, Store
+from leuknet.store.nouns import SYSTEM, Announcement, Case
+from leuknet.store.sign_in import create_api_token, start_session
+from leuknet.store.uploads import open_upload
 from leuknet.web import guard, patience
 from leuknet.web.app import create_app
+from leuknet.web.cookies import SESSION_COOKIE, form_token
+from leuknet.web.pages import case_list, case_pictures
+from leuknet.web.pools import PICTURES
 from leuknet.web.settings import Settings
-from tests.rooms import free_port
+from tests.api_rooms import fill_case
+from tests.people import quick_hashes
+from tests.rooms import PASSWORD, free_port
+
+PAGE_THREADS = 40
+"""Those that anyio gives."""
 
 
 @pytest.fixture
@@ -88,6 +108,28 @@ def test_a_body_that_does_not_come_ends_the_request(port: int, drip: bytes) -> N
     assert b" 408 " in said
 
 
+@pytest.mark.parametrize("drip", [b"", b"a"], ids=["stops", "drips"])
+def test_of_a_part_that_is_cut_what_came_is_kept(
+    port: int, tmp_path: Path, drip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "REQUEST_S", 5)  # it begins before the account is looked up
+    with quick_hashes(), open_store(f"sqlite:///{tmp_path / FILE_NAME}") as store:
+        anna = create_user(store, "Anna", password=PASSWORD, role="reader", actor=SYSTEM)
+        token, _ = create_api_token(store, anna, "test")
+        case = create_case(store, "slow", user=anna)
+        upload = open_upload(store, case.id, Announcement("a.png", 1000, "key"), user=anna)
+    head = f"PATCH /api/v1/cases/{case.id}/uploads/{upload.id} HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Authorization: Bearer {token}\r\nContent-Type: application/octet-stream\r\n"
+    with connected(port, f"{head}Upload-Offset: 0\r\nContent-Length: 1000\r\n\r\n12345".encode()) as cut:
+        _, said = ended_after(cut, drip)
+
+    assert b" 408 " in said, said
+    kept = (tmp_path / "parts" / str(upload.id)).read_bytes()
+    assert f"upload-offset: {len(kept)}\r\n".encode() in said.lower()
+    assert kept == b"12345" + drip * (len(kept) - 5)
+    assert len(kept) > 5 or not drip
+
+
 def test_a_second_request_on_a_connection_must_come_in_time_too(port: int) -> None:
     with connected(port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") as connection:
         time.sleep(0.3)
@@ -109,3 +151,97 @@ def test_others_are_served_while_two_hundred_dawdle(port: int) -> None:
     finally:
         for one in dawdlers:
             one.close()
+
+
+def case_of_a_lead(store: Store, folder: Path) -> tuple[Case, CaseCell, str, str]:
+    """Make a case with one cell; return both, and a token and a session of who may decide on it."""
+    lea = create_user(store, "Lea", password=PASSWORD, role="lead", actor=SYSTEM)
+    case = fill_case(store, RoomFiles(folder), lea, n_cells=1)
+    (cell,) = cells_of(store, case.id)
+    (secret, _), (session, _) = create_api_token(store, lea, "test"), start_session(store, lea)
+    return case, cell, secret, session
+
+
+def test_tiles_that_take_long_hold_no_page_and_no_decision(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with quick_hashes(), open_store(f"sqlite:///{tmp_path / FILE_NAME}") as store:
+        case, cell, secret, session = case_of_a_lead(store, tmp_path)
+    drawn, release = threading.Semaphore(0), threading.Event()
+
+    def slow(*place: object) -> bytes:
+        drawn.release()
+        assert release.wait(60)
+        return b"a tile"
+
+    monkeypatch.setattr(case_pictures, "tile_jpeg", slow)
+    tile = f"/cases/{case.id}/images/{cell.image_id}/image_files/6/0_0.jpeg"
+    limits = httpx2.Limits(max_connections=100)
+    with (
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as client,
+        ThreadPoolExecutor(45) as pool,
+    ):
+        client.cookies.set(SESSION_COOKIE, session)
+        tiles = [pool.submit(client.get, tile) for _ in range(45)]
+        try:
+            for _ in range(PICTURES.threads):
+                assert drawn.acquire(timeout=30)
+            assert client.get("/cases", timeout=15).status_code == 200
+            body = {"verdict": "normal", "note": "", "expected_review_id": None}
+            place, bearer = f"/api/v1/cases/{case.id}/cells/{cell.id}/reviews", f"Bearer {secret}"
+            saved = client.post(place, json=body, headers={"Authorization": bearer}, timeout=15)
+            assert saved.status_code == 201
+            assert not drawn.acquire(blocking=False), "more are drawn at once than there are threads for"
+        finally:
+            release.set()
+        assert {one.result().content for one in tiles} == {b"a tile"}
+
+
+def test_a_decision_is_saved_while_all_threads_of_pages_pictures_and_uploads_are_busy(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with quick_hashes(), open_store(f"sqlite:///{tmp_path / FILE_NAME}") as store:
+        case, cell, secret, session = case_of_a_lead(store, tmp_path)
+        busy, release = threading.Semaphore(0), threading.Event()
+
+        def slow(*_: object) -> None:
+            busy.release()
+            assert release.wait(60)
+
+        def read_slowly(of: Store, *_: object) -> tuple[()]:
+            with of.reading():  # holds one of the server's connections
+                slow()
+            return ()
+
+        monkeypatch.setattr(case_list, "case_summaries", read_slowly)
+        monkeypatch.setattr(case_pictures, "tile_jpeg", slow)
+        tile = f"/cases/{case.id}/images/{cell.image_id}/image_files/6/0_0.jpeg"
+        limits = httpx2.Limits(max_connections=200)
+        with (
+            httpx2.Client(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=120) as client,
+            ThreadPoolExecutor(120) as pool,
+        ):
+            client.cookies.set(SESSION_COOKIE, session)
+            asked = [pool.submit(client.get, tile) for _ in range(PICTURES.threads)]
+            for _ in range(PICTURES.threads):
+                assert busy.acquire(timeout=60)
+            asked += [pool.submit(client.get, "/cases") for _ in range(100)]
+            for _ in range(PAGE_THREADS):
+                assert busy.acquire(timeout=60)
+            try:
+                begun = time.monotonic()
+                place, bearer = f"/api/v1/cases/{case.id}/cells/{cell.id}/reviews", f"Bearer {secret}"
+                body = {"verdict": "normal", "note": "", "expected_review_id": None}
+                by_program = client.post(place, json=body, headers={"Authorization": bearer}, timeout=30)
+                by_page = client.post(
+                    f"/cases/{case.id}/cells/{cell.id}/review",
+                    json={"verdict": "leukaemic", "expected_review_id": by_program.json()["id"]},
+                    headers={"X-Form-Token": form_token(session)},
+                    timeout=30,
+                )
+                seconds = time.monotonic() - begun
+                assert (by_program.status_code, by_page.status_code) == (201, 200)
+                assert seconds < 5  # two; alone on the machine they take some hundredths
+                assert not any(one.done() for one in asked)
+            finally:
+                release.set()

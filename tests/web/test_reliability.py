@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -34,7 +35,7 @@ from leuknet.store.reviews import current_reviews, review_history
 from leuknet.store.sign_in import create_api_token
 from tests.api_rooms import fill_case
 from tests.databases import running_postgresql
-from tests.rooms import PASSWORD, RunningRoom, running_room
+from tests.rooms import PASSWORD, RunningRoom, open_room, running_room
 
 BYTES = {"Content-Type": "application/octet-stream"}
 
@@ -148,14 +149,15 @@ def test_what_was_acknowledged_survives_kills_of_the_server(tmp_path: Path) -> N
     acknowledged: dict[int, int] = {}
     for round_ in range(3):
         with running_room(lab.folder) as room, lab.client("Rea", room.address) as client:
-            killer = threading.Timer(0.4, room.kill)
-            killer.start()
+            killer = threading.Timer(0.2, room.kill)
             for cell in lab.cells[round_ * 20 : round_ * 20 + 20]:
                 try:
                     answer = review(client, cell, "leukaemic", None)
                 except httpx2.TransportError:
                     break
                 acknowledged[cell] = answer.json()["id"]
+                if cell == lab.cells[round_ * 20 + 1]:
+                    killer.start()  # now, or a busy machine kills it before it has done anything
             killer.join()
 
     assert len(acknowledged) > 3, "the server was killed before it did anything"
@@ -183,10 +185,10 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(file: Path) -> None:
-    """Write a file until the disk is full."""
+def fill(file: Path, *, leave: int = 0) -> None:
+    """Write a file until the disk is full but for so many bytes."""
     with suppress(OSError), file.open("wb", buffering=0) as stream:
-        while True:
+        while shutil.disk_usage(file.parent).free > leave:
             stream.write(bytes(4096))
 
 
@@ -215,6 +217,34 @@ def test_a_full_disk_loses_nothing_and_the_server_goes_on_when_there_is_room(tmp
         with lab.store() as store:
             assert len(current_reviews(store, lab.case.id)) == 1 + saved + len(again) == len(lab.cells)
             assert audit.verify(store).broken_at is None
+
+
+def test_uploads_that_fill_the_disk_leave_room_to_sign_in_and_decide(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "16m"), open_room(tmp_path / "disk") as room:
+        case = fill_case(room.store, room.files, room.user("Lea", "lead"), n_cells=2)
+        lea = room.browser("Lea", "lead")
+        new = {"name": "a.tif", "n_bytes": 5 * 2**20, "kind": "slide"}
+        begun = [lea.post(f"/cases/{case.id}/uploads", json=new | {"key": key}) for key in "abcd"]
+        assert [one.status_code for one in begun] == [200, 200, 422, 422]  # 2 x 5 of less than 0.9 x 16 MiB
+        fill(tmp_path / "disk" / "filler", leave=3 * 2**20)  # what others keep on this disk
+
+        path = f"/cases/{case.id}/uploads/{begun[0].json()['id']}"
+        for size in (2**20, 2**15):
+            headers = BYTES | {"Upload-Offset": str(lea.get(path).json()["offset"])}
+            while (sent := lea.patch(path, content=bytes(size), headers=headers)).status_code == 200:
+                headers |= {"Upload-Offset": sent.headers["Upload-Offset"]}
+            assert sent.status_code == 503
+
+        page = room.visitor.get("/sign-in")
+        token = re.findall(r'name="form_token" value="([^"]+)"', page.text)[0]
+        form = {"name": "Lea", "password": PASSWORD, "form_token": token}
+        assert room.visitor.post("/sign-in", data=form).status_code == 303
+        secret, _ = create_api_token(room.store, room.user("Lea"), "test")
+        for cell in cells_of(room.store, case.id):
+            place = f"/api/v1/cases/{case.id}/cells/{cell.id}/reviews"
+            body = {"verdict": "normal", "note": "", "expected_review_id": None}
+            told = room.visitor.post(place, json=body, headers={"Authorization": f"Bearer {secret}"})
+            assert told.status_code == 201
 
 
 def test_a_database_that_goes_and_comes_back_is_told_and_used_again(tmp_path: Path) -> None:

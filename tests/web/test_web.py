@@ -13,7 +13,7 @@ pytest.importorskip("fastapi", reason="fastapi is not installed: pip install 'le
 
 from fastapi.testclient import TestClient
 
-from leuknet.errors import SettingError
+from leuknet.errors import ModelError, SettingError
 from leuknet.room.demonstration import CELLS_TITLE, FIELD_TITLE, N_CELLS
 from leuknet.store.accounts import first_account_token, list_users
 from leuknet.store.cases import cases_of, images_of
@@ -145,6 +145,20 @@ def test_a_name_that_is_not_ours_is_refused(room: Room) -> None:
     assert room.visitor.get("/sign-in", headers={"Host": "evil.example"}).status_code == 421
 
 
+def test_a_probe_asks_whether_it_lives_by_a_bare_address_and_without_a_body(room: Room) -> None:
+    for host in ("10.0.3.7:8000", "evil.example"):
+        answer = room.visitor.head("/healthz", headers={"Host": host})
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert room.visitor.get("/healthz", headers={"Host": host}).json() == {"status": "ok"}
+
+
+def test_a_title_with_nul_is_refused_in_words(room: Room) -> None:
+    answer = room.browser("Ada").post("/cases", data={"title": "Smear\0 7"})
+
+    assert answer.status_code == 422
+    assert "holds the character NUL" in answer.text
+
+
 def test_a_new_browser_gets_a_mark_that_scripts_cannot_read(room: Room) -> None:
     answer = room.visitor.get("/sign-in")
 
@@ -157,6 +171,15 @@ def test_cookies_travel_by_tls_alone_where_there_is_tls(tmp_path: Path) -> None:
     assert not Settings(tmp_path).is_secure
     with pytest.raises(SettingError, match="is not of the form"):
         Settings(tmp_path, public_url="reading.example.org")
+
+
+def test_a_model_that_is_none_is_refused_before_anything_is_offered(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(ModelError, match="nosuch"):
+        serve(Settings(tmp_path / "room", model=tmp_path / "nosuch"), n_workers=1, say=said.append)
+
+    assert said == []
+    assert not (tmp_path / "room").exists()
 
 
 def test_without_an_account_it_listens_on_this_computer_alone(tmp_path: Path) -> None:

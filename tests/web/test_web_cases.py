@@ -19,6 +19,7 @@ import numpy as np
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from leuknet.inference.pretrained import resolve
 from leuknet.room.cards import meaning_of
 from leuknet.store.cases import create_case, give_access, images_of, take_access
 from leuknet.store.cell_nouns import CaseCell, NewReview
@@ -96,6 +97,22 @@ def test_the_list_counts_what_each_user_may_see_and_has_read(desk: Desk) -> None
     page = desk.client().get("/cases").text
     assert "1 of 7" in page.replace("\n", " ")
     assert "not Rea&#39;s" not in page
+
+
+@pytest.mark.parametrize("model", ["pretrained", "simulated"])
+def test_on_how_many_people_the_model_rests_stands_above_the_cells(tmp_path: Path, model: str) -> None:
+    golden = Path(__file__).parents[1] / "golden" / "run" / "model"
+    folder = resolve("pretrained:probe-stages") if model == "pretrained" else golden
+    with open_room(tmp_path / "room", model=folder) as room:
+        case = create_case(room.store, "P-017", user=room.user("Lea", "lead"))
+        image = keep(room.store, room.files, case, png(), name="b.png", kind="field", um=0.1)
+        for path in (f"/cases/{case.id}", f"/cases/{case.id}/images/{image.id}"):
+            above = room.browser("Lea").get(path).text.partition('id="desk"')[0]
+            assert "Not validated for any use on patients." in above
+            assert ("HEM cells of 7 people" in above) == (model == "pretrained")
+            assert ("SIMULATED CELLS: what it says of real ones means nothing." in above) == (
+                model == "simulated"
+            )
 
 
 def test_who_has_access_is_said_and_changed_by_leads_alone(desk: Desk) -> None:
@@ -295,7 +312,8 @@ def test_an_explanation_is_asked_for_once_and_shown_when_it_is_there(desk: Desk)
     assert desk.json().get(path).json()["state"] == "none"
     assert [desk.json().post(path).json()["state"] for _ in range(3)] == ["waiting"] * 3
     (job,) = jobs_of(desk.room.store, desk.case.id)
-    assert (job.kind, job.detail) == ("explain", {"cell": cell.id})
+    assert (job.kind, job.detail["cell"]) == ("explain", cell.id)
+    assert job.detail["by"].startswith("user:")
 
     drawn = desk.room.files.map(cell.image_id, cell.id, MODEL_ID)
     drawn.parent.mkdir(parents=True)

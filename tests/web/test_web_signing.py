@@ -56,6 +56,23 @@ def signed(browser: TestClient, case: Case, reason: str = "") -> int:
     return browser.post(f"/cases/{case.id}/sign", data={"reason": reason}).status_code
 
 
+def test_a_lead_gives_up_what_stands_in_the_way(room: Room, case: Case) -> None:
+    lead, reader = room.browser("Lea"), room.browser("Rea")
+    decide(room, case, "Rea", "leukaemic")
+    begun = reader.post(
+        f"/cases/{case.id}/uploads", json={"name": "b.zip", "n_bytes": 9, "key": "key"}
+    ).json()
+    give_up = f"/cases/{case.id}/uploads/{begun['id']}/give-up"
+
+    assert signed(lead, case) == 409
+    assert "b.zip, begun by Rea" in lead.get(f"/cases/{case.id}/signing").text
+    assert give_up not in reader.get(f"/cases/{case.id}/signing").text
+    assert reader.post(give_up).status_code == 403
+    assert lead.post(give_up).status_code == 303
+    assert "b.zip" not in lead.get(f"/cases/{case.id}/signing").text
+    assert reader.get(give_up.removesuffix("/give-up")).json()["state"] == "failed"
+
+
 def test_a_case_is_signed_once_all_is_decided_and_then_locked(room: Room, case: Case) -> None:
     lead, reader = room.browser("Lea"), room.browser("Rea")
     decide(room, case, "Rea", "leukaemic")

@@ -13,7 +13,7 @@ from uuid import UUID
 from leuknet.client.link import Link
 from leuknet.client.parsing import Cell, Picture, read
 from leuknet.client.sending import send_file
-from leuknet.errors import SettingError, StoreError
+from leuknet.errors import DataError, SettingError, StoreError
 from leuknet.store.cell_nouns import CellOrder, GivenVerdict, Review
 from leuknet.store.nouns import Account, Case, CaseProgress, Image, ReportForm, Upload, UploadKind
 
@@ -47,6 +47,7 @@ class Client:
         self, url: str, token: str, *, allow_insecure: bool = False, timeout_s: float = 60.0
     ) -> None:
         self._link = Link(url, token, allow_insecure=allow_insecure, timeout_s=timeout_s)
+        self._sent: list[tuple[str, str]] = []  # cases and uploads that `wait` has not looked at yet
 
     def __enter__(self) -> Self:
         return self
@@ -121,15 +122,25 @@ class Client:
         """
         here = f"cases/{_case_id(case)}/uploads"
         announced = {"kind": kind, "microns_per_pixel": microns_per_pixel}
-        return read(Upload, send_file(self._link, here, Path(path), announced, progress=progress))
+        upload = read(Upload, send_file(self._link, here, Path(path), announced, progress=progress))
+        self._sent.append((_case_id(case), str(upload.id)))
+        return upload
 
     def wait(
         self, case: Case | UUID | str, *, every_s: float = 2.0, timeout_s: float | None = None
     ) -> CaseProgress:
         """Wait until all images of a case are scored, or could not be.
 
+        Returns
+        -------
+        CaseProgress
+            `images` and `cells` count what is there, `notes` say which members of archives and rows of tables
+            could not be used.
+
         Raises
         ------
+        DataError
+            If nothing in an archive or table that was sent with this client can be used; all else is scored.
         StoreError
             If it takes longer than `timeout_s`.
         """
@@ -142,7 +153,22 @@ class Client:
                     fix="wait longer, and see that `leuknet worker` runs where the reading room does",
                 )
             time.sleep(every_s)
+        self._check_sent(found)
         return found
+
+    def _check_sent(self, case: CaseProgress) -> None:
+        """Raise what became of the archives and tables of a case that were sent, each once."""
+        here = str(case.id)
+        sent = [upload for case_id, upload in self._sent if case_id == here]
+        self._sent = [one for one in self._sent if one[0] != here]
+        uploads = (read(Upload, self._link.json("GET", f"cases/{here}/uploads/{upload}")) for upload in sent)
+        failed = [str(upload.error) for upload in uploads if upload.state == "failed"]
+        if failed:
+            raise DataError(
+                f"of {len(sent)} files sent into the case {case.title!r} {len(failed)} could not be used",
+                why=" ".join(failed),
+                fix="see the reasons; what else was sent is scored",
+            )
 
     def cells(
         self,

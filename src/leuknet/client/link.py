@@ -62,12 +62,15 @@ class Link:
         self._httpx = httpx = _httpx()
         # Without TLS a proxy would read the token, so none that the environment names is used. Redirects are
         # not followed: they could lead the token elsewhere.
-        self._http: httpx2.Client = httpx.Client(
-            base_url=f"{address}/api/v1/",
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            timeout=timeout_s,
-            trust_env=address.startswith("https:"),
-        )
+        try:
+            self._http: httpx2.Client = httpx.Client(
+                base_url=f"{address}/api/v1/",
+                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                timeout=timeout_s,
+                trust_env=address.startswith("https:"),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            raise _no_proxy(error, address) from error
 
     def close(self) -> None:
         """Give the connections back."""
@@ -191,6 +194,16 @@ def _checked_address(url: str, *, allow_insecure: bool) -> str:
             fix="use https://; on a network that you trust, set allow_insecure=True",
         )
     return url.rstrip("/")
+
+
+def _no_proxy(error: Exception, address: str) -> LeukNetError:
+    """Return the error of a proxy that the environment names and that cannot be used."""
+    what = "cannot use the proxy that the environment names (HTTPS_PROXY, ALL_PROXY)"
+    around = f"go around it: NO_PROXY={urlsplit(address).hostname}"
+    if isinstance(error, ImportError):
+        why = f"it is a SOCKS proxy, and the package for these is missing: {error}"
+        return MissingExtraError(what, why=why, fix=f"pip install socksio, or {around}")
+    return SettingError(what, why=str(error), fix=f"name it as http://NAME:PORT, or {around}")
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,15 +9,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from leuknet.inference.model_folder import model_id_of, open_card
+from leuknet.inference.model_folder import open_card
+from leuknet.inference.model_id import earlier_id_of, model_id_of
 from leuknet.types import CLASS_NAMES, ModelCard
 
 
 class RoomModel(NamedTuple):
-    """A model that this room has."""
+    """A model that this room has; cells that an earlier LeukNet scored with it bear its `earlier_id`."""
 
     model_id: str
     card: ModelCard
+    earlier_id: str
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Those of cells that it scored."""
+        return self.model_id, self.earlier_id
 
 
 @lru_cache(maxsize=4)
@@ -29,7 +36,7 @@ def room_model(folder: Path) -> RoomModel:
     ModelError
         If the folder is not as `leuknet train` wrote it.
     """
-    return RoomModel(model_id_of(folder), open_card(folder))
+    return RoomModel(model_id_of(folder), open_card(folder), earlier_id_of(folder))
 
 
 def meaning_of(outcome: str, class_names: tuple[str, str] = CLASS_NAMES) -> str:

@@ -93,7 +93,7 @@ def find_crop(files: RoomFiles, image: CaseImage, cell: CaseCell, *, model: Room
         If it is to be cut again, and the kept image is gone or damaged.
     """
     path = files.crop(image.id, cell.id)
-    if path.is_file() or model is None or model.model_id != cell.model_id:
+    if path.is_file() or model is None or cell.model_id not in model.ids:
         return path if path.is_file() else None
     try:
         with kept_images():

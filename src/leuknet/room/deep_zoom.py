@@ -26,6 +26,7 @@ from leuknet.errors import NotFoundError
 from leuknet.fields.field import Field
 from leuknet.fields.reduced import LEVEL_SUFFIX, read_reduced, with_small_levels
 from leuknet.records import write_whole
+from leuknet.room.intake_checks import left_for_files
 from leuknet.room.open_fields import open_image
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import CaseImage
@@ -125,7 +126,8 @@ def read_tile(field: Field, level: int, column: int, row: int) -> Pixels:
 
 
 def tile_jpeg(files: RoomFiles, image: CaseImage, level: int, column: int, row: int) -> bytes:
-    """Return one tile as JPEG: a kept one, or one that is made and kept; for any number of threads.
+    """Return one tile as JPEG: a kept one, or one that is made, and kept if the disk has room; for any number
+    of threads.
 
     Raises
     ------
@@ -144,8 +146,9 @@ def tile_jpeg(files: RoomFiles, image: CaseImage, level: int, column: int, row: 
         pixels = read_tile(field, level, column, row)
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", quality=_QUALITY)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content.getvalue())
+    if left_for_files(files) > 0:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content.getvalue())
     return content.getvalue()
 
 

@@ -25,10 +25,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from leuknet.errors import ConflictError, DataError, StoreError
-from leuknet.room.intake_checks import Limits, check_announcement, check_room
+from leuknet.errors import ConflictError, DataError
+from leuknet.room.intake_checks import (
+    Limits,
+    check_announcement,
+    check_quota,
+    check_room,
+    disk_full,
+    require_room,
+)
 from leuknet.room.room_files import RoomFiles
-from leuknet.room.upload_content import UnusableError, keep_image, kind_of, shown_name
+from leuknet.room.upload_content import UnusableError, is_announced, keep_image, kind_of, shown_name
+from leuknet.store.blinding import reads_blinded
 from leuknet.store.cases import find_image
 from leuknet.store.database import Store, not_found
 from leuknet.store.nouns import SYSTEM, Announcement, CaseImage, CaseUpload, User
@@ -37,7 +45,6 @@ from leuknet.store.uploads import (
     complete,
     find_upload,
     hand_over,
-    known_upload,
     needed_uploads,
     open_upload,
     refuse,
@@ -69,16 +76,28 @@ def begin_upload(
     SettingError
         If a value is out of range.
     DataError
-        If the file is too large, or the disk has too little room for it.
+        If the file is too large, the disk has too little room for it beside what else is announced, or the
+        account has sent as much as it may.
     ConflictError
-        If the case is signed, or the key was used for a file of another size.
+        If the case is signed, the key was used for a file of another size, or the user reads blinded.
     StoreError
         If there is no such case.
     """
     check_announcement(announced, limits)
-    known = known_upload(store, case_id, user, announced.key)
-    check_room(files, announced.n_bytes - (0 if known is None else received(files, known)))
-    return open_upload(store, case_id, replace(announced, name=shown_name(announced.name)), user=user)
+    if reads_blinded(store, user.id):
+        raise ConflictError(
+            "cannot upload the file",
+            why="you are reading in a study, and the model would score what you upload: its pictures, too",
+            fix="read the study to its end first, or ask a colleague who does not read in it",
+        )
+
+    def check(coming: tuple[CaseUpload, ...], held: int) -> None:
+        check_quota(announced.n_bytes, held=held, limits=limits)
+        awaited = sum(max(0, other.n_bytes - received(files, other)) for other in coming)
+        check_room(files, announced.n_bytes, awaited=awaited)
+
+    shown = replace(announced, name=shown_name(announced.name))
+    return open_upload(store, case_id, shown, user=user, check=check)
 
 
 def received(files: RoomFiles, upload: CaseUpload) -> int:
@@ -99,7 +118,8 @@ def append(files: RoomFiles, upload: CaseUpload, offset: int, chunk: bytes) -> i
     DataError
         If these are more bytes than were announced.
     StoreError
-        If the disk is full. What came before is kept, and the upload can go on later.
+        If the disk is full but for what is kept for decisions. What came before is kept, and the upload can
+        go on later.
     """
     if upload.state != "receiving":
         raise ConflictError(
@@ -125,6 +145,7 @@ def append(files: RoomFiles, upload: CaseUpload, offset: int, chunk: bytes) -> i
                 why=f"with them there are {length + len(chunk):,}, and {upload.n_bytes:,} were announced",
                 fix="begin a new upload with the size that the file has now",
             )
+        require_room(files, len(chunk))
         _write(file.fileno(), chunk, length)
     return length + len(chunk)
 
@@ -156,6 +177,9 @@ def finish(store: Store, files: RoomFiles, upload: CaseUpload, *, actor: str) ->
     part = files.part(now.id)
     _check_whole(files, now)
     try:
+        if not is_announced(part, now.key):
+            why = "what came is not the file that was announced: it changed on its way"
+            raise UnusableError(f"cannot use {now.name!r}", why=why, fix="upload it again")
         kind = kind_of(part, name=now.name) if now.kind == "auto" else now.kind
         if kind == "archive" or kind == "table":
             hand_over(store, now, job=kind, actor=actor)
@@ -168,7 +192,7 @@ def finish(store: Store, files: RoomFiles, upload: CaseUpload, *, actor: str) ->
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise _disk_full() from error
+        raise disk_full() from error
     added = complete(store, now, image, job="score", actor=actor)
     part.unlink(missing_ok=True)
     return (added,)
@@ -223,15 +247,7 @@ def _write(descriptor: int, chunk: bytes, length: int) -> None:
         os.ftruncate(descriptor, length)
         if error.errno not in FULL:
             raise
-        raise _disk_full() from error
-
-
-def _disk_full() -> StoreError:
-    return StoreError(
-        "cannot keep the file",
-        why="the reading room's disk is full",
-        fix="make room on it, and go on with the upload; what came before is kept",
-    )
+        raise disk_full() from error
 
 
 def _check_whole(files: RoomFiles, upload: CaseUpload) -> None:

@@ -1,30 +1,36 @@
-"""What a file that is announced must be like to be taken in. Start at `check_announcement`."""
+"""What a file that is announced must be like to be taken in, and whether there is room for it.
+
+Start at `check_announcement` and `check_room`.
+"""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
 
-from leuknet.errors import DataError, SettingError
+from leuknet.errors import DataError, SettingError, StoreError
 from leuknet.fields.scale import COARSEST_UM, FINEST_UM
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import UPLOAD_KINDS, Announcement
 
 _LEAST_FREE_BYTES = 2**30
-_LEAST_FREE_SHARE = 0.05
+_LEAST_FREE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one upload may be.
+    """What uploads may be.
 
     Attributes
     ----------
     max_upload_bytes
         Of a file as it is sent, and of all that an archive holds.
+    account_bytes
+        Of all files of one account, as they are announced; None for as many as the disk has room for.
     """
 
     max_upload_bytes: int = 4 * 2**30
+    account_bytes: int | None = None
 
 
 def check_scale(microns_per_pixel: float) -> None:
@@ -61,15 +67,59 @@ def check_announcement(announced: Announcement, limits: Limits) -> None:
         check_scale(announced.microns_per_pixel)
 
 
-def check_room(files: RoomFiles, n_bytes: int) -> None:
-    """Raise DataError if so many bytes more would fill the disk."""
-    there = next(folder for folder in (files.folder, *files.folder.parents) if folder.exists())
-    disk = shutil.disk_usage(there)
-    kept = min(_LEAST_FREE_BYTES, round(_LEAST_FREE_SHARE * disk.total))
-    if n_bytes > disk.free - kept:
+def check_room(files: RoomFiles, n_bytes: int, *, awaited: int = 0) -> None:
+    """Raise DataError if a file that is to come would fill the disk.
+
+    Parameters
+    ----------
+    files
+        Of the reading room.
+    n_bytes
+        Of the file.
+    awaited
+        Bytes of other files that were announced and have not come: they have their place already.
+    """
+    left = left_for_files(files)
+    if n_bytes > left - awaited:
         raise DataError(
             "cannot upload the file",
-            why=f"{n_bytes:,} bytes are to come, and the disk of the reading room has {disk.free:,} free, of "
-            f"which {kept:,} are kept",
+            why=f"{n_bytes:,} bytes are to come, and the disk of the reading room has {max(0, left):,} left "
+            f"for files, of which {awaited:,} are promised to others",
             fix="ask who runs this reading room to make room on its disk",
         )
+
+
+def check_quota(n_bytes: int, *, held: int, limits: Limits) -> None:
+    """Raise DataError if an account would have more than it may with so many bytes beyond those it has."""
+    most = limits.account_bytes
+    if most is not None and held + n_bytes > most:
+        raise DataError(
+            "cannot upload the file",
+            why=f"it has {n_bytes:,} bytes, and of {most:,} your account has sent or announced {held:,}",
+            fix="ask who runs this reading room to allow more",
+        )
+
+
+def left_for_files(files: RoomFiles) -> int:
+    """Return how many bytes of the disk are left for uploads and pictures; negative if it is into the rest.
+
+    The rest is for decisions: nobody's files may keep others from signing in or saving a review.
+    """
+    there = next(folder for folder in (files.folder, *files.folder.parents) if folder.exists())
+    disk = shutil.disk_usage(there)
+    return disk.free - min(_LEAST_FREE_BYTES, round(_LEAST_FREE_SHARE * disk.total))
+
+
+def require_room(files: RoomFiles, n_bytes: int = 0) -> None:
+    """Raise StoreError, as of a full disk, if so many bytes more leave less than is kept for decisions."""
+    if n_bytes > left_for_files(files):
+        raise disk_full()
+
+
+def disk_full() -> StoreError:
+    """Return the error of a file for which there is no room now."""
+    return StoreError(
+        "cannot keep the file",
+        why="the reading room's disk is full",
+        fix="make room on it, and go on with the upload; what came before is kept",
+    )

@@ -40,6 +40,7 @@ from leuknet.fields.field import Field
 from leuknet.fields.outline import mask_of
 from leuknet.images.transform import place_on_canvas
 from leuknet.records import write_whole
+from leuknet.records.results_folder import check_free
 from leuknet.room.csv_text import defused
 from leuknet.room.labels import LabelOutcome, case_labels
 from leuknet.room.open_fields import open_image
@@ -127,10 +128,7 @@ def write_labelled(
     UnreadableImageError
         If a kept image is gone or damaged.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise SettingError(
-            f"cannot write the data set to {folder}", why="it is not empty", fix="name a new folder"
-        )
+    check_free(folder, fix="name a new folder")
     chosen = _choose(store, cases)
     for name, content in _entries(files, chosen, class_names=_checked(class_names), form=form):
         path = folder / name

@@ -18,6 +18,7 @@ from pathlib import Path
 from leuknet.errors import StoreError, UnreadableImageError
 from leuknet.fields.field import Field
 from leuknet.fields.slides import open_field
+from leuknet.room.budget import DECODING, WAIT_S, busy
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.nouns import CaseImage
 
@@ -40,11 +41,14 @@ class _Entry:
 class OpenFields:
     """Images that are open, the longest unused first; for any number of threads."""
 
-    def __init__(self, *, at_most: int = AT_MOST, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, *, at_most: int = AT_MOST, most_bytes: int = MOST_BYTES, wait_s: float = WAIT_S
+    ) -> None:
         self._at_most = at_most
         self._most_bytes = most_bytes
+        self._wait_s = wait_s
         self._entries: dict[Path, _Entry] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     @contextmanager
     def borrow(
@@ -60,15 +64,23 @@ class OpenFields:
             What it keeps in memory.
         complete
             What the borrower needs done to the opened image. It is done once, and what comes of it is shared.
+
+        Raises
+        ------
+        BusyError
+            If those that others read all the while leave too little memory for it.
         """
         with self._lock:
+            if not self._lock.wait_for(lambda: self._has_room(path, n_bytes), self._wait_s):
+                raise busy()
             entry = self._entries.pop(path, None) or _Entry(n_bytes)
             self._entries[path] = entry  # now the last
             entry.users += 1
         try:
             with entry.lock:
                 if entry.field is None:
-                    entry.field = open_field(path)
+                    with DECODING.take(n_bytes // 3):
+                        entry.field = open_field(path, alone=True)
                 if complete is not None and not entry.completed:
                     entry.field, entry.completed = complete(entry.field), True
             with nullcontext() if entry.field.layout.serves_threads else entry.lock:
@@ -90,19 +102,33 @@ class OpenFields:
             idle = [entry for entry in entries if not entry.users]
         _close(idle)
 
+    def _has_room(self, path: Path, n_bytes: int) -> bool:
+        """Close what nobody uses, the longest unused first, until an image fits; say whether it does."""
+        if path in self._entries:
+            return True
+        while self._entries and self._held() + n_bytes > self._most_bytes:
+            idle = next((kept for kept, entry in self._entries.items() if not entry.users), None)
+            if idle is None:
+                return False
+            _close([self._entries.pop(idle)])
+        return True
+
+    def _held(self) -> int:
+        return sum(entry.n_bytes for entry in self._entries.values())
+
     def _give_back(self, entry: _Entry) -> None:
         with self._lock:
             entry.users -= 1
             unwanted = [] if entry.users or entry in self._entries.values() else [entry]
             for path, other in list(self._entries.items()):
-                held = sum(kept.n_bytes for kept in self._entries.values())
                 if len(self._entries) <= self._at_most and (
-                    held <= self._most_bytes or len(self._entries) == 1
+                    self._held() <= self._most_bytes or len(self._entries) == 1
                 ):
                     break
                 if not other.users:
                     del self._entries[path]
                     unwanted.append(other)
+            self._lock.notify_all()
         _close(unwanted)
 
 

@@ -22,6 +22,7 @@ from leuknet.fields.surroundings import surroundings
 from leuknet.images.measures import BLACK_LEVEL
 from leuknet.images.reading import read_pixels
 from leuknet.records import write_whole
+from leuknet.room.budget import DECODING
 from leuknet.room.open_fields import open_image
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.cell_nouns import CaseCell
@@ -100,14 +101,17 @@ def ensure_cell_pictures(files: RoomFiles, image: CaseImage, cells: Sequence[Cas
     ------
     UnreadableImageError
         If the kept image is gone or damaged.
+    BusyError
+        If others are read all the while, and together they would take too much memory.
     """
     missing = [cell for cell in cells if not _has_pictures(files, cell)]
     if not missing:
         return 0
     if image.kind == "crop":
-        pixels = read_pixels(files.image(image.path)).pixels
-        for cell in missing:
-            write_cell_pictures(files, image.id, cell.id, pixels, kind="crop")
+        with DECODING.take(image.height_px * image.width_px):
+            pixels = read_pixels(files.image(image.path)).pixels
+            for cell in missing:
+                write_cell_pictures(files, image.id, cell.id, pixels, kind="crop")
         return len(missing)
     with open_image(files, image) as field:
         for cell in missing:

@@ -2,6 +2,7 @@
 
     images/ab/<sha256>.<suffix>                     content of uploads, never changed
     parts/<upload id>                               uploads under way
+    at-work/<job id>.json                           images that a worker scores now, see `watch`
     derived/thumbs/<image id>/<cell id>.webp        all under `derived` can be made anew
     derived/views/<image id>/<cell id>.png
     derived/crops/<image id>/<cell id>.png
@@ -54,6 +55,10 @@ class RoomFiles:
     def part(self, upload_id: UUID) -> Path:
         """Return where an upload's bytes lie while they come."""
         return self.folder / "parts" / str(upload_id)
+
+    def at_work(self, job_id: int) -> Path:
+        """Return where a worker notes which images of a job it scores."""
+        return self.folder / "at-work" / f"{job_id}.json"
 
     def thumb(self, image_id: int, cell_id: int) -> Path:
         """Return the small picture of a cell, for the gallery."""

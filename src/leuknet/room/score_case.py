@@ -3,7 +3,8 @@
 First come an image's cells with their features, in one transaction; then their pictures; then the row that
 says that the image is scored. So an image without that row either has no cells, and is scored, or has all of
 them, and lacks no more than pictures. An image that cannot be scored gets a row that says why, and the others
-go on.
+go on: whatever it raises is told of it alone, and an image that ended the worker's process twice, or took too
+long twice, is not tried again (`watch`).
 
 Crops are scored many at a time. In fields and slides cells are looked for first, and what the model saw of
 each is written under its name until its number is known.
@@ -13,19 +14,14 @@ Start at `score_images`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from leuknet.errors import (
-    DataError,
-    LeukNetError,
-    MissingExtraError,
-    ModelError,
-    SettingError,
-    UnreadableImageError,
-)
+from leuknet.errors import DataError, LeukNetError, UnreadableImageError
+from leuknet.fields.deadlines import reading_s, searching_s
 from leuknet.fields.field import Field
 from leuknet.fields.scale import scale_of
 from leuknet.fields.slides import open_field
@@ -36,11 +32,14 @@ from leuknet.inference.model_folder import FolderPredictor
 from leuknet.inference.predict import ImageSource, predict_with_features
 from leuknet.room.crops import write_crop
 from leuknet.room.deep_zoom import prepare_tiles
+from leuknet.room.faults import is_of_image, told_of
 from leuknet.room.intake_checks import check_scale
 from leuknet.room.pictures import ensure_cell_pictures, write_cell_pictures
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.table import crop_cell
+from leuknet.room.watch import MOST_DEATHS, Watch
 from leuknet.smears.smear import SeenCell, score_smear
+from leuknet.store.cases import find_image
 from leuknet.store.cell_nouns import NewCell
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
@@ -61,12 +60,24 @@ BATCH = 32
 _TOGETHER = 2 * BATCH  # crops of one transaction
 _MOST_PX = 2**26  # that are in memory at once; more only if one crop alone has more
 
+_ENDED_US = (
+    "the process that scored it crashed or took too long, twice. Look at it, and upload it again as PNG or "
+    "cut to what shows cells; if it is a usual smear, please report it as a bug."
+)
+_log = logging.getLogger(__name__)
+
 Report = Callable[[float], None]
 """Is told how much is done, 0 to 1; what it raises ends the work."""
 
 
 def score_images(
-    store: Store, files: RoomFiles, case_id: UUID, predictor: FolderPredictor, *, report: Report
+    store: Store,
+    files: RoomFiles,
+    case_id: UUID,
+    predictor: FolderPredictor,
+    *,
+    report: Report,
+    watch: Watch | None = None,
 ) -> None:
     """Score all images of a case that have not been scored.
 
@@ -78,24 +89,52 @@ def score_images(
         The model.
     report
         Called after each batch.
+    watch
+        Over the images; None watches over none.
 
     Raises
     ------
     ConflictError
         If the case is signed meanwhile.
     """
+    watch = watch or Watch()
     while waiting := unscored_images(store, case_id, limit=_TOGETHER):
-        drawn = _draw_what_is_scored(store, files, case_id, waiting)
-        images = [image for image in waiting if image.id not in drawn]
         scored, all_images = count_scored(store, case_id)
         report(scored / all_images)
+        # After the others, and alone: a worker died while these were at work.
+        suspects = [image for image in waiting if image.id in watch.deaths]
+        images = [image for image in waiting if image not in suspects] or suspects[:1]
+        with watch.over([image.id for image in images], seconds=reading_s(_total_px(images))):
+            drawn = _draw_what_is_scored(store, files, case_id, images)
+        images = [image for image in images if image.id not in drawn]
         crops = _that_fit([image for image in images if image.kind == "crop"])
         if crops:
-            _score_crops(store, files, case_id, crops, predictor)
+            with watch.over([image.id for image in crops], seconds=reading_s(_total_px(crops))):
+                _score_crops(store, files, case_id, crops, predictor)
         elif images:
-            still = partial(report, scored / all_images)
-            _score_field(store, files, images[0], predictor, still)
+            while not watch.deadline.large.acquire(blocking=False):
+                report(scored / all_images)  # another's field is at work
+            try:
+                with watch.over([images[0].id], seconds=reading_s(_total_px(images[:1]))):
+                    still = partial(watch.aside, partial(report, scored / all_images))
+                    _score_field(store, files, images[0], predictor, still, watch)
+            finally:
+                watch.deadline.large.release()
     report(1.0)
+
+
+def give_up(store: Store, case_id: UUID, watch: Watch, *, model_id: str) -> int:
+    """Say of images that ended too many workers that they cannot be scored; return how many."""
+    fatal = [image_id for image_id, deaths in watch.deaths.items() if deaths >= MOST_DEATHS]
+    images = [image for image in (find_image(store, image_id) for image_id in fatal) if image is not None]
+    if images:
+        ended = [(image.id, f"{image.name}: {_ENDED_US}") for image in images]
+        record_scorings(store, case_id, ended, model_id=model_id)
+    return len(images)
+
+
+def _total_px(images: Sequence[CaseImage]) -> int:
+    return sum(image.height_px * image.width_px for image in images)
 
 
 def _draw_what_is_scored(
@@ -110,8 +149,8 @@ def _draw_what_is_scored(
         error = None
         try:
             ensure_cell_pictures(files, image, cells)
-        except DataError as caught:
-            error = _told(image, caught)
+        except BaseException as caught:
+            error = _of_image(image, caught)
         record_scorings(store, case_id, [(image.id, error)], model_id=cells[0].model_id)
     return frozenset(known)
 
@@ -148,35 +187,46 @@ def _score_crops(
     sources = [ImageSource(image.name, partial(load, image)) for image in images]
     predictions = predict_with_features(predictor, sources, batch_size=BATCH, reference=predictor.reference)
     scored: list[tuple[int, list[ScoredCell]]] = []
-    failed: list[tuple[int, str | None]] = []
+    became: list[tuple[int, str | None]] = []
     for image, (prediction, features) in zip(images, predictions, strict=True):
         if prediction.error is None:
             cell = crop_cell(prediction, image.height_px, image.width_px)
             scored.append((image.id, [ScoredCell(cell, features)]))
         else:
-            failed.append((image.id, prediction.error))
-    for image_id, names in save_cells(store, case_id, scored).items():
-        for cell_id in names.values():
-            write_cell_pictures(files, image_id, cell_id, read[image_id], kind="crop")
-    done: list[tuple[int, str | None]] = [(image_id, None) for image_id, _ in scored]
-    record_scorings(store, case_id, done + failed, model_id=predictor.model_id)
+            became.append((image.id, prediction.error))
+    ids = save_cells(store, case_id, scored)
+    for image in (image for image in images if image.id in ids):
+        error = None
+        try:
+            for cell_id in ids[image.id].values():
+                write_cell_pictures(files, image.id, cell_id, read[image.id], kind="crop")
+        except BaseException as caught:
+            error = _of_image(image, caught)
+        became.append((image.id, error))
+    record_scorings(store, case_id, became, model_id=predictor.model_id)
 
 
 def _score_field(
-    store: Store, files: RoomFiles, image: CaseImage, predictor: FolderPredictor, still: Callable[[], None]
+    store: Store,
+    files: RoomFiles,
+    image: CaseImage,
+    predictor: FolderPredictor,
+    still: Callable[[], None],
+    watch: Watch,
 ) -> None:
     error = None
     try:
         prepare_tiles(files, image)  # it may be looked at while its cells are sought
-        with open_field(files.image(image.path)) as field:
+        watch.deadline.allow(searching_s(image.height_px * image.width_px))
+        with open_field(files.image(image.path), alone=True) as field:
             cells = _find_and_score(files, image, field, predictor, still)
             names = save_cells(store, image.case_id, [(image.id, cells)]).get(image.id, {})
             _name_crops(files, image, names)
             for scored in cells:
                 square = surroundings(field, scored.cell.box)
                 write_cell_pictures(files, image.id, names[scored.cell.name], square, kind=image.kind)
-    except (DataError, SettingError, ModelError, MissingExtraError) as caught:
-        error = _told(image, caught)
+    except BaseException as caught:
+        error = _of_image(image, caught)
     record_scorings(store, image.case_id, [(image.id, error)], model_id=predictor.model_id)
 
 
@@ -198,7 +248,9 @@ def _find_and_score(
         )
     check_scale(um)
     scale = scale_of(field, stated=um)
-    seen = score_smear(find_cells(field, scale), predictor, path=image.name, scale=scale, batch_size=BATCH)
+    seen = score_smear(
+        find_cells(field, scale, on_tile=still), predictor, path=image.name, scale=scale, batch_size=BATCH
+    )
     cells: list[tuple[int, int, ScoredCell]] = []
     for scored in seen:
         write_crop(scored.crop, _named_crop(files, image, scored.cell.id))
@@ -236,6 +288,10 @@ def _name_crops(files: RoomFiles, image: CaseImage, ids: dict[str, int]) -> None
             named.replace(files.crop(image.id, cell_id))
 
 
-def _told(image: CaseImage, error: LeukNetError) -> str:
-    # Without `what`: it names the file by its path here, which the user does not know.
-    return f"{image.name}: {error.why}. {error.fix[:1].upper()}{error.fix[1:]}."
+def _of_image(image: CaseImage, error: BaseException) -> str:
+    """Return what is told of an image that failed; raise what is not of the image."""
+    if not is_of_image(error):
+        raise error
+    if not isinstance(error, LeukNetError):
+        _log.error("image %s: a bug in LeukNet", image.id, exc_info=error)
+    return told_of(image.name, error)

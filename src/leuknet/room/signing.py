@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -26,30 +27,32 @@ from leuknet.report.render import encoded
 from leuknet.room import dicom_sr, fhir
 from leuknet.room.case_page import case_html
 from leuknet.room.case_record import CaseRecord
+from leuknet.room.kinds import BRING_CELLS
 from leuknet.room.labels import LabelOutcome, case_labels, count_labels
 from leuknet.room.record import case_record
 from leuknet.room.room_files import RoomFiles
 from leuknet.store.audit_log import canonical, digest
 from leuknet.store.database import Store
 from leuknet.store.jobs import jobs_of
-from leuknet.store.nouns import Case, Signature, User
+from leuknet.store.nouns import Case, CaseUpload, Signature, User
+from leuknet.store.scorings import count_without_cells
 from leuknet.store.signatures import checked_reason, mark_of, sign, signatures_of
+from leuknet.store.uploads import uploads_of
 from leuknet.types import ModelCard
 
 SUFFIXES = (".html", ".pdf", ".fhir.json", ".dcm")
 """Of the files of a signed version."""
 
-Obstacle = Literal["no_cells", "scoring", "disputed"]
+Obstacle = Literal["no_cells", "uploading", "scoring", "unscored", "disputed"]
 """Why a case cannot be signed: it has no cells, some are still to come, or have no label yet."""
 
 _WORDS: dict[Obstacle, tuple[str, str]] = {
     "no_cells": ("it has no cells", "upload images, and wait until they are scored"),
+    "uploading": ("files are on their way into it", "wait until they have come, or give them up"),
     "scoring": ("its images are still being scored", "wait until the worker is done, then look at all cells"),
+    "unscored": ("images in it were never scored", "upload one of them again: a worker then scores all"),
     "disputed": ("readers differ on some of its cells", "let a lead decide each of the disputed cells"),
 }
-
-# Jobs that bring cells; those that draw or tell do not keep anybody waiting.
-_BRINGS_CELLS = ("score", "table")
 
 
 @dataclass(frozen=True)
@@ -61,34 +64,49 @@ class Readiness:
     obstacles
         Why not; empty if it can.
     reason_required
-        Whether the signer must say why: cells are unreviewed, or it amends an earlier version.
+        Whether the signer must say why: cells are unreviewed, images could not be scored, or it amends an
+        earlier version.
     version
         The one that would be signed.
+    counts
+        Cells by label.
+    uploads
+        Files of which not all has come, whoever sends them.
+    failed_images
+        Images of which no cell is known, since they could not be scored.
     """
 
     obstacles: tuple[Obstacle, ...]
     reason_required: bool
     version: int
     counts: Mapping[LabelOutcome, int]
+    uploads: tuple[CaseUpload, ...]
+    failed_images: int
 
 
 def readiness(store: Store, case: Case) -> Readiness:
     """Say whether an open case can be signed, and what that needs."""
     counts = count_labels(case_labels(store, case.id))
     next_version = len(signatures_of(store, case.id)) + 1
+    coming = tuple(upload for upload in uploads_of(store, case.id) if upload.state == "receiving")
     busy = any(
-        job.kind in _BRINGS_CELLS and job.state in ("queued", "running") for job in jobs_of(store, case.id)
+        job.kind in BRING_CELLS and job.state in ("queued", "running") for job in jobs_of(store, case.id)
     )
+    without, failed = count_without_cells(store, case.id)
     found: dict[Obstacle, bool] = {
         "no_cells": not any(counts.values()),
+        "uploading": bool(coming),
         "scoring": busy,
+        "unscored": without > 0 and not busy,
         "disputed": counts["disputed"] > 0,
     }
     return Readiness(
         obstacles=tuple(obstacle for obstacle, holds in found.items() if holds),
-        reason_required=counts["unreviewed"] > 0 or next_version > 1,
+        reason_required=counts["unreviewed"] > 0 or failed > 0 or next_version > 1,
         version=next_version,
         counts=counts,
+        uploads=coming,
+        failed_images=failed,
     )
 
 
@@ -152,6 +170,7 @@ def sign_case(
             at=now,
             reason=reason,
             content=content,
+            files=[f"{suffix}:{sha256(made[suffix]).hexdigest()}" for suffix in SUFFIXES],
             publish=_explained()(parts.close),
         )
 
@@ -238,11 +257,13 @@ def _require_ready(case: Case, ready: Readiness, reason: str) -> None:
         whys, fixes = zip(*(_WORDS[obstacle] for obstacle in ready.obstacles), strict=True)
         raise ConflictError(f"cannot sign the case {case.title!r}", why="; ".join(whys), fix="; ".join(fixes))
     if ready.reason_required and not reason:
-        unreviewed = ready.counts["unreviewed"]
+        unreviewed, failed = ready.counts["unreviewed"], ready.failed_images
+        left = [f"{unreviewed:,} cells are unreviewed"] if unreviewed else []
+        left += [f"{failed:,} images could not be scored"] if failed else []
         raise SettingError(
             "cannot sign without a reason",
-            why=f"{unreviewed:,} cells are unreviewed" if unreviewed else "it amends an earlier version",
-            fix="say why they are left unreviewed" if unreviewed else "say what was amended, and why",
+            why="; ".join(left) or "it amends an earlier version",
+            fix="say why they are left so" if left else "say what was amended, and why",
         )
 
 

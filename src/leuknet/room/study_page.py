@@ -8,9 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from leuknet.evaluation.agreement import Agreement, Compared
+from leuknet.evaluation.agreement import HEADINGS, Agreement, Compared, kappa_text
 from leuknet.evaluation.resampling import MIN_SUBJECTS
-from leuknet.figures.agreement_plot import HEADINGS, draw_agreement, kappa_text
 from leuknet.report.blocks import Block, Bullets, Facts, Notice, Picture, Section, Table, Text, Tiles, counted
 from leuknet.report.render import drawn_text, embedded_figure, render
 from leuknet.room.study_content import StudyPhaseResults, StudyResults
@@ -91,6 +90,8 @@ def _agreement(results: StudyResults) -> tuple[Block, ...]:
     phases = {phase.phase: phase.compared for phase in results.phases if phase.compared}
     if not phases:
         return (Text("Nobody was compared."),)
+    from leuknet.figures.agreement_plot import draw_agreement  # loads Matplotlib
+
     figure = draw_agreement(
         phases,
         title="How far readers agree",

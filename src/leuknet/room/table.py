@@ -9,17 +9,20 @@ Start at `take_table`. Done again after a kill, it ends with the same crops.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from leuknet.errors import DataError, SettingError, UnreadableImageError
+from leuknet.images.file_names import find_named
 from leuknet.images.reading import decode_pixels, read_content
 from leuknet.inference.outcome import outcome_of
 from leuknet.inference.scored_table import ScoredImages, read_scored_images
+from leuknet.room.faults import is_of_image, told_of
 from leuknet.room.pictures import write_cell_pictures
 from leuknet.room.room_files import RoomFiles
 from leuknet.room.tally import Tally
-from leuknet.room.upload_content import UnusableError, keep_bytes, shown_name
+from leuknet.room.upload_content import UnusableError, hash_pixels, keep_bytes, shown_name
 from leuknet.store.cell_nouns import NewCell
 from leuknet.store.database import Store
 from leuknet.store.nouns import CaseUpload, NewImage
@@ -34,6 +37,7 @@ MAX_TABLE_BYTES = 256 * 2**20
 
 MAX_ROWS = 200_000
 
+_log = logging.getLogger(__name__)
 _TOGETHER = 64  # crops that go into the case in one transaction, and whose pixels are in memory
 
 
@@ -102,14 +106,11 @@ def _read(part: Path, name: str) -> ScoredImages:
     named.unlink(missing_ok=True)
     named.symlink_to(part.name)
     try:
-        rows = read_scored_images(named)
+        rows = read_scored_images(named, most_rows=MAX_ROWS)
     except (DataError, SettingError) as error:
         raise UnusableError(f"cannot use {name!r}", why=error.why, fix=error.fix) from error
     finally:
         named.unlink(missing_ok=True)
-    if len(rows.paths) > MAX_ROWS:
-        why = f"it has {len(rows.paths):,} rows, and at most {MAX_ROWS:,} are taken"
-        raise UnusableError(f"cannot use {name!r}", why=why, fix="divide it")
     return rows
 
 
@@ -117,7 +118,7 @@ def _take(
     files: RoomFiles, rows: ScoredImages, row: int, upload: CaseUpload, root: Path, tally: Tally
 ) -> tuple[NewImage, ScoredCell, Pixels] | None:
     """Keep the image of a row; None, and counted, if it cannot be used."""
-    path, probability = root / rows.paths[row], rows.probabilities[row]
+    path, probability = root / find_named(root, rows.paths[row]), rows.probabilities[row]
     name = shown_name(rows.paths[row])
     if probability is None:
         tally.refuse(f"row {row + 1}, {name!r}: not scored: {rows.errors[row]}")
@@ -127,6 +128,12 @@ def _take(
         pixels = decode_pixels(content, path).pixels
     except UnreadableImageError as error:
         tally.refuse(f"row {row + 1}, {name!r}: {error.why}")
+        return None
+    except BaseException as error:
+        if not is_of_image(error):
+            raise
+        _log.exception("a bug in LeukNet")
+        tally.refuse(f"row {row + 1}, {told_of(name, error)}")
         return None
     h, w = pixels.shape[:2]
     sha256, relative = keep_bytes(files, content)
@@ -139,7 +146,8 @@ def _take(
         undecided=(0.0, 2.0) if rows.uncertain[row] else None,
     )
     um = upload.microns_per_pixel
-    image = NewImage(sha256, name, "crop", h, w, len(content), um, relative)
+    seen = hash_pixels(pixels, h, w)
+    image = NewImage(sha256, name, "crop", h, w, len(content), um, relative, pixels_sha256=seen)
     return image, ScoredCell(crop_cell(scored, h, w), None), pixels
 
 

@@ -21,12 +21,15 @@ class Tally:
         That are in the case now.
     n_unusable
         Members or rows that could not be used.
+    n_passed_over
+        Members that systems or programs left, and that are no images.
     told
         Why, of the first `TOLD` of them.
     """
 
     n_images: int = 0
     n_unusable: int = 0
+    n_passed_over: int = 0
     told: list[str] = field(default_factory=list)
 
     def refuse(self, told: str) -> None:
@@ -38,7 +41,10 @@ class Tally:
     @property
     def note(self) -> str | None:
         """What the user should know, None if all could be used."""
-        if not self.n_unusable:
-            return None
-        more = [f"and {self.n_unusable - TOLD:,} more"] if self.n_unusable > TOLD else []
-        return "\n".join([f"{self.n_unusable:,} could not be used:", *self.told, *more])
+        lines = []
+        if self.n_unusable:
+            more = [f"and {self.n_unusable - TOLD:,} more"] if self.n_unusable > TOLD else []
+            lines += [f"{self.n_unusable:,} could not be used:", *self.told, *more]
+        if self.n_passed_over:
+            lines.append(f"{self.n_passed_over:,} passed over, which systems or programs leave.")
+        return "\n".join(lines) or None

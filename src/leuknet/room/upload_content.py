@@ -6,22 +6,29 @@ several cannot be used alone, and that a text is a table.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import os
+import re
 import shutil
 import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from leuknet.errors import DataError, MissingExtraError
 from leuknet.fields.field import Field
 from leuknet.fields.slides import open_field
 from leuknet.images.measures import measure
 from leuknet.images.reading import MAX_SIDE_PX, hash_file
+from leuknet.records.spreadsheet import table_of
 from leuknet.records.whole import sync, whole_file, write_whole
+from leuknet.room.budget import DECODING, claimed_pixels
 from leuknet.room.room_files import RoomFiles, image_path
 from leuknet.store.nouns import ImageKind, NewImage
+from leuknet.types import Pixels
 
 CROP_SIDE_PX = 600
 """An image with no longer side is one cell: published crops have 450 or 600 pixels, a camera's field more."""
@@ -32,6 +39,11 @@ as a disc on black."""
 
 MAX_NAME = 300
 """Most characters of a name."""
+
+KEY_PART_BYTES = 4 * 2**20
+"""As `PART` in `upload.js`."""
+
+_SHA256, _TREE = re.compile("[0-9a-f]{64}"), re.compile("tree-([0-9a-f]{64})-")
 
 _MIN_BLACK_SHARE = 0.2
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -64,19 +76,45 @@ class _Look(NamedTuple):
     height_px: int
     width_px: int
     microns_per_pixel: float | None
+    pixels_sha256: str
 
 
 def shown_name(name: str) -> str:
-    """Return a file's name as text that is safe to show: without folders, controls and marks of direction.
+    """Return a file's name as text that is safe to show: without controls and marks of direction.
 
-    It is no path: `CON` and `..` are texts like others.
+    Folders of a name that leads nowhere else are kept: they tell files of one name apart. It is no path:
+    `CON` and `..` are texts like others.
     """
-    base = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    parts = [shown for part in name.replace("\\", "/").split("/") if (shown := _shown(part))]
+    if not parts:
+        return "unnamed"
+    leads_out = name.startswith(("/", "\\")) or ".." in parts[:-1] or parts[0].endswith(":")
+    whole = "/".join(parts[-1:] if leads_out else parts)
+    return whole if len(whole) <= MAX_NAME else parts[-1][:MAX_NAME]
+
+
+def _shown(text: str) -> str:
     # Cc: controls; Cf: invisible, such as those that turn the direction of what follows; Cs: no characters.
-    shown = "".join(
-        letter for letter in base if unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    )
-    return shown.strip()[:MAX_NAME] or "unnamed"
+    unseen = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join(letter for letter in text if unicodedata.category(letter) not in unseen).strip()
+
+
+def is_announced(part: Path, key: str) -> bool:
+    """Whether a file is the one that its key stands for.
+
+    A key is its SHA-256, as of our Python client; or `tree-`, the SHA-256 of those of its parts of
+    `KEY_PART_BYTES`, and `-`, as of our pages. Any other says nothing of the content.
+    """
+    if _SHA256.fullmatch(key):
+        return hash_file(part) == key
+    known = _TREE.match(key)
+    if known is None:
+        return True
+    whole = hashlib.sha256()
+    with part.open("rb") as file:
+        while piece := file.read(KEY_PART_BYTES):
+            whole.update(hashlib.sha256(piece).digest())
+    return whole.hexdigest() == known[1]
 
 
 def kind_of(part: Path, *, name: str) -> Literal["auto", "archive", "table"]:
@@ -85,11 +123,19 @@ def kind_of(part: Path, *, name: str) -> Literal["auto", "archive", "table"]:
         head = file.read(4096)
     if head.startswith(_ZIP):
         return "archive"
-    first_line = head.partition(b"\n")[0]
-    is_csv = PurePosixPath(name).suffix.lower() == ".csv" and {b"path", b"probability"} <= {
-        title.strip(b'"\r \xef\xbb\xbf') for title in first_line.split(b",")
-    }
+    is_csv = PurePosixPath(name).suffix.lower() == ".csv" and _is_scored(head)
     return "table" if head.startswith(b"PAR1") or is_csv else "auto"
+
+
+def _is_scored(head: bytes) -> bool:
+    """Whether the beginning of a CSV is that of a table of scored crops, also as a spreadsheet saves it."""
+    try:
+        is_wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        table = table_of(head if is_wide else head.rpartition(b"\n")[0] or head)
+    except ValueError:
+        return False
+    titles = table.text.partition("\n")[0].split(table.separator)
+    return {"path", "probability"} <= {title.strip('"\r ') for title in titles}
 
 
 def keep_image(
@@ -119,11 +165,13 @@ def keep_image(
     ------
     UnusableError
         If it is not an image that LeukNet reads.
+    BusyError
+        If others are read all the while, and together they would take too much memory.
     """
     if PurePosixPath(name).suffix.lower() in _OF_SEVERAL_FILES:
         raise _unusable(name, "a slide of this kind is several files", "export it as a pyramidal TIFF")
     try:
-        with open_field(part) as field:
+        with DECODING.take(claimed_pixels(part)), open_field(part, alone=True) as field:
             look = _look(field, kind)
     except (DataError, MissingExtraError) as error:
         raise _unusable(name, error.why, error.fix) from error
@@ -145,7 +193,27 @@ def keep_image(
         n_bytes=part.stat().st_size,
         path=relative,
         microns_per_pixel=look.microns_per_pixel if microns_per_pixel is None else microns_per_pixel,
+        pixels_sha256=look.pixels_sha256,
     )
+
+
+def hash_pixels(corner: Pixels, height_px: int, width_px: int) -> str:
+    """Return the hash of an image's size and of its upper left corner: alike for each lossless format of it.
+
+    Parameters
+    ----------
+    corner
+        (h, w, 3) uint8, at least the first `BLACK_CROP_SIDE_PX` rows and columns, or all there are.
+    height_px, width_px
+        Of the whole image.
+
+    Returns
+    -------
+    str
+        SHA-256 in hexadecimal.
+    """
+    counts = np.ascontiguousarray(corner[:BLACK_CROP_SIDE_PX, :BLACK_CROP_SIDE_PX])
+    return hashlib.sha256(f"{height_px} {width_px} ".encode() + counts.tobytes()).hexdigest()
 
 
 def keep_bytes(files: RoomFiles, content: bytes) -> tuple[str, str]:
@@ -174,7 +242,7 @@ def _look(field: Field, kind: ImageKind | Literal["auto"]) -> _Look:
         found = "crop"
     else:
         found = "field"
-    return _Look(found, h, w, field.microns_per_pixel)
+    return _Look(found, h, w, field.microns_per_pixel, hash_pixels(pixels, h, w))
 
 
 def _suffix(head: bytes) -> str:

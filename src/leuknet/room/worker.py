@@ -2,8 +2,9 @@
 
 Each job can be done again from the start and ends with the same rows and files. Killed, it is taken over by
 another worker after `leuknet.store.jobs.SILENCE`, or at once by one that knows to be the only one at a
-SQLite database; told to stop, it gives its job back. While the database or the disk cannot be used, it waits.
-A request to explain a cell does not wait for a long job: it is looked for after each batch.
+SQLite database; told to stop, it gives its job back. While the database or the disk cannot be used, it
+waits. Jobs of different people go on by turns, batch by batch (`turns`), and so does a request to explain a
+cell: nobody's work waits until all of another's is done. What takes too long ends the process (`watch`).
 
 Start at `run_worker`. What is done for each kind of job is in `work`.
 """
@@ -13,32 +14,32 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
 
-from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoppedError, StoreError
+from leuknet.errors import ConflictError, LeukNetError, StoppedError, StoreError
+from leuknet.fields.deadlines import USUAL_S, Deadline
 from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.room.deep_zoom import trim_tiles
-from leuknet.room.intake import FULL, sweep
+from leuknet.room.faults import LostJobError, is_full, may_pass
+from leuknet.room.intake import sweep
 from leuknet.room.intake_checks import Limits
-from leuknet.room.kinds import BRING_CELLS, EXPLAIN, WEBHOOK
+from leuknet.room.kinds import BRING_CELLS, EXPLAIN, SCORE, WEBHOOK
 from leuknet.room.liveness import Pulse, present
 from leuknet.room.room_files import RoomFiles
+from leuknet.room.turns import Turn
 from leuknet.room.webhook import PAUSES_S, TRIES, DeliveryError, Webhook
 from leuknet.room.work import WORK, Workplace, ended_badly, ended_well
 from leuknet.store import open_store
 from leuknet.store.database import Store
-from leuknet.store.jobs import (
-    fail_job,
-    finish_job,
-    release_job,
-    take_job,
-)
+from leuknet.store.jobs import fail_job, finish_job, release_job, take_job
 from leuknet.store.nouns import CaseJob
 
 IDLE_S = 0.5
@@ -49,6 +50,7 @@ LONGEST_PAUSE_S = 30.0
 
 _SWEEP_S = 3600.0
 _REFUSALS = 5
+_MOST_TURNS = 16
 _log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
@@ -74,6 +76,8 @@ class WorkerSettings:
         Who is told of what happened.
     limits
         Of uploads.
+    ends
+        End this process when an image takes longer than it may: where something starts it again.
     """
 
     database_url: str | None
@@ -83,6 +87,7 @@ class WorkerSettings:
     image_root: Path | None = None
     webhook: Webhook | None = None
     limits: Limits = field(default_factory=Limits)
+    ends: bool = False
 
 
 def run_worker(settings: WorkerSettings, *, stop: threading.Event | None = None) -> None:
@@ -113,14 +118,11 @@ def run_worker(settings: WorkerSettings, *, stop: threading.Event | None = None)
             image_root=settings.image_root,
             webhook=settings.webhook,
             limits=settings.limits,
+            deadline=Deadline(ends=settings.ends),
         )
         _log.info("ready with model %s", predictor.model_id)
         _Worker(room, stop).run()
     _log.info("stopped")
-
-
-class _LostJobError(Exception):
-    """The job at hand is no longer this worker's."""
 
 
 class _Worker:
@@ -138,35 +140,51 @@ class _Worker:
         self.webhooks_from = 0.0
 
     def run(self) -> None:
-        """Take job after job."""
+        """Take job after job; those of different people by turns."""
         sweep_from = 0.0
-        with suppress(StoppedError):
-            while not self.stop.is_set():
+        turns: deque[Turn] = deque()
+        paused: list[Turn] = []  # the last one, unless it is over: who came meanwhile goes before it
+        while turns or paused or not self.stop.is_set():
+            with suppress(StoppedError):
                 if time.monotonic() >= sweep_from:
                     sweep_from = time.monotonic() + _SWEEP_S
                     self.outlast(lambda: sweep(self.room.store, self.room.files))
                     self.outlast(lambda: trim_tiles(self.room.files))
-                job = self.outlast(self.next_job)
-                if job is None:
-                    self.stop.wait(IDLE_S)
-                else:
-                    self.do(job)
+                self.take_jobs(turns, paused)
+            turns.extend(paused)
+            if not turns:
+                self.stop.wait(IDLE_S)
+                continue
+            turn = turns.popleft()
+            turn.go_on()
+            paused = [] if turn.is_over else [turn]
 
-    def next_job(self) -> CaseJob | None:
-        """Take what is asked for by someone who waits before what is not."""
+    def take_jobs(self, turns: deque[Turn], paused: list[Turn]) -> None:
+        """Take a job of each person who waits and has none at work, and one to explain a cell."""
+        while len(turns) < _MOST_TURNS and not self.stop.is_set():
+            job = self.outlast(lambda: self.next_job([turn.lane for turn in (*turns, *paused)]))
+            if job is None:
+                return
+            lane = (job.kind if job.kind == EXPLAIN else SCORE, str(job.detail.get("by", "")))
+            turns.append(Turn(lane, partial(self.do, job)))
+
+    def next_job(self, lanes: Sequence[tuple[str, str]]) -> CaseJob | None:
+        """Take what is asked for by someone who waits before what is not; none of those at work."""
         store = self.room.store
-        job = take_job(store, kinds=(EXPLAIN,)) or take_job(store, kinds=BRING_CELLS)
-        if job is None and time.monotonic() >= self.webhooks_from:
+        explaining, scoring = ([by for kind, by in lanes if kind == lane] for lane in (EXPLAIN, SCORE))
+        job = take_job(store, kinds=(EXPLAIN,), not_by=explaining)
+        job = job or take_job(store, kinds=BRING_CELLS, not_by=scoring)
+        if job is None and not lanes and time.monotonic() >= self.webhooks_from:
             job = take_job(store, kinds=(WEBHOOK,))
         return job
 
-    def do(self, job: CaseJob) -> None:
+    def do(self, job: CaseJob, turn: Turn) -> None:
         """Do a job to its end, however often the database or the disk fails meanwhile."""
         _log.info("job %s: %s", job.id, job.kind)
         begun = time.monotonic()
         try:
-            self.outlast(lambda: self.attempt(job))
-        except (ConflictError, _LostJobError):
+            self.outlast(lambda: self.attempt(job, turn))
+        except (ConflictError, LostJobError):
             _log.warning("job %s was taken over", job.id)
         except StoppedError:
             try:
@@ -180,17 +198,17 @@ class _Worker:
                 self.outlast(lambda: fail_job(self.room.store, job, told))
         _log.info("job %s: %.1f s", job.id, time.monotonic() - begun)
 
-    def attempt(self, job: CaseJob) -> None:
+    def attempt(self, job: CaseJob, turn: Turn) -> None:
         """Do a job and say how it ended. ConflictError if it is no longer this worker's."""
         try:
-            with self.reporting(job) as report:
+            with self.reporting(job, turn) as report:
                 note = WORK[job.kind](self.room, job, report)
-        except (StoppedError, _LostJobError):
+        except (StoppedError, LostJobError):
             raise
         except DeliveryError as error:
             self.try_later(job, str(error))
-        except Exception as error:
-            if _may_pass(error):
+        except BaseException as error:
+            if may_pass(error) or isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
             told = str(error) if isinstance(error, LeukNetError) else f"a bug in LeukNet: {error!r}"
             if not isinstance(error, LeukNetError):
@@ -202,22 +220,30 @@ class _Worker:
             ended_well(self.room, job)
 
     @contextmanager
-    def reporting(self, job: CaseJob) -> Iterator[Callable[[float], None]]:
-        """Say from a thread that a job is alive; give what its work calls between batches."""
-        pulse = Pulse(self.room.store, job)
+    def reporting(self, job: CaseJob, turn: Turn) -> Iterator[Callable[[float], None]]:
+        """Say from a thread that a job is alive; give what its work calls between batches.
+
+        The thread says so for as long as the work may take: then it ends with the process.
+        """
+        pulse, deadline = Pulse(self.room.store, job), self.room.deadline
 
         def report(progress: float) -> None:
             pulse.progress = progress
+            allowed = deadline.seconds
+            deadline.allow(None)
+            turn.pass_on()
             if pulse.lost:
-                raise _LostJobError
+                raise LostJobError
             if self.stop.is_set():
                 raise _stopped()
-            if job.kind != EXPLAIN:
-                while (asked := take_job(self.room.store, kinds=(EXPLAIN,))) is not None:
-                    self.do(asked)
+            deadline.allow(allowed)
 
         with pulse:
-            yield report
+            deadline.allow(USUAL_S)
+            try:
+                yield report
+            finally:
+                deadline.allow(None)
 
     def try_later(self, job: CaseJob, why: str) -> None:
         """Give a webhook's job back for another try, or give it up."""
@@ -243,9 +269,9 @@ class _Worker:
             try:
                 result = function()
             except (StoreError, OSError) as error:
-                if not _may_pass(error):
+                if not may_pass(error):
                     raise
-                refusals += not _is_full(error) and _answers(self.room.store)
+                refusals += not is_full(error) and _answers(self.room.store)
                 if refusals == _REFUSALS:
                     raise
                 if not told:
@@ -259,19 +285,6 @@ class _Worker:
                 if told:
                     _log.info("going on")
                 return result
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether what failed may work later as it is."""
-    if isinstance(error, StoreError):
-        return not isinstance(error, ConflictError | NotFoundError)
-    return _is_full(error)
-
-
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, StoreError):
-        return any(words in error.why.lower() for words in ("is full", "no space left"))
-    return isinstance(error, OSError) and error.errno in FULL
 
 
 def _stopped() -> StoppedError:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import unicodedata
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from leuknet.errors import AccountError
 from leuknet.store import passwords
 from leuknet.store.database import Change, Store, not_found
 from leuknet.store.nouns import ROLES, SYSTEM, Role, User
-from leuknet.store.tables import first_account, sessions, users
+from leuknet.store.tables import api_tokens, first_account, sessions, users
 
 MAX_NAME_LENGTH = 100
 FIRST_ACCOUNT_LIFETIME = timedelta(hours=24)
@@ -76,19 +76,26 @@ def create_first_account(store: Store, token: str, name: str, *, password: str) 
     AccountError
         If the token is not the last one, too old or used, or as in `create_user`.
     """
-    name, hashed = _clean_name(name), passwords.hash_password(password)
+    name = _clean_name(name)
+    with store.reading() as connection:
+        _check_offer(connection, token, datetime.now(UTC))  # a hash costs 64 MiB: none for who has no link
+    hashed = passwords.hash_password(password)
     with store.writing(SYSTEM) as change:
-        offer = change.execute(sa.select(first_account)).one_or_none()
-        known = offer is not None and hmac.compare_digest(offer.token_sha256, passwords.hash_token(token))
-        empty = change.execute(sa.select(users.c.id).limit(1)).first() is None
-        if offer is None or not known or offer.expires_at <= change.at or not empty:
-            raise AccountError(
-                "cannot make the first account",
-                why="this link was used, is older than 24 hours, or another took its place",
-                fix="start the reading room again: while it has no account, it prints a new link",
-            )
+        _check_offer(change.connection, token, change.at)
         change.execute(first_account.delete())
         return _add_user(change, name, hashed, "admin")
+
+
+def _check_offer(connection: sa.Connection, token: str, now: datetime) -> None:
+    offer = connection.execute(sa.select(first_account)).one_or_none()
+    known = offer is not None and hmac.compare_digest(offer.token_sha256, passwords.hash_token(token))
+    empty = connection.execute(sa.select(users.c.id).limit(1)).first() is None
+    if offer is None or not known or offer.expires_at <= now or not empty:
+        raise AccountError(
+            "cannot make the first account",
+            why="this link was used, is older than 24 hours, or another took its place",
+            fix="start the reading room again: while it has no account, it prints a new link",
+        )
 
 
 def verify_password(store: Store, name: str, password: str) -> User | None:
@@ -110,7 +117,7 @@ def verify_password(store: Store, name: str, password: str) -> User | None:
 
 
 def change_password(store: Store, user_id: int, *, password: str, actor: str) -> None:
-    """Give an account another password; all its sessions end.
+    """Give an account another password; all its sessions and tokens end.
 
     Raises
     ------
@@ -123,8 +130,7 @@ def change_password(store: Store, user_id: int, *, password: str, actor: str) ->
     with store.writing(actor) as change:
         user = _user(change, user_id)
         change.execute(users.update().where(users.c.id == user_id).values(password_hash=hashed))
-        ended = change.execute(sessions.delete().where(sessions.c.user_id == user_id)).rowcount
-        change.log("user.password_changed", user.actor, sessions_ended=ended)
+        change.log("user.password_changed", user.actor, **_end_all(change, user_id))
 
 
 def set_role(store: Store, user_id: int, role: Role, *, actor: str) -> User:
@@ -133,7 +139,10 @@ def set_role(store: Store, user_id: int, role: Role, *, actor: str) -> User:
 
 
 def set_active(store: Store, user_id: int, *, active: bool, actor: str) -> User:
-    """Switch an account on or off; off ends its sessions. AccountError if no active admin would be left."""
+    """Switch an account on or off; off ends its sessions and tokens, for good.
+
+    AccountError if no active admin would be left.
+    """
     return _update(store, user_id, {"active": active}, actor=actor)
 
 
@@ -166,10 +175,17 @@ def _update(store: Store, user_id: int, values: dict[str, Any], *, actor: str) -
                 why="it is the last active admin: nobody could change accounts after it",
                 fix="make another account an admin first",
             )
-        if not after.active:
-            change.execute(sessions.delete().where(sessions.c.user_id == user_id))
-        change.log("user.changed", before.actor, **values)
+        ended = {} if after.active else _end_all(change, user_id)
+        change.log("user.changed", before.actor, **values, **ended)
         return after
+
+
+def _end_all(change: Change, user_id: int) -> dict[str, int]:
+    """End all sessions and tokens of an account, which whoever had the password may have made; count them."""
+    ended = change.execute(sessions.delete().where(sessions.c.user_id == user_id)).rowcount
+    working = (api_tokens.c.user_id == user_id) & api_tokens.c.revoked_at.is_(None)
+    revoked = change.execute(api_tokens.update().where(working).values(revoked_at=change.at)).rowcount
+    return {"sessions_ended": ended, "tokens_revoked": revoked}
 
 
 def _user(change: Change, user_id: int) -> User:
@@ -196,7 +212,7 @@ def _add_user(change: Change, name: str, hashed: str, role: Role) -> User:
 
 
 def _rehash(store: Store, user: User, password: str, *, old: str) -> None:
-    hashed = passwords.HASHER.hash(passwords.prepared(password))
+    hashed = passwords.hash_prepared(passwords.prepared(password))
     with store.writing(SYSTEM) as change:
         # Only what was verified is replaced, not a password that was changed in between.
         here = (users.c.id == user.id) & (users.c.password_hash == old)

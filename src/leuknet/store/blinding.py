@@ -1,8 +1,10 @@
 """What readers of open studies may not see: the cases that they still read blinded.
 
 A reader of an open study who has an item left to read, in any phase, is blinded to its cases: with what the
-model or others say of them in view, no read is blinded. That holds for leads and admins who read, too. Who
-made the study and is no reader of it sees all.
+model or others say of them in view, no read is blinded. Other cases that hold one of their images, in any
+lossless format, are closed with them, and such a reader uploads nothing: a picture of the study, sent in
+again, would be scored. That holds for leads and admins who read, too. Who made the study and is no reader of
+it sees all.
 
 Start at `blinded_cases`. `leuknet.store.cases` asks here.
 """
@@ -17,6 +19,7 @@ import sqlalchemy as sa
 
 from leuknet.store.database import Store
 from leuknet.store.study_tables import studies, study_cases, study_items, study_readers, study_reads
+from leuknet.store.tables import images
 
 
 def blinded_cases(store: Store, user_id: int) -> frozenset[UUID]:
@@ -32,11 +35,22 @@ def is_reading(store: Store, user_id: int, study_id: UUID) -> bool:
         return connection.execute(query).first() is not None
 
 
+def reads_blinded(store: Store, user_id: int) -> bool:
+    """Tell whether a user has items left in any open study."""
+    with store.reading() as connection:
+        return connection.execute(blinding_studies(user_id)).first() is not None
+
+
 @lru_cache(maxsize=1000)  # it is part of nearly every request, and making it costs more than running it
-def blinded_case_ids(user_id: int) -> sa.Select[Any]:
+def blinded_case_ids(user_id: int) -> sa.CompoundSelect[Any]:
     """Return the query of the cases of which a user may see nothing, for use within others."""
-    reading = blinding_studies(user_id).join(study_cases)
-    return reading.with_only_columns(study_cases.c.case_id)
+    reading = blinding_studies(user_id).join(study_cases).with_only_columns(study_cases.c.case_id)
+    read = images.alias("read")
+    same = (
+        sa.select(images.c.case_id).join(read, read.c[by] == images.c[by]).where(read.c.case_id.in_(reading))
+        for by in ("sha256", "pixels_sha256")  # two queries: for an "or" of them no index is used
+    )
+    return sa.union_all(reading, *same)
 
 
 def blinding_studies(user_id: int) -> sa.Select[Any]:

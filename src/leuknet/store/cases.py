@@ -27,6 +27,9 @@ from leuknet.store.tables import case_access, cases, images
 def create_case(store: Store, title: str, *, user: User) -> Case:
     """Make an empty case that its maker may see; SettingError if the title is not 1 to 200 characters."""
     title = title.strip()
+    if "\0" in title:
+        why = "its title holds the character NUL, which no database keeps"
+        raise SettingError("cannot make the case", why=why, fix="type the title again")
     if not 1 <= len(title) <= 200:
         raise SettingError(
             "cannot make the case", why=f"its title has {len(title)} characters", fix="give it 1 to 200"

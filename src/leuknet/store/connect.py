@@ -25,6 +25,10 @@ from leuknet.errors import MissingExtraError, SettingError, StoreError
 WAIT_S = 10
 """How long a connection waits for another writer, and for a server to answer."""
 
+_KEPT, _MORE = 5, 65
+"""Connections that are kept, and how many more there may be: one for each thread of a server. With fewer, a
+decision would wait for pages."""
+
 
 def read_url(text: str) -> sa.URL:
     """Read the address of a database; `postgres://` and `postgresql://` mean the driver that LeukNet uses."""
@@ -62,7 +66,14 @@ def connect(url: sa.URL) -> sa.Engine:
     # Bounds every wait for a lock, that of writers among them.
     options = f"-c timezone=utc -c lock_timeout={WAIT_S * 1000}"
     arguments = {"connect_timeout": WAIT_S, "options": options, "application_name": "leuknet"}
-    return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
+    return sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args=arguments,
+        pool_size=_KEPT,
+        max_overflow=_MORE,
+    )
 
 
 def _connect_sqlite(url: sa.URL) -> sa.Engine:
@@ -74,7 +85,9 @@ def _connect_sqlite(url: sa.URL) -> sa.Engine:
         path.chmod(0o600)
     # Errors do not repeat values: they may be hashes of passwords, or name people.
     arguments: dict[str, Any] = {"timeout": WAIT_S, "isolation_level": None}
-    engine = sa.create_engine(url, hide_parameters=True, connect_args=arguments)
+    engine = sa.create_engine(
+        url, hide_parameters=True, connect_args=arguments, pool_size=_KEPT, max_overflow=_MORE
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: Any) -> None:

@@ -21,7 +21,7 @@ from leuknet.errors import ConflictError
 from leuknet.store.cases import case_of
 from leuknet.store.database import Change, Store
 from leuknet.store.nouns import SYSTEM, CaseJob
-from leuknet.store.tables import jobs
+from leuknet.store.tables import jobs, uploads
 
 SILENCE = timedelta(minutes=2)
 """After which a worker is thought dead. Workers report at least every quarter of it."""
@@ -40,9 +40,9 @@ def add_job(
 
 
 def insert_job(change: Change, case_id: UUID, kind: str, *, detail: dict[str, Any] | None = None) -> CaseJob:
-    """Do what `add_job` does within a transaction."""
+    """Do what `add_job` does within a transaction; `by` of its detail is who asked for it."""
     values = {"case_id": case_id, "kind": kind, "state": "queued", "attempts": 0, "created_at": change.at}
-    values |= {"progress": 0.0, "detail": detail or {}}
+    values |= {"progress": 0.0, "detail": {"by": change.actor, **(detail or {})}}
     row = change.execute(jobs.insert().values(**values).returning(jobs)).one()
     change.log("job.added", f"job:{row.id}", case=str(case_id), kind=kind)
     return _job(row)
@@ -55,17 +55,23 @@ def insert_job_once(change: Change, case_id: UUID, kind: str) -> None:
         insert_job(change, case_id, kind)
 
 
-def take_job(store: Store, *, kinds: Sequence[str] | None = None) -> CaseJob | None:
-    """Give a worker the next job, of any or these kinds, which no other gets; None if there is none."""
-    if not _something_to_do(store, kinds):
+def take_job(
+    store: Store, *, kinds: Sequence[str] | None = None, not_by: Sequence[str] = ()
+) -> CaseJob | None:
+    """Give a worker the next job, which no other gets; None if there is none.
+
+    It is of any or these kinds, and of none of these who asked.
+    """
+    wanted: sa.ColumnElement[bool] = sa.true() if kinds is None else jobs.c.kind.in_(kinds)
+    if not_by:
+        wanted &= sa.func.coalesce(jobs.c.detail["by"].as_string(), "").not_in(not_by)
+    if not _something_to_do(store, wanted):
         return None  # without a write: idle workers ask often
     with store.writing(SYSTEM) as change:
         stale = (jobs.c.state == "running") & (jobs.c.heartbeat_at < change.at - SILENCE)
         _fail_worn(change, stale)
-        query = sa.select(jobs).where((jobs.c.state == "queued") | stale).order_by(jobs.c.id).limit(1)
-        if kinds is not None:
-            query = query.where(jobs.c.kind.in_(kinds))
-        row = change.execute(query).one_or_none()
+        waiting = wanted & ((jobs.c.state == "queued") | stale)
+        row = change.execute(sa.select(jobs).where(waiting).order_by(jobs.c.id).limit(1)).one_or_none()
         if row is None:
             return None  # another worker was quicker
         taken: dict[str, Any] = {
@@ -152,10 +158,9 @@ def _job(row: sa.Row[Any]) -> CaseJob:
     return CaseJob(**{**row._asdict(), "detail": row.detail or {}})
 
 
-def _something_to_do(store: Store, kinds: Sequence[str] | None) -> bool:
-    waiting = sa.select(jobs.c.state, jobs.c.heartbeat_at).where(jobs.c.state.in_(["queued", "running"]))
-    if kinds is not None:
-        waiting = waiting.where(jobs.c.kind.in_(kinds))
+def _something_to_do(store: Store, wanted: sa.ColumnElement[bool]) -> bool:
+    there = wanted & jobs.c.state.in_(["queued", "running"])
+    waiting = sa.select(jobs.c.state, jobs.c.heartbeat_at).where(there)
     now = datetime.now(UTC)
     with store.reading() as connection:
         return any(
@@ -164,11 +169,18 @@ def _something_to_do(store: Store, kinds: Sequence[str] | None) -> bool:
 
 
 def _fail_worn(change: Change, deserted: sa.ColumnElement[bool]) -> None:
+    """Fail the jobs that killed too many workers, and the archive or table that one was to read."""
     worn = deserted & (jobs.c.attempts >= MAX_ATTEMPTS)
-    for job_id in change.execute(sa.select(jobs.c.id).where(worn)).scalars().all():
+    for job in change.execute(sa.select(jobs).where(worn)).all():
         error = f"its worker died {MAX_ATTEMPTS} times"
-        change.execute(jobs.update().where(jobs.c.id == job_id).values(state="failed", error=error))
-        change.log("job.failed", f"job:{job_id}")
+        change.execute(jobs.update().where(jobs.c.id == job.id).values(state="failed", error=error))
+        change.log("job.failed", f"job:{job.id}")
+        if upload_id := (job.detail or {}).get("upload"):
+            told = f"{{}}: reading it ended {MAX_ATTEMPTS} processes. Upload its images by themselves."
+            here = uploads.c.id == UUID(upload_id)
+            name = change.execute(sa.select(uploads.c.name).where(here)).scalar_one()
+            change.execute(uploads.update().where(here).values(state="failed", error=told.format(name)))
+            change.log("upload.failed", f"upload:{upload_id}")
 
 
 def _update(change: Change, job: CaseJob, **values: object) -> None:

@@ -9,6 +9,7 @@ Start at `bring_up_to_date`.
 from __future__ import annotations
 
 import threading
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -65,6 +66,7 @@ def alembic_config() -> Config:
     return config
 
 
+@cache  # alembic runs all migrations' modules to know, for each opening of a database
 def newest() -> str:
     """Return the newest version that this LeukNet knows."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""

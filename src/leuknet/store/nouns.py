@@ -118,9 +118,13 @@ class DescribedImage:
 
 @dataclass(frozen=True)
 class NewImage(DescribedImage):
-    """An image as it is put into a case; `path` is the file's within the data folder, with `/`."""
+    """An image as it is put into a case; `path` is the file's within the data folder, with `/`.
+
+    `pixels_sha256` tells the same picture in files of other formats, see `room.upload_content.hash_pixels`.
+    """
 
     path: str
+    pixels_sha256: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,11 @@ class CaseProgress(Case):
     )
     is_scored: bool = field(metadata=told("Whether no image waits, and no job that brings cells."))
     jobs: tuple[Job, ...] = field(metadata=told("Jobs that wait, run or failed; all are under `/jobs`."))
+    notes: tuple[str, ...] = field(
+        metadata=told(
+            "What is to be known of archives and tables that were taken in: what could not be used."
+        )
+    )
 
 
 @dataclass(frozen=True)

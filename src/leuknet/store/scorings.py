@@ -60,6 +60,20 @@ def count_scored(store: Store, case_id: UUID) -> tuple[int, int]:
     return int(scored), int(all_images)
 
 
+def count_without_cells(store: Store, case_id: UUID) -> tuple[int, int]:
+    """Return of how many images nobody knows the cells: never scored, and those that could not be scored."""
+    found = sa.exists().where(cells.c.image_id == images.c.id)
+    failed = sa.func.count(sa.case((scorings.c.state == "failed", 1)))
+    query = (
+        sa.select(sa.func.count(sa.case((scorings.c.image_id.is_(None), 1))), failed)
+        .select_from(images.outerjoin(scorings))
+        .where(images.c.case_id == case_id, ~found)
+    )
+    with store.reading() as connection:
+        never, could_not = connection.execute(query).one()
+    return int(never), int(could_not)
+
+
 def scorings_of(store: Store, case_id: UUID) -> tuple[Scoring, ...]:
     """Return what became of a case's images, in the order of the images."""
     query = sa.select(scorings).join(images).where(images.c.case_id == case_id).order_by(images.c.id)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from leuknet.errors import AccountError
 from leuknet.store import passwords
 from leuknet.store.accounts import USER, user_of
-from leuknet.store.database import Store, not_found
+from leuknet.store.database import Change, Store, not_found
 from leuknet.store.nouns import User
 from leuknet.store.tables import api_tokens, sessions, users
 
@@ -61,10 +61,7 @@ def start_session(store: Store, user: User, *, lifetime: timedelta = SESSION_LIF
     """
     token = passwords.new_token()
     with store.writing(user.actor) as change:
-        if not change.execute(sa.select(users.c.active).where(users.c.id == user.id)).scalar():
-            raise AccountError(
-                "cannot sign in", why="the account is switched off", fix="ask an admin to switch it on"
-            )
+        _require_active(change, user, "sign in")
         here = (sessions.c.user_id == user.id) & (sessions.c.expires_at <= change.at)
         change.execute(sessions.delete().where(here))
         session = Session(user, change.at, change.at + lifetime, change.at)
@@ -105,14 +102,25 @@ def end_session(store: Store, token: str) -> None:
 
 
 def create_api_token(store: Store, user: User, name: str) -> tuple[str, ApiToken]:
-    """Return a token with which a program may act for a user until it is revoked; shown this once."""
+    """Return a token with which a program may act for a user, shown this once; AccountError if that is off.
+
+    It works until it is revoked, the password is changed, or the account is switched off.
+    """
     token = passwords.new_token()
     with store.writing(user.actor) as change:
+        _require_active(change, user, "make a token")
         row = {"user_id": user.id, "name": name, "created_at": change.at}
         insert = api_tokens.insert().values(token_sha256=passwords.hash_token(token), **row)
         token_id = change.execute(insert.returning(api_tokens.c.id)).scalar_one()
         change.log("api_token.created", f"api_token:{token_id}", user=user.id)
     return token, ApiToken(token_id, user.id, name, change.at, None)
+
+
+def _require_active(change: Change, user: User, what: str) -> None:
+    if not change.execute(sa.select(users.c.active).where(users.c.id == user.id)).scalar():
+        raise AccountError(
+            f"cannot {what}", why="the account is switched off", fix="ask an admin to switch it on"
+        )
 
 
 def find_api_user(store: Store, token: str) -> User | None:

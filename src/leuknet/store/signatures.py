@@ -8,7 +8,7 @@ Start at `sign`. What a report holds is for `leuknet.room.signing` to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,7 +22,17 @@ from leuknet.store.database import Change, Store
 from leuknet.store.notes import CaseNote, write_note
 from leuknet.store.nouns import CaseState, Signature, User
 from leuknet.store.study_tables import adjudications, studies
-from leuknet.store.tables import case_notes, cases, cells, images, reviews, scorings, signatures, users
+from leuknet.store.tables import (
+    case_notes,
+    cases,
+    cells,
+    images,
+    reviews,
+    scorings,
+    signatures,
+    uploads,
+    users,
+)
 
 LONGEST_REASON = 2000
 """Characters of a reason."""
@@ -39,6 +49,7 @@ class CaseMark:
     """
 
     version: int
+    uploads: int
     images: int
     last_cell: int
     last_review: int
@@ -62,6 +73,7 @@ def sign(
     at: datetime,
     reason: str,
     content: str,
+    files: Sequence[str],
     publish: Callable[[], None],
 ) -> Signature:
     """Sign a case as it was seen, and lock it: all in one transaction, or nothing.
@@ -78,6 +90,8 @@ def sign(
         See `Signature`.
     content
         All that the report tells, as JSON text.
+    files
+        Suffix, colon and SHA-256 of each of the report's files, for the log.
     publish
         Puts the report's files in their places. It is called when nothing but the commit is left to do, while
         all other writers wait, so that of two who sign at once only the one who comes to sign does it.
@@ -100,7 +114,7 @@ def sign(
         if _mark(change.connection, case_id) != seen:
             raise ConflictError(
                 "cannot sign the case",
-                why="a review, note, image or cell was added, or it was signed, while the report was made",
+                why="a review, note, file or cell was added, or it was signed, while the report was made",
                 fix="look at the case again, then sign it as it is now",
             )
         values = {"case_id": case_id, "version": seen.version + 1, "signed_by": user.id, "signed_at": at}
@@ -114,6 +128,7 @@ def sign(
             version=signature.version,
             content_sha256=signature.content_sha256,
             reason_sha256=digest(reason),
+            files=files,
         )
         publish()
     return signature
@@ -183,9 +198,11 @@ def _mark(connection: sa.Connection, case_id: UUID) -> CaseMark:
 
     closed = sa.select(studies.c.id).where(studies.c.state == "closed")
     counted = sa.select(sa.func.count()).select_from(images).where(images.c.case_id == case_id)
+    announced = sa.select(sa.func.count()).select_from(uploads).where(uploads.c.case_id == case_id)
     scored = counted.select_from(images.join(scorings))
     return CaseMark(
         version=last(signatures.c.version, signatures.c.case_id == case_id),
+        uploads=connection.execute(announced).scalar_one(),
         images=connection.execute(counted).scalar_one(),
         last_cell=last(cells.c.id, cells.c.id.in_(of_case)),
         last_review=last(reviews.c.id, reviews.c.cell_id.in_(of_case)),

@@ -101,7 +101,10 @@ images = sa.Table(
     sa.Column("path", sa.String(300), nullable=False),
     sa.Column("microns_per_pixel", sa.Double(), nullable=True),
     at("created_at"),
+    sa.Column("pixels_sha256", sa.String(64), nullable=True),  # null: taken in before it was counted
     sa.UniqueConstraint("case_id", "sha256"),
+    sa.Index(None, "sha256"),
+    sa.Index(None, "pixels_sha256"),
     one_of("kind", IMAGE_KINDS, "kind"),
     sa.CheckConstraint("length(sha256) = 64", name="sha256"),
     sa.CheckConstraint("height_px > 0 AND width_px > 0 AND n_bytes > 0", name="size"),

@@ -8,7 +8,7 @@ Start at `open_upload`, then `complete`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -24,8 +24,21 @@ from leuknet.store.nouns import Announcement, CaseImage, CaseUpload, NewImage, U
 from leuknet.store.tables import jobs, uploads
 
 
-def open_upload(store: Store, case_id: UUID, announced: Announcement, *, user: User) -> CaseUpload:
+def open_upload(
+    store: Store,
+    case_id: UUID,
+    announced: Announcement,
+    *,
+    user: User,
+    check: Callable[[tuple[CaseUpload, ...], int], None] | None = None,
+) -> CaseUpload:
     """Announce a file; of a key that this user announced for this case before, return that upload.
+
+    Parameters
+    ----------
+    check
+        Is told, before a new upload is written and while no other can be, of all uploads of which not all has
+        come, and how many bytes this user's uploads have that have not failed. What it raises refuses it.
 
     Raises
     ------
@@ -39,6 +52,11 @@ def open_upload(store: Store, case_id: UUID, announced: Announcement, *, user: U
         known = _known(change.connection, case_id, user, announced.key)
         if known is not None:
             return _same(known, announced.n_bytes)
+        if check is not None:
+            coming = change.execute(sa.select(uploads).where(uploads.c.state == "receiving"))
+            theirs = (uploads.c.user_id == user.id) & (uploads.c.state != "failed")
+            held = change.execute(sa.select(sa.func.sum(uploads.c.n_bytes)).where(theirs)).scalar()
+            check(tuple(CaseUpload(**row._asdict()) for row in coming), int(held or 0))
         values: dict[str, Any] = {
             "id": uuid4(),
             "case_id": case_id,
@@ -54,12 +72,6 @@ def open_upload(store: Store, case_id: UUID, announced: Announcement, *, user: U
 def find_upload(store: Store, upload_id: UUID) -> CaseUpload | None:
     """Return an upload, None if there is none."""
     return store.read_one(CaseUpload, sa.select(uploads).where(uploads.c.id == upload_id))
-
-
-def known_upload(store: Store, case_id: UUID, user: User, key: str) -> CaseUpload | None:
-    """Return the upload that a user announced for a case under a key, None if there is none."""
-    with store.reading() as connection:
-        return _known(connection, case_id, user, key)
 
 
 def uploads_of(store: Store, case_id: UUID) -> tuple[CaseUpload, ...]:
@@ -110,6 +122,18 @@ def refuse(store: Store, upload: CaseUpload, error: str, *, actor: str) -> None:
     with store.writing(actor) as change:
         _set(change, upload.id, state="failed", error=error)
         change.log("upload.failed", f"upload:{upload.id}")
+
+
+def give_up(store: Store, upload: CaseUpload, *, actor: str) -> None:
+    """End an upload of which not all has come; ConflictError if it has come, or failed before."""
+    with store.writing(actor) as change:
+        if not _receiving(change, upload):
+            raise ConflictError(
+                "cannot give up the upload", why="all of it has come", fix="look at the case again"
+            )
+        error = f"{upload.name}: it was given up. Upload it again if it is needed."
+        _set(change, upload.id, state="failed", error=error)
+        change.log("upload.given_up", f"upload:{upload.id}")
 
 
 def abandoned_uploads(store: Store, *, before: datetime) -> tuple[CaseUpload, ...]:

@@ -22,7 +22,7 @@ from leuknet.store.accounts import list_users
 from leuknet.web.api import PREFIX as API_PREFIX
 from leuknet.web.api import create_api
 from leuknet.web.error_answers import answer_errors
-from leuknet.web.guard import RateLimit, own_form, protect
+from leuknet.web.guard import HEALTH, RateLimit, own_form, protect
 from leuknet.web.pages import accounts_page as accounts
 from leuknet.web.pages import (
     case_events,
@@ -44,6 +44,7 @@ from leuknet.web.pages import upload_page as uploads
 from leuknet.web.permissions import OpenStore
 from leuknet.web.settings import Settings
 from leuknet.web.templating import STATIC
+from leuknet.web.worker_health import WorkerHealth
 
 PAGES = (
     signing_in,
@@ -94,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.demonstration = True  # the list of cases offers it while it is empty
     app.state.files = RoomFiles(settings.folder)
+    app.state.workers = WorkerHealth()
     app.state.rate_limit = RateLimit(settings.requests_per_minute)
     protect(app, settings)
     answer_errors(app)
@@ -106,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
     def start() -> RedirectResponse:
         return RedirectResponse("/cases", 303)
 
-    @app.get("/healthz")
+    @app.api_route(HEALTH, methods=["GET", "HEAD"])
     def health(store: OpenStore) -> JSONResponse:
         list_users(store)  # raises if the database is gone
         return JSONResponse({"status": "ok"})

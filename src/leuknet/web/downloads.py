@@ -14,8 +14,8 @@ from fastapi.responses import Response, StreamingResponse
 from leuknet.errors import ConflictError, DataError
 from leuknet.room.labelled import zip_labelled
 from leuknet.room.open_fields import kept_images
+from leuknet.room.read_signed import read_signed
 from leuknet.room.room_files import RoomFiles
-from leuknet.room.signing import signed_file
 from leuknet.store.database import Store
 from leuknet.store.nouns import Case
 from leuknet.store.signatures import find_signature
@@ -41,7 +41,7 @@ def signed_answer(
     signature = find_signature(store, case.id, version) if 1 <= version < 2**31 else None
     if signature is None or suffix not in KINDS:
         raise not_here()
-    content = signed_file(files, signature, suffix).read_bytes()
+    content = read_signed(store, files, signature, suffix)
     headers = _named(f"{case.id}-{version}{suffix}", shown=shown)
     return Response(content, media_type=KINDS[suffix], headers=headers)
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from leuknet.errors import (
     AccountError,
+    BusyError,
     ConflictError,
     DataError,
     LeukNetError,
@@ -70,6 +71,7 @@ _STATUS: Mapping[type[LeukNetError], int] = {
     ForbiddenError: 403,
     SlowDownError: 429,
     NotFoundError: 404,
+    BusyError: 429,
     ConflictError: 409,
     AccountError: 422,
     StoreError: 503,

@@ -30,6 +30,9 @@ CHUNK_BYTES = 8 * 2**20
 
 BODY_LIMIT = CHUNK_BYTES + 2**20
 
+HEALTH = "/healthz"
+"""Answers under any name: what watches a server, a balancer or an orchestrator, asks its bare address."""
+
 SILENCE_S, REQUEST_S = 30, 300
 """How long a client may be silent within a request, and how long all of its body may take."""
 
@@ -106,7 +109,7 @@ class _KnownNames:
         if scope["type"] == "http":
             host = Headers(scope=scope).get("host", "").lower()
             name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-            if name not in self.names:
+            if name not in self.names and scope["path"] != HEALTH:
                 text = "This name is not one of the reading room. Set it with --public-url.\n"
                 await PlainTextResponse(text, 421)(scope, receive, send)
                 return

@@ -1,8 +1,8 @@
 """Who is asking, and what they may see: the dependencies that every route takes its user and case from.
 
 What a user may not see answers as what does not exist does. A route that forgets these has no user and no
-case; `tests/test_web_access.py` goes through all routes with all roles. What asks the store runs in a thread,
-what does not is `async`: a thread for each would cost more than it does.
+case; `tests/test_web_access.py` goes through all routes with all roles. What asks the store runs in a thread
+of the request's kind (`pools.in_thread`), what does not in none: a thread would cost more than it does.
 
 Start at `SignedIn` and `VisibleCase`.
 """
@@ -21,6 +21,7 @@ from leuknet.store.nouns import Case, Role, User
 from leuknet.store.sign_in import Session, find_session
 from leuknet.web.cookies import SESSION_COOKIE
 from leuknet.web.error_answers import ForbiddenError, NeedsSignInError, not_here
+from leuknet.web.pools import in_thread
 from leuknet.web.settings import Settings
 from leuknet.web.templating import at_least
 
@@ -59,9 +60,9 @@ def session_of(request: Request, store: OpenStore) -> Session:
     return session
 
 
-async def user_of(session: Annotated[Session, Depends(session_of)]) -> User:
-    """Return who is signed in."""
-    return session.user
+async def user_of(request: Request, store: OpenStore) -> User:
+    """Return who is signed in, as `session_of` does."""
+    return (await in_thread(request, session_of, request, store)).user
 
 
 SignedIn = Annotated[User, Depends(user_of)]
@@ -87,12 +88,17 @@ Lead = Annotated[User, Depends(lead_of)]
 Admin = Annotated[User, Depends(admin_of)]
 
 
-def visible_case(case_id: UUID, user: SignedIn, store: OpenStore) -> Case:
-    """Return the case that the path names, if the user may see it; else what a missing page gives."""
+def visible_case(case_id: UUID, user: User, store: Store) -> Case:
+    """Return the case of this id, if the user may see it; else raise what a missing page gives."""
     case = find_case(store, case_id, user=user)
     if case is None:
         raise not_here()
     return case
 
 
-VisibleCase = Annotated[Case, Depends(visible_case)]
+async def case_of_path(request: Request, case_id: UUID, user: SignedIn, store: OpenStore) -> Case:
+    """Return the case that the path names, as `visible_case` does."""
+    return await in_thread(request, visible_case, case_id, user, store)
+
+
+VisibleCase = Annotated[Case, Depends(case_of_path)]

@@ -12,17 +12,21 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from typing import IO, cast
 
 import uvicorn
 
-from leuknet.errors import SettingError
+from leuknet.errors import ModelError, SettingError
+from leuknet.inference.model_folder import has_graph, open_card
 from leuknet.store import open_store
 from leuknet.store.accounts import first_account_token, list_users
 from leuknet.store.database import DATABASE_VARIABLE
 from leuknet.web.app import create_app
 from leuknet.web.patience import MAX_CONNECTIONS, PatientProtocol
 from leuknet.web.settings import Settings
+from leuknet.web.worker_health import STEADY_S, LastLines, WorkerHealth
 
 _log = logging.getLogger("leuknet.web")
 
@@ -55,14 +59,18 @@ def serve(settings: Settings, *, n_workers: int = 1, say: Callable[[str], None] 
         cannot listen there.
     StoreError
         If the database cannot be used.
+    ModelError
+        If the model's card or graph is missing, or the card is damaged: its worker would end again and again.
     """
+    _check_model(settings)
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     greeting = _greeting(settings)
     listener = _listen(settings)
     for line in greeting:
         say(line)
+    application = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        application,
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -75,7 +83,11 @@ def serve(settings: Settings, *, n_workers: int = 1, say: Callable[[str], None] 
     )
     stop = threading.Event()
     n_keepers = 0 if settings.model is None else n_workers
-    keepers = [threading.Thread(target=_keep_worker, args=(settings, stop)) for _ in range(n_keepers)]
+    health = application.state.workers
+    keepers = [
+        threading.Thread(target=_keep_worker, args=(settings, stop, health, number))
+        for number in range(n_keepers)
+    ]
     for keeper in keepers:
         keeper.start()
     try:
@@ -84,6 +96,18 @@ def serve(settings: Settings, *, n_workers: int = 1, say: Callable[[str], None] 
         stop.set()
         for keeper in keepers:
             keeper.join()
+
+
+def _check_model(settings: Settings) -> None:
+    if settings.model is None:
+        return
+    open_card(settings.model)
+    if not has_graph(settings.model):
+        raise ModelError(
+            "cannot score with this model",
+            why=f"{str(settings.model)!r} holds no graph, with which the reading room scores",
+            fix="use the model folder of a network that has one, such as `leuknet`",
+        )
 
 
 def _greeting(settings: Settings) -> list[str]:
@@ -126,16 +150,25 @@ def worker_command(settings: Settings) -> list[str]:
     return command
 
 
-def _keep_worker(settings: Settings, stop: threading.Event) -> None:
-    """Run a worker, and another when it ends, until told to stop."""
+def _keep_worker(settings: Settings, stop: threading.Event, health: WorkerHealth, number: int) -> None:
+    """Run a worker, and another when it ends, until told to stop; tell how they fare."""
     environment = {name: value for name, value in os.environ.items() if name != DATABASE_VARIABLE}
     if settings.database_url is not None:
         environment[DATABASE_VARIABLE] = settings.database_url  # it may hold a password: not in `ps`
     while not stop.is_set():
         # A session of its own: Ctrl-C at the terminal reaches this process, which ends the worker in order.
-        worker = subprocess.Popen(worker_command(settings), env=environment, start_new_session=True)  # noqa: S603
+        worker = subprocess.Popen(  # noqa: S603
+            worker_command(settings),
+            env=environment,
+            start_new_session=True,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        said, steady_from = LastLines(cast("IO[str]", worker.stderr)), time.monotonic() + STEADY_S
         while worker.poll() is None and not stop.wait(0.2):
-            pass
+            if time.monotonic() >= steady_from:
+                health.runs(number)
         if worker.poll() is None:
             worker.send_signal(signal.SIGTERM)
             try:
@@ -143,5 +176,6 @@ def _keep_worker(settings: Settings, stop: threading.Event) -> None:
             except subprocess.TimeoutExpired:
                 worker.kill()
             return
+        health.ended(number, worker.returncode, said.read())
         _log.warning("a worker ended with status %s; another starts in %s s", worker.returncode, RESTART_S)
         stop.wait(RESTART_S)

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from leuknet.errors import SettingError
+from leuknet.room.intake_checks import Limits
 from leuknet.room.webhook import Webhook
 
 GIB = 2**30
@@ -37,6 +38,8 @@ class Settings:
         Folder under which the images of finished tables lie; None to refuse such tables.
     max_upload_bytes
         Of one file.
+    account_bytes
+        Of all files of one account; None for as many as the disk has room for.
     requests_per_minute
         Of one account; a gallery asks for many pictures.
     webhook
@@ -53,6 +56,7 @@ class Settings:
     public_url: str | None = None
     images: Path | None = None
     max_upload_bytes: int = 4 * GIB
+    account_bytes: int | None = None
     requests_per_minute: int = 6000
     webhook: Webhook | None = None
     demo: bool = False
@@ -72,6 +76,11 @@ class Settings:
     def store_url(self) -> str:
         """The database's address."""
         return self.database_url or f"sqlite:///{self.folder / 'reading-room.db'}"
+
+    @property
+    def limits(self) -> Limits:
+        """What uploads may be."""
+        return Limits(self.max_upload_bytes, self.account_bytes)
 
     @property
     def is_loopback(self) -> bool:

@@ -33,7 +33,7 @@ def render_page(
     """Return a template of the folder `templates` as an answer; a name that it lacks is an error.
 
     Every template has `t` (see `leuknet.web.text.text`), `user` (None if nobody is signed in), `form_token`,
-    `path`, and the filters `when` and `share`.
+    `path`, `worker_trouble` (None unless a lead is to know of it), and the filters `when` and `share`.
     """
     user: User | None = getattr(request.state, "user", None)
     token, visit = token_for(request)
@@ -44,6 +44,7 @@ def render_page(
             user=user,
             form_token=token,
             path=request.url.path,
+            worker_trouble=request.app.state.workers.trouble if at_least(user, "lead") else None,
             **(content or {}),
         )
     )

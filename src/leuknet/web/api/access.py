@@ -20,6 +20,7 @@ from leuknet.web.api.schemas import LARGEST
 from leuknet.web.error_answers import NeedsSignInError
 from leuknet.web.pages.case_nouns import cell_of_case, upload_of_case
 from leuknet.web.permissions import OpenStore, lead_of, visible_case
+from leuknet.web.pools import in_thread
 
 _sent_token = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token from the page of one's own account."
@@ -28,13 +29,13 @@ _sent_token = HTTPBearer(
 Number = Annotated[int, Path(ge=1, le=LARGEST, description="Number of the cell.")]
 
 
-def api_user(
+async def api_user(
     request: Request,
     store: OpenStore,
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_sent_token)],
 ) -> User:
     """Return the account of the token that was sent; NeedsSignInError if none works."""
-    user = None if sent is None else find_api_user(store, sent.credentials)
+    user = None if sent is None else await in_thread(request, find_api_user, store, sent.credentials)
     if user is None:
         raise NeedsSignInError
     request.app.state.rate_limit.count("request", user.actor)
@@ -52,19 +53,24 @@ async def api_lead(user: ApiUser) -> User:
 ApiLead = Annotated[User, Depends(api_lead)]
 
 
-def api_case(
-    case_id: Annotated[UUID, Path(description="Id of the case.")], user: ApiUser, store: OpenStore
+async def api_case(
+    request: Request,
+    case_id: Annotated[UUID, Path(description="Id of the case.")],
+    user: ApiUser,
+    store: OpenStore,
 ) -> Case:
     """Return the case that the path names, as `visible_case` does."""
-    return visible_case(case_id, user, store)
+    return await in_thread(request, visible_case, case_id, user, store)
 
 
 ApiCase = Annotated[Case, Depends(api_case)]
 
 
-def api_cell(case: ApiCase, cell_id: Number, user: ApiUser, store: OpenStore) -> ReadCell:
+async def api_cell(
+    request: Request, case: ApiCase, cell_id: Number, user: ApiUser, store: OpenStore
+) -> ReadCell:
     """Return the cell that the path names, as `cell_of_case` does."""
-    return cell_of_case(case, cell_id, user, store)
+    return await in_thread(request, cell_of_case, case, cell_id, user, store)
 
 
 ApiCell = Annotated[ReadCell, Depends(api_cell)]

@@ -91,4 +91,5 @@ def _detail(store: Store, case: Case, user: User) -> CaseProgress:
         outcomes=counts.outcomes,
         is_scored=not comes and summary.waiting == 0,
         jobs=tuple(job for job in jobs if job.state != "done"),
+        notes=tuple(str(job.detail["note"]) for job in jobs if job.state == "done" and "note" in job.detail),
     )

@@ -42,7 +42,7 @@ def list_reports(case: ApiCase, store: OpenStore) -> ReportList:
 @router.get(
     "/cases/{case_id}/reports/{version}/{form}",
     response_class=Response,
-    responses={200: _file(*KINDS.values()), **problems(404, 501)},
+    responses={200: _file(*KINDS.values()), **problems(404, 409, 501)},
 )
 def report_file(
     case: ApiCase,

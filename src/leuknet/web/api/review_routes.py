@@ -10,6 +10,7 @@ from leuknet.web.api.access import JSON_BODY, ApiCell, ApiUser
 from leuknet.web.api.problems import problems
 from leuknet.web.api.schemas import OwnReview, SentReview, Undo
 from leuknet.web.permissions import OpenStore
+from leuknet.web.pools import DECISIONS, decides, in_pool
 
 router = APIRouter(tags=["Reviews"], prefix="/cases/{case_id}/cells/{cell_id}/reviews")
 
@@ -23,14 +24,18 @@ def own_review(found: ApiCell) -> OwnReview:
 
 
 @router.post("", status_code=201, dependencies=[JSON_BODY], responses=_SENT)
-def save(new: SentReview, found: ApiCell, user: ApiUser, store: OpenStore) -> Review:
+@decides
+async def save(new: SentReview, found: ApiCell, user: ApiUser, store: OpenStore) -> Review:
     """Say what a cell is. It is on the disk when the answer comes; what was said before is kept."""
     review = NewReview(found.cell.id, user.id, new.verdict, new.note)
-    return save_review(store, review, expected_review_id=new.expected_review_id)
+    return await in_pool(DECISIONS, save_review, store, review, expected_review_id=new.expected_review_id)
 
 
 @router.post("/undo", status_code=201, dependencies=[JSON_BODY], responses=_SENT)
-def undo(new: Undo, found: ApiCell, user: ApiUser, store: OpenStore) -> Review:
+@decides
+async def undo(new: Undo, found: ApiCell, user: ApiUser, store: OpenStore) -> Review:
     """Take the newest review back: what held before it holds again."""
-    expected = new.expected_review_id
-    return undo_review(store, found.cell.id, reader_id=user.id, expected_review_id=expected)
+    cell_id, expected = found.cell.id, new.expected_review_id
+    return await in_pool(
+        DECISIONS, undo_review, store, cell_id, reader_id=user.id, expected_review_id=expected
+    )

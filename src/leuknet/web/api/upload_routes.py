@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from leuknet.room.intake import append, begin_upload, finish, received
-from leuknet.room.intake_checks import Limits
+from leuknet.room.intake import begin_upload, finish, received
 from leuknet.room.room_files import RoomFiles
-from leuknet.store.nouns import Announcement, CaseUpload, Upload, as_noun
+from leuknet.store.database import Store
+from leuknet.store.nouns import Announcement, CaseUpload, Upload, User, as_noun
 from leuknet.store.uploads import find_upload
 from leuknet.web.api.access import JSON_BODY, ApiCase, ApiUpload, ApiUser, BodyOf
 from leuknet.web.api.case_routes import described_images
@@ -19,6 +19,8 @@ from leuknet.web.api.schemas import LARGEST, FinishedUpload, NewUpload
 from leuknet.web.error_answers import not_here
 from leuknet.web.guard import CHUNK_BYTES
 from leuknet.web.permissions import Configured, Files, OpenStore
+from leuknet.web.pools import CHECKS, in_pool
+from leuknet.web.upload_parts import take_part
 
 router = APIRouter(tags=["Uploads"], prefix="/cases/{case_id}/uploads")
 
@@ -47,8 +49,9 @@ def begin(
     """Announce a file, before its first byte. With a key that was used before, it is the same upload:
     `received` says where to go on.
     """
-    limits = Limits(settings.max_upload_bytes)
-    upload = begin_upload(store, files, case.id, Announcement(**new.model_dump()), user=user, limits=limits)
+    upload = begin_upload(
+        store, files, case.id, Announcement(**new.model_dump()), user=user, limits=settings.limits
+    )
     answer.headers["Location"] = f"/api/v1/cases/{case.id}/uploads/{upload.id}"
     return _told(files, upload)
 
@@ -76,14 +79,17 @@ async def send_part(
     """Send the next bytes of a file; they are on the disk when the answer comes. After a lost answer, ask
     for the upload and go on from `received`.
     """
-    content = await request.body()
-    await run_in_threadpool(append, files, upload, upload_offset, content)
+    await take_part(request, files, upload, upload_offset)
     return await run_in_threadpool(_told, files, upload)
 
 
 @router.post("/{upload_id}/finish", responses=problems(404, 409, 422))
-def finish_upload(upload: ApiUpload, user: ApiUser, store: OpenStore, files: Files) -> FinishedUpload:
+async def finish_upload(upload: ApiUpload, user: ApiUser, store: OpenStore, files: Files) -> FinishedUpload:
     """Say that the file is whole. It is checked, kept, and scored in time; again is no error."""
+    return await in_pool(CHECKS, _finish, upload, user, store, files)
+
+
+def _finish(upload: CaseUpload, user: User, store: Store, files: RoomFiles) -> FinishedUpload:
     images = finish(store, files, upload, actor=user.actor)
     now = find_upload(store, upload.id)
     if now is None:

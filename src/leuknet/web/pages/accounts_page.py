@@ -33,7 +33,7 @@ def own_account(request: Request, user: SignedIn, store: OpenStore) -> Response:
 def change_own_password(
     request: Request, user: SignedIn, current: Password, password: Password, store: OpenStore
 ) -> Response:
-    """Change one's own password; all sessions end, this one too."""
+    """Change one's own password; all sessions and tokens end, this session too."""
     request.app.state.rate_limit.count("password", accounts.folded_name(user.name))
     if accounts.verify_password(store, user.name, current) is None:
         what, why, fix = (text(f"account.wrong.{part}") for part in ("what", "why", "fix"))

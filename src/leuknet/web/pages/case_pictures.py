@@ -12,6 +12,7 @@ from uuid import UUID
 import fastapi
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from leuknet.errors import SettingError
 from leuknet.room.crops import find_crop
@@ -27,6 +28,7 @@ from leuknet.web.error_answers import not_here
 from leuknet.web.model_facts import model_of
 from leuknet.web.pages.case_nouns import CellOfCase, ImageOfCase, Number
 from leuknet.web.permissions import Configured, Files, OpenStore, session_of, visible_case
+from leuknet.web.pools import PICTURES, in_pool
 
 router = APIRouter(prefix="/cases/{case_id}")
 
@@ -37,27 +39,30 @@ Place = Annotated[int, fastapi.Path(ge=0, le=10**6)]
 
 @router.get("/images/{image_id}/cells/{cell_id}/thumb.webp")
 @router.get("/images/{image_id}/cells/{cell_id}/view.png")
-def thumb_or_view(
+async def thumb_or_view(
     request: Request, case_id: UUID, image_id: Number, cell_id: Number, store: OpenStore, files: Files
 ) -> Response:
     """The small picture of a cell; or the cell and what is around it, at full resolution."""
-    _require_cell(request, store, case_id, image_id, cell_id)
     is_thumb = request.url.path.endswith("thumb.webp")
     path = files.thumb(image_id, cell_id) if is_thumb else files.view(image_id, cell_id)
-    _ensure(store, files, image_id, cell_id, path)
-    return Response(path.read_bytes(), media_type="image/webp" if is_thumb else "image/png", headers=KEEP)
+    content = await run_in_threadpool(_shown, request, store, case_id, image_id, cell_id, path)
+    if content is None:
+        await in_pool(PICTURES, _draw, store, files, image_id, cell_id)
+        content = await run_in_threadpool(path.read_bytes)
+    return Response(content, media_type="image/webp" if is_thumb else "image/png", headers=KEEP)
 
 
 @router.get("/images/{image_id}/cells/{cell_id}/crop.png")
-def crop(
+async def crop(
     image: ImageOfCase, found: CellOfCase, store: OpenStore, files: Files, settings: Configured
 ) -> Response:
     """The cell on black as the model saw it; a crop image is that itself."""
     if image.kind == "crop":
-        _ensure(store, files, image.id, found.cell.id, files.view(image.id, found.cell.id))
         path: Path | None = files.view(image.id, found.cell.id)
+        if not files.view(image.id, found.cell.id).is_file():
+            await in_pool(PICTURES, _draw, store, files, image.id, found.cell.id)
     else:
-        path = find_crop(files, image, found.cell, model=model_of(settings))
+        path = await in_pool(PICTURES, find_crop, files, image, found.cell, model=model_of(settings))
     return _kept(image, found.cell, path)
 
 
@@ -68,11 +73,12 @@ def explanation(image: ImageOfCase, found: CellOfCase, files: Files) -> Response
 
 
 @router.get("/images/{image_id}/overview.jpeg")
-def overview(image: ImageOfCase, files: Files) -> Response:
+async def overview(image: ImageOfCase, files: Files) -> Response:
     """The whole image in one tile."""
     zoom = deep_zoom(image)
     level = max(level for level in range(zoom.levels) if max(zoom.size(level)) <= TILE_PX)
-    return Response(tile_jpeg(files, image, level, 0, 0), media_type="image/jpeg", headers=KEEP)
+    content = await in_pool(PICTURES, tile_jpeg, files, image, level, 0, 0)
+    return Response(content, media_type="image/jpeg", headers=KEEP)
 
 
 @router.get("/images/{image_id}/image.dzi")
@@ -82,23 +88,30 @@ def levels(image: ImageOfCase) -> Response:
 
 
 @router.get("/images/{image_id}/image_files/{level}/{column}_{row}.jpeg")
-def tile(image: ImageOfCase, level: Place, column: Place, row: Place, files: Files) -> Response:
+async def tile(image: ImageOfCase, level: Place, column: Place, row: Place, files: Files) -> Response:
     """One tile."""
-    return Response(tile_jpeg(files, image, level, column, row), media_type="image/jpeg", headers=KEEP)
+    content = await in_pool(PICTURES, tile_jpeg, files, image, level, column, row)
+    return Response(content, media_type="image/jpeg", headers=KEEP)
 
 
-def _require_cell(request: Request, store: Store, case_id: UUID, image_id: int, cell_id: int) -> None:
-    """Raise what `CellOfCase` and `ImageOfCase` do, but in one thread: a gallery asks often."""
+def _shown(
+    request: Request, store: Store, case_id: UUID, image_id: int, cell_id: int, path: Path
+) -> bytes | None:
+    """Return a picture of a cell, None if it must be made anew; raise what `CellOfCase` and `ImageOfCase` do,
+    but in one thread: a gallery asks often.
+    """
     user = session_of(request, store).user
     case = visible_case(case_id, user, store)
     if not has_cell(store, case.id, image_id, cell_id):
         raise not_here()
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
-def _ensure(store: Store, files: RoomFiles, image_id: int, cell_id: int, path: Path) -> None:
-    """Make the pictures of a cell anew if they were deleted."""
-    if path.is_file():
-        return
+def _draw(store: Store, files: RoomFiles, image_id: int, cell_id: int) -> None:
+    """Make the pictures of a cell anew, as they were deleted."""
     image, cell = find_image(store, image_id), find_cell(store, cell_id)
     if image is None or cell is None:
         raise not_here()

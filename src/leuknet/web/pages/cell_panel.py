@@ -36,6 +36,7 @@ from leuknet.web.model_facts import class_names_of
 from leuknet.web.pages.case_nouns import CellOfCase
 from leuknet.web.pages.case_pictures import map_path
 from leuknet.web.permissions import Configured, Files, OpenStore, SignedIn, VisibleCase
+from leuknet.web.pools import DECISIONS, decides, in_pool
 from leuknet.web.templating import render_page
 
 router = APIRouter(prefix="/cases/{case_id}")
@@ -92,7 +93,8 @@ def panel(
 
 
 @router.post("/cells/{cell_id}/review")
-def review(
+@decides
+async def review(
     request: Request,
     case: VisibleCase,
     found: CellOfCase,
@@ -103,11 +105,16 @@ def review(
     """Save what the reader says of a cell; 409 with what is there now if they said otherwise elsewhere."""
     new = NewReview(found.cell.id, user.id, decision.verdict, decision.note.strip())
     expected = decision.expected_review_id
-    return _saved(request, store, found, user, lambda: save_review(store, new, expected_review_id=expected))
+
+    def decide() -> ReaderReview:
+        return save_review(store, new, expected_review_id=expected)
+
+    return await in_pool(DECISIONS, _saved, request, store, found, user, decide)
 
 
 @router.post("/cells/{cell_id}/undo")
-def undo(
+@decides
+async def undo(
     request: Request, case: VisibleCase, found: CellOfCase, user: SignedIn, store: OpenStore, taken_back: Undo
 ) -> Response:
     """Take the reader's newest review of a cell back."""
@@ -116,7 +123,7 @@ def undo(
     def take_back() -> ReaderReview:
         return undo_review(store, cell_id, reader_id=user.id, expected_review_id=expected)
 
-    return _saved(request, store, found, user, take_back)
+    return await in_pool(DECISIONS, _saved, request, store, found, user, take_back)
 
 
 @router.get("/cells/{cell_id}/map")

@@ -40,6 +40,7 @@ def make_first_account(
     settings: Configured,
 ) -> Response:
     """Make the first account, an admin, and sign it in."""
+    request.app.state.rate_limit.count("sign-in", request.client.host if request.client else "")
     try:
         user = create_first_account(store, token, name, password=password)
     except AccountError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -17,9 +18,10 @@ from leuknet.store.accounts import names_of
 from leuknet.store.notes import notes_of
 from leuknet.store.nouns import Case, User
 from leuknet.store.signatures import AMENDMENT, reopen, signatures_of
+from leuknet.store.uploads import find_upload, give_up
 from leuknet.types import ModelCard
 from leuknet.web.downloads import labelled_answer, signed_answer
-from leuknet.web.error_answers import status_of
+from leuknet.web.error_answers import not_here, status_of
 from leuknet.web.model_facts import model_of
 from leuknet.web.permissions import Configured, Files, Lead, OpenStore, SignedIn, VisibleCase
 from leuknet.web.settings import Settings
@@ -61,6 +63,22 @@ def sign(
     return RedirectResponse(f"/cases/{case.id}/signing", 303)
 
 
+@router.post("/cases/{case_id}/uploads/{upload_id}/give-up")
+def give_up_upload(
+    request: Request, case: VisibleCase, upload_id: UUID, user: Lead, store: OpenStore, files: Files
+) -> Response:
+    """End an upload that stands in the way of signing, whoever began it."""
+    upload = find_upload(store, upload_id)
+    if upload is None or upload.case_id != case.id:
+        raise not_here()
+    try:
+        give_up(store, upload, actor=user.actor)
+    except LeukNetError as error:
+        return _page(request, case, user, store, error=error)
+    files.part(upload.id).unlink(missing_ok=True)
+    return RedirectResponse(f"/cases/{case.id}/signing", 303)
+
+
 @router.post("/cases/{case_id}/reopen")
 def amend(request: Request, case: VisibleCase, user: Lead, store: OpenStore, reason: Reason = "") -> Response:
     """Open a signed case again for an amendment."""
@@ -89,7 +107,7 @@ def labelled(case: VisibleCase, user: Lead, store: OpenStore, files: Files) -> R
 def models_of(settings: Settings) -> Mapping[str, ModelCard]:
     """Return the cards of the models that this room has, by model id."""
     model = model_of(settings)
-    return {} if model is None else {model.model_id: model.card}
+    return {} if model is None else dict.fromkeys(model.ids, model.card)
 
 
 def _amendment(store: OpenStore, case: Case) -> str:

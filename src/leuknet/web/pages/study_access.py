@@ -13,7 +13,7 @@ from typing import Annotated
 from uuid import UUID
 
 import numpy as np
-from fastapi import Depends
+from fastapi import Depends, Request
 from PIL import Image
 
 from leuknet.errors import ConflictError
@@ -29,6 +29,7 @@ from leuknet.store.study_nouns import Study, StudyProgress
 from leuknet.store.study_reads import progress
 from leuknet.web.error_answers import not_here
 from leuknet.web.permissions import OpenStore, SignedIn
+from leuknet.web.pools import in_thread
 from leuknet.web.templating import at_least
 from leuknet.web.text import text, texts_under
 
@@ -43,24 +44,24 @@ def leads(store: Store, study: Study, user: User) -> bool:
     return at_least(user, "lead") and not is_reading(store, user.id, study.id)
 
 
-def read_study(study_id: UUID, user: SignedIn, store: OpenStore) -> Study:
-    """Return the study that the path names to one of its readers; to others what a missing page gives."""
+def read_study(study_id: UUID, user: User, store: Store) -> Study:
+    """Return the study of this id to one of its readers; to others what a missing page gives."""
     study = find_study(store, study_id, user=user)
     if study is None or not reads_in(store, study, user):
         raise not_here()
     return study
 
 
-def led_study(study_id: UUID, user: SignedIn, store: OpenStore) -> Study:
-    """Return the study that the path names to a lead who may see it; to others what a missing page gives."""
+def led_study(study_id: UUID, user: User, store: Store) -> Study:
+    """Return the study of this id to a lead who may see it; to others what a missing page gives."""
     study = find_study(store, study_id, user=user)
     if study is None or not leads(store, study, user):
         raise not_here()
     return study
 
 
-def finished_study(user: SignedIn, store: OpenStore, study: Annotated[Study, Depends(led_study)]) -> Study:
-    """Return a study of which nothing changes any more; ConflictError while somebody still reads.
+def finished_study(user: User, store: Store, study: Study) -> Study:
+    """Return a led study of which nothing changes any more; ConflictError while somebody still reads.
 
     The same for a lead who still reads some of its cells blinded in another study.
     """
@@ -81,9 +82,23 @@ def _too_early(name: str) -> ConflictError:
     return ConflictError(what, why=why, fix=fix)
 
 
-ReadStudy = Annotated[Study, Depends(read_study)]
-LedStudy = Annotated[Study, Depends(led_study)]
-FinishedStudy = Annotated[Study, Depends(finished_study)]
+async def _read(request: Request, study_id: UUID, user: SignedIn, store: OpenStore) -> Study:
+    return await in_thread(request, read_study, study_id, user, store)
+
+
+async def _led(request: Request, study_id: UUID, user: SignedIn, store: OpenStore) -> Study:
+    return await in_thread(request, led_study, study_id, user, store)
+
+
+ReadStudy = Annotated[Study, Depends(_read)]
+LedStudy = Annotated[Study, Depends(_led)]
+
+
+async def _finished(request: Request, user: SignedIn, store: OpenStore, study: LedStudy) -> Study:
+    return await in_thread(request, finished_study, user, store, study)
+
+
+FinishedStudy = Annotated[Study, Depends(_finished)]
 
 
 def progress_of_readers(store: Store, study: Study) -> dict[int, StudyProgress]:
@@ -106,7 +121,7 @@ def model_word(outcome: str) -> str:
 
 
 def picture_of(store: Store, files: RoomFiles, image_id: int, cell_id: int) -> bytes:
-    """Return the view of a cell as PNG that holds pixels and nothing else.
+    """Return the view of a cell as it is kept; who sends it takes out what it holds beside pixels.
 
     Raises
     ------
@@ -119,7 +134,7 @@ def picture_of(store: Store, files: RoomFiles, image_id: int, cell_id: int) -> b
     if image is None or cell is None:
         raise not_here()
     ensure_cell_pictures(files, image, [cell])
-    return pixels_alone(files.view(image_id, cell_id).read_bytes())
+    return files.view(image_id, cell_id).read_bytes()
 
 
 def pixels_alone(picture: bytes) -> bytes:

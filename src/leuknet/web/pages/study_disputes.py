@@ -22,9 +22,10 @@ from leuknet.store.database import Store
 from leuknet.store.studies import reader_ids_of
 from leuknet.store.study_nouns import Dispute, NewAdjudication, Study
 from leuknet.web.error_answers import not_here
-from leuknet.web.pages.study_access import FinishedStudy, model_word, picture_of
+from leuknet.web.pages.study_access import FinishedStudy, model_word, picture_of, pixels_alone
 from leuknet.web.pages.study_reading import Note, ReadId, plain_lines
 from leuknet.web.permissions import Files, OpenStore, SignedIn
+from leuknet.web.pools import DECISIONS, decides, in_pool
 from leuknet.web.templating import render_page
 
 router = APIRouter(prefix="/studies/{study_id}/disputes")
@@ -55,11 +56,13 @@ def view(store: OpenStore, files: Files, study: FinishedStudy, cell_id: CellId) 
     cell = find_cell(store, cell_id)
     if cell is None:
         raise not_here()
-    return Response(picture_of(store, files, cell.image_id, cell_id), media_type="image/png")
+    picture = picture_of(store, files, cell.image_id, cell_id)
+    return Response(pixels_alone(picture), media_type="image/png")
 
 
 @router.post("/{cell_id}")
-def decide(
+@decides
+async def decide(
     request: Request,
     user: SignedIn,
     store: OpenStore,
@@ -70,13 +73,18 @@ def decide(
     note: Note = "",
 ) -> Response:
     """Decide of a cell, or decide anew: earlier decisions are kept."""
-    _dispute(disputes(store, study.id), cell_id)
     new = NewAdjudication(study.id, cell_id, user.id, verdict, plain_lines(note))
-    try:
-        adjudicate(store, new, expected_id=int(expected) if expected else None)
-    except ConflictError as error:
-        return _page(request, store, study, cell_id, error=error)
-    return RedirectResponse(f"/studies/{study.id}/disputes/{cell_id}", 303)
+    supersedes = int(expected) if expected else None
+
+    def save() -> Response:
+        _dispute(disputes(store, study.id), cell_id)
+        try:
+            adjudicate(store, new, expected_id=supersedes)
+        except ConflictError as error:
+            return _page(request, store, study, cell_id, error=error)
+        return RedirectResponse(f"/studies/{study.id}/disputes/{cell_id}", 303)
+
+    return await in_pool(DECISIONS, save)
 
 
 def _page(

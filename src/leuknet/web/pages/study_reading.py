@@ -19,17 +19,19 @@ from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from leuknet.errors import ConflictError
+from leuknet.room.showing import shown_anew
 from leuknet.store.cases import find_image
 from leuknet.store.cell_nouns import GivenVerdict
 from leuknet.store.cells import find_cell
 from leuknet.store.database import Store
 from leuknet.store.nouns import User
-from leuknet.store.study_nouns import NewStudyRead, Phase, Study, StudyItem
+from leuknet.store.study_nouns import PHASES, NewStudyRead, Phase, Study, StudyItem
 from leuknet.store.study_pictures import shown_cell
 from leuknet.store.study_reads import item_at, next_item, progress, read_history, save_read, undo_read
 from leuknet.web.error_answers import not_here
 from leuknet.web.pages.study_access import ReadStudy, model_word, picture_of
 from leuknet.web.permissions import Files, OpenStore, SignedIn
+from leuknet.web.pools import DECISIONS, decides, in_pool
 from leuknet.web.templating import render_page
 from leuknet.web.text import texts_under
 
@@ -62,11 +64,13 @@ def view(
     found = shown_cell(store, study.id, reader_id=user.id, phase=phase, position=position)
     if found is None:
         raise not_here()
-    return Response(picture_of(store, files, *found), media_type="image/png")
+    showing = (study.seed, user.id, PHASES.index(phase), position)
+    return Response(shown_anew(picture_of(store, files, *found), showing), media_type="image/png")
 
 
 @router.post("/{phase}/{position}")
-def save(
+@decides
+async def save(
     request: Request,
     user: SignedIn,
     store: OpenStore,
@@ -80,16 +84,21 @@ def save(
     seconds: Annotated[float | None, Form(allow_inf_nan=False)] = None,
 ) -> Response:
     """Save what the reader says, and go on; the same once more, its answer having been lost, is no error."""
-    item = _item(store, study, user, phase=phase, position=position)
-    told = NewStudyRead(item.id, verdict, plain_lines(note), bounded_seconds(seconds, since=shown_at))
     supersedes = int(expected) if expected else None
-    with _once(store, study, user, item, (verdict, told.note, supersedes)):
-        save_read(store, told, reader_id=user.id, expected_read_id=supersedes)
-    return _go_on(request, store, study, user)
+
+    def decide() -> Response:
+        item = _item(store, study, user, phase=phase, position=position)
+        told = NewStudyRead(item.id, verdict, plain_lines(note), bounded_seconds(seconds, since=shown_at))
+        with _once(store, study, user, item, (verdict, told.note, supersedes)):
+            save_read(store, told, reader_id=user.id, expected_read_id=supersedes)
+        return _go_on(request, store, study, user)
+
+    return await in_pool(DECISIONS, decide)
 
 
 @router.post("/{phase}/{position}/undo")
-def undo(
+@decides
+async def undo(
     request: Request,
     user: SignedIn,
     store: OpenStore,
@@ -99,11 +108,15 @@ def undo(
     expected: ReadId,
 ) -> Response:
     """Take back what the reader said of an earlier cell, and show it again."""
-    item = _item(store, study, user, phase=phase, position=position)
     supersedes = int(expected or 0)
-    with _once(store, study, user, item, ("withdrawn", "", supersedes)):
-        undo_read(store, item.id, reader_id=user.id, expected_read_id=supersedes)
-    return _go_on(request, store, study, user)
+
+    def take_back() -> Response:
+        item = _item(store, study, user, phase=phase, position=position)
+        with _once(store, study, user, item, ("withdrawn", "", supersedes)):
+            undo_read(store, item.id, reader_id=user.id, expected_read_id=supersedes)
+        return _go_on(request, store, study, user)
+
+    return await in_pool(DECISIONS, take_back)
 
 
 def own_page(request: Request, store: Store, study: Study, user: User) -> Response:

@@ -15,13 +15,14 @@ from starlette.concurrency import run_in_threadpool
 
 from leuknet.errors import ConflictError, LeukNetError, NotFoundError, StoreError
 from leuknet.room import intake
-from leuknet.room.intake_checks import Limits
 from leuknet.store.nouns import Announcement, CaseUpload, UploadKind
 from leuknet.web.error_answers import answer
 from leuknet.web.pages.case_nouns import UploadOfCase
 from leuknet.web.pages.case_page_routes import scale_of, show_case
 from leuknet.web.permissions import Configured, Files, OpenStore, SignedIn, VisibleCase
+from leuknet.web.pools import CHECKS, in_pool
 from leuknet.web.templating import render_page
+from leuknet.web.upload_parts import take_part
 
 router = APIRouter(prefix="/cases/{case_id}")
 
@@ -41,9 +42,8 @@ def begin(
     case: VisibleCase, user: SignedIn, store: OpenStore, files: Files, settings: Configured, new: NewUpload
 ) -> Response:
     """Announce a file, or find how much of it has come."""
-    limits = Limits(settings.max_upload_bytes)
     upload = intake.begin_upload(
-        store, files, case.id, Announcement(**new.model_dump()), user=user, limits=limits
+        store, files, case.id, Announcement(**new.model_dump()), user=user, limits=settings.limits
     )
     return JSONResponse(_told(files, upload))
 
@@ -62,9 +62,8 @@ async def send(
     offset: Annotated[int, Header(alias="Upload-Offset", ge=0, lt=2**63)],
 ) -> Response:
     """Add a part; 409 with the right offset if it does not follow what has come."""
-    part = await request.body()
     try:
-        length = await run_in_threadpool(intake.append, files, upload, offset, part)
+        length = await take_part(request, files, upload, offset)
     except ConflictError as error:
         refused = answer(request, 409, error)
         refused.headers["Upload-Offset"] = str(await run_in_threadpool(intake.received, files, upload))
@@ -73,9 +72,9 @@ async def send(
 
 
 @router.post("/uploads/{upload_id}/finish")
-def finish(upload: UploadOfCase, user: SignedIn, store: OpenStore, files: Files) -> Response:
+async def finish(upload: UploadOfCase, user: SignedIn, store: OpenStore, files: Files) -> Response:
     """Check a file of which all has come, and put it into the case."""
-    added = intake.finish(store, files, upload, actor=user.actor)
+    added = await in_pool(CHECKS, intake.finish, store, files, upload, actor=user.actor)
     return JSONResponse({"images": [image.id for image in added]})
 
 
@@ -100,9 +99,8 @@ def send_whole(
     for sent in file:
         content = sent.file.read()
         announced = Announcement(sent.filename or "unnamed", len(content), str(uuid4()), kind, scale)
-        limits = Limits(settings.max_upload_bytes)
         try:
-            intake.take_whole(store, files, case.id, announced, content, user=user, limits=limits)
+            intake.take_whole(store, files, case.id, announced, content, user=user, limits=settings.limits)
         except (StoreError, NotFoundError):
             raise
         except LeukNetError as error:

@@ -11,11 +11,11 @@ window.leuknet = (() => {
   }
 
   // Answers {status, body}; throws only if no answer came. Status 0 is never given.
-  async function ask(path, { method = "GET", json, body, headers = {}, signal } = {}) {
+  async function ask(path, { method = "GET", json, body, headers = {}, signal, inTime = false } = {}) {
     const all = { Accept: "application/json", ...headers };
     if (method !== "GET") all["X-Form-Token"] = document.body.dataset.formToken;
     if (json !== undefined) all["Content-Type"] = "application/json";
-    const answer = await fetch(root.dataset.case + path, {
+    const answer = await (inTime ? fetchInTime : fetch)(root.dataset.case + path, {
       method, headers: all, body: json === undefined ? body : JSON.stringify(json), signal, credentials: "same-origin",
     });
     const isJson = (answer.headers.get("Content-Type") ?? "").includes("json");

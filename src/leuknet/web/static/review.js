@@ -3,7 +3,11 @@
 
 leuknet.decide = (() => {
   const { cells, desk, ask, isToRepeat, t, say, tell, on, wait, locked } = leuknet;
-  const KEYS = { 1: "leukaemic", 2: "normal", 3: "uncertain", 4: "not_a_cell", l: "leukaemic", n: "normal", u: "uncertain", x: "not_a_cell" };
+  const keys = {
+    1: "leukaemic", 2: "normal", 3: "uncertain", 4: "not_a_cell",
+    l: "leukaemic", n: "normal", u: "uncertain", x: "not_a_cell",
+    z: "undo", g: "goOn", j: "next", " ": "next",
+  };
   let queue = []; // decisions that are not saved yet
   let past = []; // cells in the order of their decisions
   let away = false;
@@ -72,7 +76,7 @@ leuknet.decide = (() => {
     if (decision.undo && expected === null) return { status: 204 };
     const json = decision.undo ? { expected_review_id: expected } : { verdict: decision.verdict, note: decision.note, expected_review_id: expected };
     try {
-      return await ask(path, { method: "POST", json });
+      return await ask(path, { method: "POST", json, inTime: true });
     } catch {
       return null;
     }
@@ -124,15 +128,14 @@ leuknet.decide = (() => {
       if (event.key === "Escape") desk.focus();
       return;
     }
-    if (event.key === "?") return showKeys();
+    const pressed = readerKeys.keyOf(event);
+    if (pressed === "?") return showKeys();
     if (document.querySelector("dialog[open]") || !cells.count) return;
     if (event.key === " " && event.target.closest("button, a, summary")) return;
-    const key = event.key.toLowerCase();
-    if (KEYS[key]) decide(KEYS[key]);
-    else if (key === "z") undo();
-    else if (key === "g") goOn();
-    else if (key === "j" || key === " ") next();
-    else return;
+    const done = readerKeys.chosen[pressed] ?? keys[pressed];
+    if (!done) return;
+    if (actions[done]) actions[done]();
+    else decide(done);
     event.preventDefault();
   });
   document.querySelectorAll("[data-verdict]").forEach((button) => button.addEventListener("click", () => decide(button.dataset.verdict)));

@@ -15,3 +15,10 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
+
+// A request that gets no answer in time fails: on a connection that died silently it would wait for good.
+window.fetchInTime = (address, options = {}, seconds = 15) => {
+  const over = new AbortController();
+  setTimeout(() => over.abort(), seconds * 1000);
+  return fetch(address, { ...options, signal: over.signal });
+};

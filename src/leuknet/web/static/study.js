@@ -115,10 +115,12 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") at.blur();
     return;
   }
-  const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const pressed = readerKeys.keyOf(event);
+  const key = pressed === " " ? "Space" : pressed;
   if ((key === "Space" || key === "Enter") && at.matches("button, a, summary")) return;
-  if (actOnPicture(key)) return event.preventDefault();
-  const wanted = [...document.querySelectorAll("[data-keys]")].find((one) => one.dataset.keys.split(" ").includes(key));
+  const meant = readerKeys.chosen[pressed];
+  if (!meant && actOnPicture(key)) return event.preventDefault();
+  const wanted = [...document.querySelectorAll("[data-keys]")].find((one) => (meant ? one.dataset.meant === meant : one.dataset.keys.split(" ").includes(key)));
   if (!wanted || wanted.closest("[hidden]")) return;
   event.preventDefault();
   if (wanted.matches("textarea")) wanted.focus();

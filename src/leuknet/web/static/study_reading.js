@@ -34,7 +34,7 @@ for (const [target, name] of [[document, "visibilitychange"], [window, "focus"],
 
 function fetched(address) {
   if (!pictures.has(address)) {
-    const coming = fetch(address).then((answer) => {
+    const coming = fetchInTime(address).then((answer) => {
       if (!answer.ok) throw new Error(answer.statusText);
       return answer.blob();
     });
@@ -42,6 +42,16 @@ function fetched(address) {
     pictures.get(address).catch(() => pictures.delete(address));
   }
   return pictures.get(address);
+}
+
+// Not decode(): that waits until the window is painted, which one behind others may never be.
+function loaded(image) {
+  return new Promise((done, failed) => {
+    const settle = () => (image.naturalWidth ? done() : failed(new Error("no picture")));
+    if (image.complete) return settle();
+    image.addEventListener("load", settle, { once: true });
+    image.addEventListener("error", settle, { once: true });
+  });
 }
 
 async function showPicture() {
@@ -53,7 +63,7 @@ async function showPicture() {
       cellPicture.image.alt = say("cell_alt", shown);
       cellPicture.image.src = address;
     }
-    await cellPicture.image.decode();
+    await loaded(cellPicture.image);
   } catch {
     return tell("picture", { button: [say("again"), tryPictureAgain] });
   }
@@ -166,7 +176,7 @@ async function send(message) {
   let answer;
   let content = null;
   try {
-    answer = await fetch(message.address, {
+    answer = await fetchInTime(message.address, {
       method: "POST",
       body: new URLSearchParams(message.body),
       headers: { Accept: "application/json", "X-Form-Token": document.body.dataset.formToken },

@@ -1,5 +1,5 @@
 // Uploads in parts of 4 MiB, three files at a time. Whatever breaks - the network, the server, this page - an
-// upload goes on where it stopped once the same file is chosen again: its key is made of what the file is.
+// upload goes on where it stopped once the same file is chosen again: its key is made of its content.
 
 (() => {
   const form = document.getElementById("upload-form");
@@ -10,19 +10,20 @@
   const list = document.getElementById("uploads-list");
   const now = document.getElementById("uploads-now");
   const rows = [];
+  const paths = new WeakMap(); // of files within folders that were dropped
   let running = 0;
   let wake = () => {};
 
-  // 53 bits of a text, in hexadecimal: enough to tell the files of one case apart.
-  function hash(text) {
-    let [a, b] = [0xdeadbeef, 0x41c6ce57];
-    for (const one of text) {
-      a = Math.imul(a ^ one.codePointAt(0), 2654435761);
-      b = Math.imul(b ^ one.codePointAt(0), 1597334677);
-    }
-    a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
-    b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
-    return (4294967296 * (2097151 & b) + (a >>> 0)).toString(16);
+  const sha256 = (bytes) => crypto.subtle.digest("SHA-256", bytes);
+  const hex = (bytes) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+  // The hash of the hashes of a file's parts, which the server computes again: two files are never one upload.
+  // Browsers hash for https and this computer only; without that an upload does not outlive its page.
+  async function keyOf(file) {
+    if (!crypto.subtle) return `once-${hex(crypto.getRandomValues(new Uint8Array(32)))}`;
+    const parts = [];
+    for (let at = 0; at < file.size; at += PART) parts.push(await sha256(await file.slice(at, at + PART).arrayBuffer()));
+    return `tree-${hex(await sha256(await new Blob(parts).arrayBuffer()))}`;
   }
 
   function scale() {
@@ -40,7 +41,8 @@
     for (const file of files) {
       const row = { file, scale: stated, kind: form.elements.kind.value, sent: 0, state: "waits", element: document.createElement("li") };
       const parts = ["strong", "progress", "span"].map((tag) => document.createElement(tag));
-      parts[0].textContent = file.webkitRelativePath || file.name;
+      row.name = paths.get(file) || file.webkitRelativePath || file.name;
+      parts[0].textContent = row.name;
       parts[1].max = 100;
       parts[1].setAttribute("aria-label", parts[0].textContent);
       row.element.append(...parts);
@@ -97,10 +99,10 @@
   const refusal = ({ status, body }) => t("upload_refused", { what: body.title ?? status, why: body.detail ?? "", fix: body.fix ?? "" });
 
   async function begin(row) {
-    const name = row.file.webkitRelativePath || row.file.name;
-    const seed = [name, row.file.size, row.file.lastModified, row.kind, row.scale].join("|");
+    const content = await keyOf(row.file);
     for (let turn = 0; ; turn += 1) { // a key that was refused before is used up
-      const json = { name, n_bytes: row.file.size, kind: row.kind, key: `${hash(seed)}-${turn}`, microns_per_pixel: row.scale };
+      const key = `${content}-${row.kind}-${row.scale ?? ""}`.slice(0, 92) + `-${turn}`;
+      const json = { name: row.name, n_bytes: row.file.size, kind: row.kind, key, microns_per_pixel: row.scale };
       const answer = await insist(row, "/uploads", { method: "POST", json });
       if (answer.status !== 200) throw new Error(refusal(answer));
       if (answer.body.state !== "failed") return answer.body;
@@ -127,7 +129,7 @@
   }
 
   async function filesOf(entry) {
-    if (entry.isFile) return new Promise((done) => entry.file((file) => done([file]), () => done([])));
+    if (entry.isFile) return new Promise((done) => entry.file((file) => done([paths.set(file, entry.fullPath.slice(1)) && file]), () => done([])));
     const reader = entry.createReader();
     const found = [];
     for (;;) { // a folder is read a hundred entries at a time
