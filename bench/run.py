@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alone import ALONE
+from busy import measure_busy
 from contests import CONTESTS
 from leuknet.experiments.reproduce import describe_machine
 from leuknet.training.finish import commit_of_code
@@ -49,9 +50,16 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="a trial at 64 px; writes below build/")
     parser.add_argument("--only", metavar="TEXT", default="", help="only figures whose name has this in it")
+    parser.add_argument(
+        "--busy", type=int, metavar="N", help="alone and beside N other processes; writes bench/busy.json"
+    )
     wanted = parser.parse_args()
+    sizes = QUICK if wanted.quick else FULL
+    if wanted.busy:
+        run_busy(sizes, (BUILD if wanted.quick else BENCH) / "busy.json", wanted.busy)
+        return
     out = BUILD / "bench-quick.json" if wanted.quick else BENCH / "results.json"
-    results = run(QUICK if wanted.quick else FULL, out, only=wanted.only)
+    results = run(sizes, out, only=wanted.only)
     for table in tables(results):
         console.print(table)
     console.print(f"{results['machine']}; load before the run: {results['load_average_before']}")
@@ -90,6 +98,17 @@ def run(sizes: Sizes, out: Path, *, only: str = "") -> dict[str, Any]:
     results["figures"].sort(key=lambda figure: NAMES.index(figure["name"]))
     _write(results, out)
     unfinished.unlink()
+    console.print(f"written: {out}")
+    return results
+
+
+def run_busy(sizes: Sizes, out: Path, n: int) -> dict[str, Any]:
+    """Measure what `n` other processes cost, and write `out`; return what it holds."""
+    results = _conditions(sizes, None) | {"others": n}
+    with tempfile.TemporaryDirectory(prefix="leuknet-bench-") as home:
+        os.environ["LEUKNET_CACHE"] = str(Path(home, "cache"))
+        results["figures"] = measure_busy(prepare(Path(home), sizes), sizes, n)
+    _write(results, out)
     console.print(f"written: {out}")
     return results
 

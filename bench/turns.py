@@ -67,8 +67,11 @@ class Worker:
         self.peer = peer
         # Without an environment for Keras its import fails in ours, and the page says so.
         python = KERAS_PYTHON if peer == KERAS and KERAS_PYTHON.exists() else Path(sys.executable)
+        # LeukNet sets this for itself when it is imported, and it has been here: peers have their defaults.
+        own = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
         self.process = subprocess.Popen(  # noqa: S603 - our own program
             [python, BENCH / "worker.py", peer.removesuffix(", again"), setup],
+            env=own,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

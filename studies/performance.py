@@ -15,12 +15,14 @@ from typing import Any
 
 from leuknet.evaluation.summary import markdown_table
 from leuknet.figures.frame import save_figure
+from performance_busy import busy_lines
 from performance_figures import compared, draw_growth, draw_memory, draw_ratios, shown
 from performance_goals import goal_rows, in_words, number
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "bench" / "results.json"
 EQUIVALENCE = REPOSITORY / "bench" / "equivalence.json"
+BUSY = REPOSITORY / "bench" / "busy.json"
 PAGE = REPOSITORY / "docs" / "performance.md"
 IMAGES = REPOSITORY / "docs" / "images"
 
@@ -59,15 +61,15 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     for name, picture in pictures(results).items():
         save_figure(picture, IMAGES / f"performance-{name}")
-    PAGE.write_text(render(results, read_equivalence()), encoding="utf-8")
+    PAGE.write_text(render(results, read_if_there(EQUIVALENCE), read_if_there(BUSY)), encoding="utf-8")
     sys.stdout.write(f"written: {PAGE}\n")
 
 
-def read_equivalence() -> dict[str, Any] | None:
-    """Return what `bench/equivalence.py` found, or None where it has not run."""
-    if not EQUIVALENCE.exists():
+def read_if_there(path: Path) -> dict[str, Any] | None:
+    """Return what a script has measured, or None where it has not run."""
+    if not path.exists():
         return None
-    found: dict[str, Any] = json.loads(EQUIVALENCE.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
@@ -94,7 +96,11 @@ def pictures(results: Mapping[str, Any]) -> dict[str, Any]:
     return drawn
 
 
-def render(results: Mapping[str, Any], equivalence: Mapping[str, Any] | None) -> str:
+def render(
+    results: Mapping[str, Any],
+    equivalence: Mapping[str, Any] | None,
+    busy: Mapping[str, Any] | None = None,
+) -> str:
     """Return the page.
 
     Parameters
@@ -103,6 +109,8 @@ def render(results: Mapping[str, Any], equivalence: Mapping[str, Any] | None) ->
         What `bench/run.py` wrote.
     equivalence
         What `bench/equivalence.py` wrote, if it has run.
+    busy
+        What `bench/run.py --busy` wrote, if it has run.
     """
     found = {figure["name"]: figure for figure in results["figures"]}
     contests = [figure for figure in results["figures"] if "sides" in figure]
@@ -118,6 +126,7 @@ def render(results: Mapping[str, Any], equivalence: Mapping[str, Any] | None) ->
             else []
         ),
         *(line for figure in contests for line in contest_lines(figure)),
+        *busy_lines(busy),
         *_memory_lines(found),
         *_growth_lines(found),
         *_start_up_lines(found),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,9 +10,13 @@ from typing import Any
 
 import pytest
 
+import busy
+import run
 from alone import ALONE
 from contests import CONTESTS, KERAS, PEAK, PLAIN, TIMM, Contest
+from performance_busy import busy_lines
 from preparation import prepare
+from tests.conftest import draw_few
 from turns import KERAS_PYTHON, Sizes, Worker, measure, refuse_unequal
 from worker import PEERS
 
@@ -35,6 +40,7 @@ def setups(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]
     folder = tmp_path_factory.mktemp("bench")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEUKNET_CACHE", str(folder / "cache"))  # the training from end to end empties it
+        draw_few(patch)
         yield prepare(folder, TOY)
 
 
@@ -100,6 +106,21 @@ def test_peers_take_turns_and_the_arithmetic_is_stated(setups: dict[str, Path]) 
     assert all(len(side["all"]) == figure["rounds"] == 1 for side in figure["sides"].values())
     assert all(side["share_of_peak"] > 0 for side in figure["sides"].values())
     assert len(figure["peak_gflops"]["float32"]["all"]) == 1
+
+
+def test_the_cost_of_other_work_is_measured(
+    tmp_path: Path, setups: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "prepare", lambda home, sizes: setups)
+    monkeypatch.setattr(busy, "BUSY", busy.BUSY[:1])
+
+    found = run.run_busy(TOY, tmp_path / "busy.json", 1)
+
+    assert [figure["name"] for figure in found["figures"]] == [*busy.BUSY]
+    assert {*found["figures"][0]["quiet"]} == {*found["figures"][0]["busy"]} == {"leuknet", PLAIN}
+    page = "\n".join(busy_lines(json.loads((tmp_path / "busy.json").read_text(encoding="utf-8"))))
+    assert "beside 1 other processes" in page
+    assert page.count("| plain PyTorch |") == 1
 
 
 @pytest.mark.parametrize("name", ALONE)

@@ -15,8 +15,23 @@ the large libraries: each name is imported when it is first used.
 from __future__ import annotations
 
 import importlib
+import os
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+# Libraries that report to their makers are told not to before any of them is imported: ONNX Runtime from 1.29
+# on writes an id of the device at import, and looks up a host of Microsoft's 9 s later. Every part of LeukNet
+# imports this module first, and children inherit what it sets. A setting of the user's own stands.
+for _variable, _off in {
+    "ORT_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}.items():
+    os.environ.setdefault(_variable, _off)
+
+# Threads of PyTorch's operators spin while they wait for each other, and on a machine with other work keep
+# the one that they wait for from its core. Read when PyTorch is loaded; measured by `bench/run.py --busy`.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     # ruff: noqa: F401
@@ -40,7 +55,7 @@ if TYPE_CHECKING:
     from leuknet.inference.scored_table import read_scored as read_scored
     from leuknet.recipes import changed as change_recipe
     from leuknet.recipes import get_recipe as get_recipe
-    from leuknet.report import write_report as write_report
+    from leuknet.report.run_report import write_report as write_report
     from leuknet.sharing.export import export_model as export_model
     from leuknet.sharing.load import load as load
     from leuknet.simulation.draw_fields import write_fields as simulate_fields
@@ -80,7 +95,7 @@ _PLACES = {
     "plan_interval": "leuknet.evaluation.planning:plan_interval",
     "plan_power": "leuknet.evaluation.planning:plan_power",
     "StudySizes": "leuknet.evaluation.study_plan:StudySizes",
-    "write_report": "leuknet.report:write_report",
+    "write_report": "leuknet.report.run_report:write_report",
     "read_scored": "leuknet.inference.scored_table:read_scored",
     "subject_shares": "leuknet.evaluation.share:subject_shares",
     # the reading room
