@@ -14,7 +14,8 @@ from typing import Any
 
 from commands import BUILD, REPOSITORY, restore, run
 from leuknet.evaluation.summary import markdown_table
-from leuknet.inference.model_folder import FILES, model_id_of, open_card
+from leuknet.inference.model_folder import FILES, open_card
+from leuknet.inference.model_id import model_id_of
 from leuknet.inference.pretrained import SHIPPED
 from leuknet.sharing.hub import describe_model
 

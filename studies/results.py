@@ -37,19 +37,17 @@ from evidence import (
 )
 from familiarity import familiarity_lines, measure_familiarity
 from finding import finding_lines, measure_finding
-from leuknet.errors import DataError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.summary import markdown_table, summary_rows
-from leuknet.experiments.leak_audit import Audit, table_rows
 from leuknet.experiments.reproduce import describe_machine
 from leuknet.explain.galleries import read_inputs
 from leuknet.explain.methods import METHODS
 from leuknet.explain.sanity import deletion_curve, randomisation_check
 from leuknet.networks import layer_table
 from leuknet.networks.predictor import load_model
-from leuknet.records import read_record
 from leuknet.records.history import read_history
 from real_cells import SECTIONS, Section
+from real_recipes import AUDIT_HEADS, audit_numbers
 from risk_bound import bound_lines, measure_bounds
 from shared_validation import measure_shared_validation, shared_validation_lines
 from shares import measure_shares, share_lines
@@ -202,15 +200,7 @@ def measure_audit(_: Path) -> dict[str, Any]:
     command = _run(
         f"audit --data {source} --recipe leuknet-demo --seeds {AUDIT_SEEDS} --out {out / 'audit'} {settings}"
     )
-    found = read_record(Audit, out / "audit" / "audit.json", error=DataError, fix="measure again")
-    return {
-        "commands": [FOLDS_COMMAND, command],
-        "verdict": found.verdict,
-        "cells": found.cells,
-        "subjects": found.subjects,
-        "met_share": found.met_share,
-        "rows": table_rows(found),
-    }
+    return {"commands": [FOLDS_COMMAND, command], **audit_numbers(out / "audit")}
 
 
 def measure_benchmark(_: Path) -> dict[str, Any]:
@@ -415,7 +405,6 @@ def _real_lines(real: dict[str, Any]) -> list[str]:
 
 
 def _audit_lines(found: dict[str, Any]) -> list[str]:
-    heads = ("learner", "metric", "image-level", "subject-level", "optimism of the image-level split")
     return [
         f"**{found['verdict']}**",
         "",
@@ -425,7 +414,7 @@ def _audit_lines(found: dict[str, Any]) -> list[str]:
         "the best that any model can do on people it has not seen, and a control, since it remembers nobody. Colour bears no",
         "class by construction: whatever it scores by image is memory of the slide.",
         "",
-        markdown_table(heads, found["rows"]),
+        markdown_table(AUDIT_HEADS, found["rows"]),
         "",
         *_command_lines(found),
     ]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from accelerate.state import AcceleratorState
 
 import commands
 import real_cells
@@ -18,8 +16,7 @@ import results
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.experiments.real_figures import FILE, real_figures
 from leuknet.recipes import RECIPES
-from leuknet.simulation.simulate import simulate
-from tests.conftest import REPOSITORY, run_cli
+from tests.conftest import REPOSITORY, draw_nothing, run_line, simulate_few
 
 pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
 
@@ -35,21 +32,16 @@ TINY: dict[str, Any] = {
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The build folder, and what the measurement gave with three seeds of a tiny network."""
     build = tmp_path_factory.mktemp("build")
-    data = simulate(build / "cells", seed=0, scale=0.03, parts=("fold_1", "fold_2"))
-
-    def run(command: str) -> str:
-        AcceleratorState._reset_state(reset_partial_state=True)  # as in a process of its own
-        ended = run_cli(*shlex.split(command))
-        assert ended.status == 0, f"{command}\n{ended.err}"
-        return f"leuknet {command}"
+    data = simulate_few(build / "cells", seed=0, scale=0.01, parts=("fold_1", "fold_2"))
 
     with pytest.MonkeyPatch.context() as patch:
+        draw_nothing(patch)
         patch.setitem(RECIPES, "leuknet-paper", replace(RECIPES["leuknet-paper"], **TINY))
         patch.setattr(real_cells, "BUILD", build)
         patch.setattr(real_cells, "SEEDS", (0, 1, 2))
         patch.setattr(real_cells, "IN_FP32", True)
-        patch.setattr(real_cells, "run", run)
-        patch.setattr(commands, "run", run)
+        patch.setattr(real_cells, "run", run_line)
+        patch.setattr(commands, "run", run_line)
         patch.setattr(real_cells, "restore", lambda _: (data, "python restore.py build/cnmc2019"))
         found = real_cells.measure_real_paper(build)
         again = real_cells.measure_real_paper(build)

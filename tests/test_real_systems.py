@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accelerate.state import AcceleratorState
 
 import commands
 import real_systems
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.recipes import RECIPES
-from leuknet.simulation.simulate import simulate
-from tests.conftest import run_cli
+from tests.conftest import run_line, simulate_few
 
 pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
 
@@ -23,23 +21,16 @@ SMALL = ("image_size_px=32", "epochs=1", "batch_size=16", "rate_drop_epochs=1")
 ALL_SYSTEMS = {system.recipe for system in real_systems.SYSTEMS}
 
 
-def run(command: str) -> str:
-    AcceleratorState._reset_state(reset_partial_state=True)  # as in a process of its own
-    ended = run_cli(*shlex.split(command))
-    assert ended.status == 0, f"{command}\n{ended.err}"
-    return f"leuknet {command}"
-
-
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build folder with the paper's network, as the measurement `real-paper` leaves it."""
     build = tmp_path_factory.mktemp("build")
-    data = simulate(build / "cells", seed=0, scale=0.03, parts=("fold_1", "fold_2"))
+    data = simulate_few(build / "cells", seed=0, scale=0.01, parts=("fold_1", "fold_2"))
     paper = build / real_systems.PAPER
     settings = " ".join(f"--set {shlex.quote(one)}" for one in (*SMALL, *real_systems.BY_IMAGE))
-    run(f"train leuknet-demo --data {data} --out {paper} {settings}")
-    run(f"evaluate {paper / 'model'} --data {data} --out {paper / 'evaluation'}")
-    run(f"evaluate {paper / 'model'} --data {data} --out {paper / 'new-people'} --new-people")
+    run_line(f"train leuknet-demo --data {data} --out {paper} {settings}")
+    run_line(f"evaluate {paper / 'model'} --data {data} --out {paper / 'evaluation'}")
+    run_line(f"evaluate {paper / 'model'} --data {data} --out {paper / 'new-people'} --new-people")
     return build
 
 
@@ -53,7 +44,7 @@ def found(build: Path) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(real_systems, "BUILD", build)
         patch.setattr(real_systems, "SYSTEMS", systems)
-        patch.setattr(commands, "run", run)
+        patch.setattr(commands, "run", run_line)
         patch.setattr(
             real_systems, "restore", lambda _: (build / "cells", "python restore.py build/cnmc2019")
         )

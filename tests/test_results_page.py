@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 import evidence
 import results
-from tests.conftest import _shrink_demo, draw_nothing, run_cli
+from tests.conftest import _shrink_demo, draw_few, draw_nothing, run_line
 
 pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
 
@@ -22,19 +21,15 @@ def small_studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     build = tmp_path_factory.mktemp("studies")
     tiny = ("image_size_px=32", "epochs=1", "batch_size=16")
 
-    def run(command: str) -> str:
-        ended = run_cli(*shlex.split(command))
-        assert ended.status == 0, f"{command}\n{ended.err}"
-        return f"leuknet {command}"
-
     with pytest.MonkeyPatch.context() as patch:
         _shrink_demo(patch)
         draw_nothing(patch)
-        patch.setattr(results, "_run", run)
-        patch.setattr(evidence, "run", run)
+        draw_few(patch)
+        patch.setattr(results, "_run", run_line)
+        patch.setattr(evidence, "run", run_line)
         for script in (results, evidence):
             patch.setattr(script, "BUILD", build)
-        patch.setattr(results, "FOLDS_COMMAND", results.FOLDS_COMMAND.replace("0.15", "0.03"))
+        patch.setattr(results, "FOLDS_COMMAND", results.FOLDS_COMMAND.replace("0.15", "0.01"))
         patch.setattr(results, "FC1_WIDTHS", (4,))
         patch.setattr(results, "WBC_SETTINGS", (*results.WBC_SETTINGS[:3], "epochs=1"))
         patch.setattr(results, "AUDIT_SEEDS", "0,1")
@@ -43,9 +38,10 @@ def small_studies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(evidence, "SEPARATIONS", {1.0: "usual"})
         patch.setattr(evidence, "SEEDS", {1.0: "0"})
         for name in ("SCALE", "MORE_SCALE", "MORE_CELLS"):
-            patch.setattr(evidence, name, 0.02)
+            patch.setattr(evidence, name, 0.01)
         smaller = (*tiny, "network_options.pretrained=false")
-        sizes = {"leuknet-plus": tiny, "strong": smaller}
+        slim = (*tiny, "network_options.filters=[4,6,8]", "network_options.fc1=8")
+        sizes = {"leuknet-plus": slim, "strong": smaller}
         patch.setattr(evidence, "SIZES", sizes)
         patch.setattr(evidence, "INGREDIENTS", {"leuknet-plus": {"the best epoch": ("keep=last",)}})
         yield build
@@ -55,7 +51,11 @@ MEASURED = ("demo", "fc1-width", "explanations", "audit", "benchmark", "recipes"
 OF_REAL_IMAGES = ("real-prediction", "wbc-masks", "wbc-recipes")
 OTHERWISE = {
     "real-paper": "has a test in test_real_cells",
+    "real-fc1": "has a test in test_real_fc1",
     "real-systems": "has a test in test_real_systems",
+    "real-audit": "has a test in test_real_recipes",
+    "real-recipes": "has a test in test_real_recipes",
+    "real-begun": "has a test in test_real_recipes",
     "new-people": "has a test in test_new_people",
     "real-probe": "has a test in test_real_probe",
     "finding": "has a test in test_scripts",
