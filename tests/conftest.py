@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import typer
 from filelock import FileLock
-from PIL import Image
+from PIL import Image, ImageFile
 
 from leuknet.cli import main
 from leuknet.evaluation.looks import VARIABLE
@@ -29,9 +32,12 @@ from leuknet.images import survey
 from leuknet.images.texture import describe_texture
 from leuknet.recipes import RECIPES
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
+from leuknet.report import pdf
 from leuknet.simulation import simulate as simulation
 from leuknet.simulation.draw import draw_cell
+from leuknet.simulation.population import draw_population
 from leuknet.simulation.simulate import simulate
+from leuknet.smears.guarded import Guarded
 
 if TYPE_CHECKING:
     from leuknet.room.room_files import RoomFiles
@@ -49,7 +55,7 @@ LONGEST = (
     "test_results_page", "test_scripts", "test_bench_peers", "test_batch", "test_docs", "test_cli",
     "test_room_worker", "test_browser_cases", "test_browser_studies", "test_browser_room", "test_reliability",
     "test_run_report", "test_train", "test_loop", "test_slides", "test_signing", "test_client",
-    "test_base_install",
+    "test_extras",
 )  # fmt: skip
 """Modules that take half a minute or more on one core."""
 
@@ -95,7 +101,10 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
         if not made.exists():
             shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
             folder.mkdir()
-            make(folder)
+            with pytest.MonkeyPatch.context() as patch:
+                # Whoever comes first may draw few cells themselves.
+                patch.setattr(simulation, "draw_population", draw_population)
+                make(folder)
             made.touch()
     return folder
 
@@ -105,9 +114,7 @@ def simulated_fold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small simulated fold_0, shared by the tests that only read it."""
 
     def make(folder: Path) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            draw_in_one_process(patch)
-            simulate(folder, seed=0, scale=0.03, parts=("fold_0",))
+        simulate(folder, seed=0, scale=0.03, parts=("fold_0",))
 
     return made_once(tmp_path_factory, "simulated", make)
 
@@ -130,12 +137,58 @@ def _cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _kept() -> Iterator[None]:
-    """Draw each simulated cell once, and describe each texture once."""
+def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Draw each simulated cell once, and in this process; describe each texture once."""
+    folder = made_once(tmp_path_factory, "kept", lambda _: None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulation, "draw_cell", drawn_once(draw_cell))
-        patch.setattr(survey, "describe_texture", described_once(describe_texture))
+        # Another process would first import for seconds what is here already.
+        patch.setattr(simulation, "CELLS_PER_PROCESS", 10_000)
+        patch.setattr(simulation, "draw_cell", drawn_once(draw_cell, folder))
+        patch.setattr(survey, "describe_texture", described_once(describe_texture, folder))
         yield
+
+
+PRINTED_APART = pdf._in_a_process
+
+
+def printed_here(task: str, html: bytes) -> bytes:
+    """Print in this process, and leave Pillow as it was: each new process imports for seconds."""
+    if find_spec("weasyprint") is None:
+        return PRINTED_APART(task, html)
+    importlib.import_module("weasyprint")
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    return pdf._printed(html) if task == "print" else b""
+
+
+@pytest.fixture
+def printed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print as users do, in a process for each page."""
+    pdf.check_printer.cache_clear()
+    monkeypatch.setattr(pdf, "_in_a_process", PRINTED_APART)
+
+
+SEARCHED_APART = Guarded.call
+
+
+def searched_here(
+    _: Guarded, work: Callable[..., object], image: Path, /, *more: object, **named: object
+) -> object:
+    """Open an image and cut out its cells in this process: each new one imports for seconds."""
+    return work(image, *more, allow=lambda _: None, **named)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _what_users_get_done_apart_is_done_here() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pdf, "_in_a_process", printed_here)
+        patch.setattr(Guarded, "call", searched_here)
+        yield
+
+
+@pytest.fixture
+def searched_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut out cells as users do, in a process that an image may end."""
+    monkeypatch.setattr(Guarded, "call", SEARCHED_APART)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -230,13 +283,10 @@ class Ended(NamedTuple):
     err: str
 
 
-JUDGING = ("audit", "benchmark", "evaluate")
-
-
 def run_cli(*arguments: str | float | Path, drawn: bool = False) -> Ended:
     """Run `leuknet ARGUMENTS` within this process: importing PyTorch once is enough.
 
-    Figures beside what was judged are blank, see `draw_nothing`, unless they shall be `drawn`.
+    Figures are blank, see `draw_nothing`, unless they shall be `drawn`, but for those of `reproduce`.
     """
     out, err = io.StringIO(), io.StringIO()
     with (
@@ -248,11 +298,18 @@ def run_cli(*arguments: str | float | Path, drawn: bool = False) -> Ended:
         patch.setenv("COLUMNS", "200")  # tables do not break the texts that tests look for
         patch.setenv("TQDM_MININTERVAL", "10")  # the command line sets it; undone here
         patch.setattr(typer.main, "get_command", made_command)
-        if arguments[:1] and arguments[0] in JUDGING and not drawn:
+        if arguments[:1] != ("reproduce",) and not drawn:
             draw_nothing(patch)
         with pytest.raises(SystemExit) as ended:
             main()
     return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def run_line(command: str) -> str:
+    """Run what a study asks for, which must end well; return the line as the study would."""
+    ended = run_cli(*shlex.split(command))
+    assert ended.status == 0, f"{command}\n{ended.err}"
+    return f"leuknet {command}"
 
 
 def without(*packages: str) -> str:
@@ -266,11 +323,6 @@ def without(*packages: str) -> str:
     )
 
 
-def draw_in_one_process(patch: pytest.MonkeyPatch) -> None:
-    """Let simulated cells be drawn here: another process first imports for seconds what is here already."""
-    patch.setattr(simulation, "CELLS_PER_PROCESS", 10_000)
-
-
 def draw_nothing(patch: pytest.MonkeyPatch) -> None:
     """Let figures be made and written, but blank: drawing them takes half of the time of judging a model.
 
@@ -280,6 +332,19 @@ def draw_nothing(patch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (8, 8)).save(picture, "PNG")
     blank = {"png": picture.getvalue(), "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>'}
     patch.setattr(frame, "_rendered", lambda _, **options: blank[options["format"]])
+
+
+def draw_few(patch: pytest.MonkeyPatch) -> None:
+    """Let `simulate` draw one cell of each subject at least, where users get three."""
+    simulation._golden_population()  # kept for good: by whoever asks first, and then not of the few
+    patch.setattr(simulation, "draw_population", partial(draw_population, at_least=1))
+
+
+def simulate_few(root: Path, *, seed: int, scale: float, parts: Sequence[str]) -> Path:
+    """Do as `simulate`, as `draw_few` says."""
+    with pytest.MonkeyPatch.context() as patch:
+        draw_few(patch)
+        return simulate(root, seed=seed, scale=scale, parts=parts)
 
 
 @pytest.fixture
@@ -299,7 +364,6 @@ def _shrink_demo(patch: pytest.MonkeyPatch) -> None:
         epochs=2,
         batch_size=16,
     )
-    draw_in_one_process(patch)
     patch.setattr(reproduce, "DEMO_SCALE", 0.03)
     patch.setitem(RECIPES, "leuknet-demo", tiny)
 

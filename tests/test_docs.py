@@ -17,7 +17,7 @@ from leuknet.cli import app
 from leuknet.data import DATASETS
 from leuknet.images import reading as images
 from leuknet.recipes import RECIPES
-from tests.conftest import REPOSITORY, run_cli
+from tests.conftest import REPOSITORY, draw_few, run_cli
 
 DOCS = REPOSITORY / "docs"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")])
@@ -115,8 +115,8 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-SMALLER = {"--scale 0.05": "--scale 0.03", "epochs=5": "epochs=1", "epochs=2": "epochs=1"}
-"""What a command of the tutorial says to what the test says instead; the recipe is smaller, too."""
+SMALLER = {"--scale 0.05": "--scale 0.01", "epochs=5": "epochs=1", "epochs=2": "epochs=1"}
+"""What a command of the tutorial says to what the test says instead; recipe and subjects are smaller, too."""
 
 
 @pytest.mark.usefixtures("tiny_demo")
@@ -126,6 +126,7 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(commands) >= 11
     assert [text for text in SMALLER if not any(text in command for command in commands)] == []
     monkeypatch.chdir(tmp_path)
+    draw_few(monkeypatch)
     for command in commands:
         if command.startswith("leuknet reproduce"):
             continue  # `make demo` and test_cli run it

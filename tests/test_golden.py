@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 import leuknet
-from leuknet.batch.parts import JobFolder
+from leuknet.batch.parts import Counts, JobFolder
 from leuknet.data.split_file import read_manifest
 from leuknet.experiments.scoreboard import summarise
 from leuknet.images.near_duplicates import HASH_NAME
@@ -130,7 +130,11 @@ def test_the_benchmark_makes_the_same_table(tmp_path: Path) -> None:
 def test_the_job_of_a_batch_knows_what_is_done_and_its_table_opens() -> None:
     job = JobFolder(GOLDEN / "batch" / "scores.csv.job")
 
-    assert [job.read_counts(chunk.id) for _, chunk in job.read_plan()] == [(3, 0), (2, 0), (3, 0)]
+    assert [job.read_counts(chunk.id) for _, chunk in job.read_plan()] == [
+        Counts(3, 0),
+        Counts(2, 0),
+        Counts(3, 0),
+    ]
     scored = read_scored_images(GOLDEN / "batch" / "scores.csv")
     assert scored.paths[0] == "cells/UID_11_1_1_all.bmp"
     assert scored.probabilities[0] == pytest.approx(0.444570664533641, abs=1e-9)

@@ -15,9 +15,9 @@ import pretrained
 import real_cells
 from leuknet.inference.model_folder import FILES
 from leuknet.networks.predictor import load_model
-from leuknet.simulation.simulate import simulate
 from leuknet.types import Label
 from new_people import CHUNK, FORMS, Learner, People, choose, deal, read_people, weigh
+from tests.conftest import simulate_few
 
 pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
 def small(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The study with inputs of 32 pixels, fresh weights and few learners; where it builds, and its data."""
     build = tmp_path_factory.mktemp("build")
-    data = simulate(build / "cells", seed=0, scale=0.02, parts=("fold_0", "fold_1"))
+    data = simulate_few(build / "cells", seed=0, scale=0.01, parts=("fold_0", "fold_1"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(new_people, "BUILD", build)
         patch.setattr(new_people, "PRETRAINED", False)

@@ -31,6 +31,13 @@ def test_importing_leuknet_loads_no_large_library() -> None:
     }
 
 
+@pytest.mark.parametrize("process", ["leuknet.web.app", "leuknet.room.worker"])
+def test_the_reading_room_does_not_wait_for_what_few_of_its_pages_need(process: str) -> None:
+    assert not loaded_after(f"import {process}") & {
+        *("torch", "matplotlib", "sklearn", "pandas", "scipy.stats", "scipy.signal")
+    }
+
+
 def test_importing_leuknet_takes_less_than_three_tenths_of_a_second() -> None:
     code = "import time; start = time.process_time(); import leuknet; print(time.process_time() - start)"
     took_s = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)]

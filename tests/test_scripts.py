@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +20,9 @@ import detail_coverage
 import equivalence
 import familiarity
 import finding
+import frames
+import fuzz_finder
+import load
 import performance
 import reliability_page
 import risk_bound
@@ -33,22 +35,26 @@ import verdicts
 from leuknet.data import open_dataset
 from leuknet.evaluation.metrics import metric_intervals
 from tests.browsers import needs_chromium
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, draw_few
 
 pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
 
 RUN = {
     # By their own tests:
     **dict.fromkeys(
-        ("run", "turns", "alone", "preparation", "arithmetic", "contests", "intervals", "worker"), "bench"
+        ("run", "turns", "alone", "busy", "preparation", "arithmetic", "contests", "intervals", "worker"),
+        "bench",
     ),
     **dict.fromkeys(("ours", "plain", "in_keras", "others", "gemm"), "bench/peers"),
     **dict.fromkeys(("architecture_page", "mutants", "results", "evidence"), "studies"),
-    **dict.fromkeys(("real_cells", "real_picture", "real_probe", "real_systems"), "studies"),
-    **dict.fromkeys(("new_people", "new_people_page", "pretrained"), "studies"),
+    **dict.fromkeys(("real_cells", "real_picture", "real_probe", "real_recipes"), "studies"),
+    **dict.fromkeys(("real_fc1", "real_systems", "new_people", "new_people_page", "pretrained"), "studies"),
     # As parts of others:
     "made_up": "bench/reading_room",  # of frames
-    **dict.fromkeys(("commands", "performance_figures", "performance_goals", "simulated_people"), "studies"),
+    **dict.fromkeys(
+        ("commands", "performance_figures", "performance_goals", "performance_busy", "simulated_people"),
+        "studies",
+    ),
 }
 """Script to its folder."""
 
@@ -59,13 +65,10 @@ def runs(*scripts: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return lambda test: test
 
 
-def run_script(script: str, *arguments: str | Path) -> str:
-    """Run a script as a reader would; return what it printed."""
-    ended = subprocess.run(
-        [sys.executable, REPOSITORY / script, *map(str, arguments)], capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    return ended.stdout
+def run_main(script: Any, patch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
+    """Run a script as a reader would, but in this process, which has imported all that it needs."""
+    patch.setattr(sys, "argv", [script.__name__, *map(str, arguments)])
+    script.main()
 
 
 @runs("studies/api_page", "studies/performance", "studies/reliability_page")
@@ -83,6 +86,44 @@ def test_a_page_is_written_again_as_it_is(
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == before
 
 
+@runs("studies/fuzz_finder")
+def test_generated_fields_neither_hang_nor_break_the_finder() -> None:
+    found = fuzz_finder.fuzz(range(20))  # two of each kind
+
+    assert found["bad"] == {}
+    assert sum(found["outcomes"].values()) == found["fields"] == 20
+    assert found["outcomes"]["cells"] > 1
+
+
+@runs("studies/fuzz_finder")
+def test_what_hangs_or_breaks_is_counted_and_the_next_field_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "within.py"
+    script.write_text(
+        "import os, sys, time\n"
+        f"sys.path.insert(0, {str(Path(fuzz_finder.__file__).parent)!r})\n"
+        "import fuzz_finder\n"
+        "def look(number):\n"
+        "    if number == 1: os.abort()\n"
+        "    while number == 2: pass\n"
+        "    if number == 3: time.sleep(3)\n"  # a computer that is busy: no processor time
+        "    if number == 4: time.sleep(600)\n"
+        "    return 'empty'\n"
+        "fuzz_finder.look = look\n"
+        "fuzz_finder.main()\n"
+    )
+    monkeypatch.setattr(fuzz_finder, "__file__", str(script))
+    monkeypatch.setattr(fuzz_finder, "DEADLINE_S", 1.0)
+    monkeypatch.setattr(fuzz_finder, "WAIT_S", 15.0)
+
+    found = fuzz_finder.fuzz(range(6))
+
+    assert found["bad"] == {1: "crash: status -6", 2: "hang", 4: "hang: it waits"}
+    assert found["outcomes"] == {"crash": 1, "empty": 3, "hang": 2}
+    assert (found["slowest"], found["slowest_s"]) == (2, 1.0)
+
+
 @runs("studies/scale_page")
 def test_the_page_of_many_images_is_made_from_its_figures(tmp_path: Path) -> None:
     scale_page.write_page(json.loads(scale.RESULTS.read_text(encoding="utf-8")), tmp_path / "scale.md")
@@ -93,6 +134,7 @@ def test_the_page_of_many_images_is_made_from_its_figures(tmp_path: Path) -> Non
 
 @runs("bench/equivalence")
 def test_both_trainings_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_few(monkeypatch)
     out = tmp_path / "equivalence.json"
     monkeypatch.setattr(sys, "argv", ["equivalence", "--small", "--out", str(out)])
 
@@ -112,9 +154,9 @@ def test_batches_are_measured(tmp_path: Path) -> None:
 
 
 @runs("bench/load")
-def test_readers_are_measured(tmp_path: Path) -> None:
+def test_readers_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--database", "sqlite", "--no-worker", "--readers", "2", "--cells", "6", "--seconds", "3"]
-    run_script("bench/reading_room/load.py", *options, "--out", tmp_path / "load.json")
+    run_main(load, monkeypatch, *options, "--out", tmp_path / "load.json")
 
     found = json.loads((tmp_path / "load.json").read_text(encoding="utf-8"))["databases"]["sqlite"]
     assert found["errors"] == {}
@@ -123,9 +165,9 @@ def test_readers_are_measured(tmp_path: Path) -> None:
 
 @needs_chromium
 @runs("bench/frames")
-def test_frames_are_measured(tmp_path: Path) -> None:
+def test_frames_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--cells", "40", "--slide", "2048", "--seconds", "0.2"]
-    run_script("bench/reading_room/frames.py", tmp_path / "room", *options, "--out", tmp_path / "f.json")
+    run_main(frames, monkeypatch, tmp_path / "room", *options, "--out", tmp_path / "f.json")
 
     found = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
     assert found["slide, tiles made now"]["tiles"]["n"] > 0

@@ -15,6 +15,7 @@
     │   ├── NotFoundError        what was named is not there
     │   ├── ConflictError        someone else changed it first: look again
     │   └── AccountError         a name, password, role or token is not accepted
+    ├── BusyError            there is no room for it now: later there is
     └── StoppedError          the user asked to stop; what was done is kept
 
 Each carries three sentences: `what` happened, `why`, and what to try (`fix`). The command line prints
@@ -91,6 +92,10 @@ class SettingError(LeukNetError):
 
 class ShapeError(LeukNetError):
     """Arrays do not fit together."""
+
+
+class BusyError(LeukNetError):
+    """Others use up now what this needs: it would work a moment later."""
 
 
 class MissingExtraError(LeukNetError):

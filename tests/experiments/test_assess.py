@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from leuknet.data import open_dataset
-from leuknet.errors import DataError, ModelError
+from leuknet.errors import DataError, ModelError, SettingError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.looks import VARIABLE
 from leuknet.evaluation.validation_thresholds import thresholds_for
@@ -139,8 +139,11 @@ def test_galleries_of_an_earlier_evaluation_are_not_taken_for_this_one(
     model: Path, dataset: Dataset, judged: Path, tmp_path: Path
 ) -> None:
     out = shutil.copytree(judged, tmp_path / "out")
+    with pytest.raises(SettingError, match="holds something already"):
+        assess(load_model(model), dataset, out=out)
+    assert (out / "galleries.json").exists()
 
-    assess(load_model(model), dataset, out=out)
+    assess(load_model(model), dataset, out=out, overwrite=True)
 
     assert not (out / "galleries.json").exists()
     assert (out / "evaluation.json").exists()
@@ -153,10 +156,10 @@ def test_without_the_training_cells_there_are_no_baselines_and_older_ones_go(
     test = read_evaluation(model.parent / "evaluation" / "evaluation.json").paths
     few = tuple(cell for cell in dataset.cells if cell.id in test)
     side = TestSide(few, "external", "f" * 64, "elsewhere")
-    assess(load_model(model), replace(dataset, cells=few), out=tmp_path / "out", side=side)
+    assess(load_model(model), replace(dataset, cells=few), out=tmp_path / "out", side=side, overwrite=True)
 
     # Those of other cells would be taken for this evaluation's.
-    assert not list((tmp_path / "out" / "baselines").iterdir())
+    assert not (tmp_path / "out" / "baselines").exists()
     assert read_evaluation(tmp_path / "out" / "evaluation.json").split_kind == "external"
 
 

@@ -16,10 +16,9 @@ from leuknet.errors import SettingError
 from leuknet.evaluation.baselines import BASELINES
 from leuknet.experiments import benchmark as module
 from leuknet.recipes import get_recipe
-from leuknet.simulation.simulate import simulate
 from leuknet.training import runs
 from leuknet.training.train import train
-from tests.conftest import Ended, run_cli
+from tests.conftest import Ended, run_cli, simulate_few
 
 PARTS = ("fold_0", "fold_1", "fold_2", "prelim")
 
@@ -34,7 +33,7 @@ TINY = (
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Simulated cells of the folds and the preliminary phase, as few as there can be."""
-    return simulate(tmp_path_factory.mktemp("cells"), seed=0, scale=0.001, parts=PARTS).parent
+    return simulate_few(tmp_path_factory.mktemp("cells"), seed=0, scale=0.001, parts=PARTS).parent
 
 
 def run(cells: Path, out: Path, *, seeds: str) -> Ended:
@@ -141,7 +140,7 @@ def test_table_and_plot_come_back_from_the_files_alone(finished: Path, tmp_path:
 
 
 def test_files_of_other_cells_are_not_taken_for_these(finished: Path, tmp_path: Path) -> None:
-    others = simulate(tmp_path / "others", seed=1, scale=0.001, parts=PARTS).parent
+    others = simulate_few(tmp_path / "others", seed=1, scale=0.001, parts=PARTS).parent
     before = files_of(finished)
 
     ended = run(others, finished, seeds="0")

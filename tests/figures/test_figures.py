@@ -20,17 +20,13 @@ from matplotlib.text import Text
 from PIL import Image
 
 from leuknet.errors import SettingError, ShapeError
-from leuknet.figures import (
-    choose_examples,
-    draw_classified,
-    draw_confusion,
-    draw_framework,
-    draw_history,
-    draw_network,
-    draw_samples,
-    save_figure,
-)
-from leuknet.figures.frame import AMBER, STYLE, framed, shortened
+from leuknet.figures.cells_plot import draw_classified, draw_samples
+from leuknet.figures.confusion import draw_confusion
+from leuknet.figures.examples import choose_examples
+from leuknet.figures.frame import AMBER, STYLE, framed, save_figure, shortened
+from leuknet.figures.framework import draw_framework
+from leuknet.figures.history_plot import draw_history
+from leuknet.figures.network import draw_network
 from leuknet.types import (
     CellImage,
     Dataset,

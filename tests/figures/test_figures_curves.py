@@ -16,13 +16,9 @@ from leuknet.errors import DataError, ShapeError
 from leuknet.evaluation.by_subject import subject_rows
 from leuknet.evaluation.metrics import metric_intervals
 from leuknet.evaluation.resampling import clusters_of
-from leuknet.figures import (
-    draw_decision,
-    draw_discrimination,
-    draw_reliability,
-    draw_risk_coverage,
-    draw_subjects,
-)
+from leuknet.figures.curves_plot import draw_decision, draw_discrimination, draw_risk_coverage
+from leuknet.figures.reliability_plot import draw_reliability
+from leuknet.figures.subjects import draw_subjects
 from leuknet.types import Evaluation, SplitKind
 from tests.evaluation.test_curves import draw_scores, make_calibration, make_evaluation
 from tests.figures.test_figures import LONG_NAMES, _assert_legible, _texts

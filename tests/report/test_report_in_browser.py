@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-from leuknet.report import write_report
+from leuknet.report.run_report import write_report
 from leuknet.report.sections import SECTIONS
 from tests.browsers import WIDTHS_PX, needs_chromium, running_chromium
 from tests.run_folders import LOOKS, write_run

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import builtins
 import json
+import os
 import re
-import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ImageFile
 from scipy.stats import foldnorm
 
 from leuknet.errors import DataError, MissingExtraError, SettingError
@@ -27,7 +29,7 @@ from leuknet.evaluation.metrics import METRICS
 from leuknet.evaluation.operating_points import choose_thresholds
 from leuknet.evaluation.subgroups import Trait
 from leuknet.evaluation.summary import number_text, share_text
-from leuknet.inference.model_folder import model_id_of
+from leuknet.inference.model_id import model_id_of
 from leuknet.records import write_record
 from leuknet.report import detail_sections
 from leuknet.report import evidence_sections as evidence
@@ -52,16 +54,24 @@ from tests.experiments.test_paper_page import HOSTILE, Page
 from tests.run_folders import CALIBRATION, LOOKS, write_run
 
 
+@cache
 def what_the_printer_lacks() -> str:
     try:
         check_printer()
     except MissingExtraError as error:
         return f"{error.why}; {error.fix}"
+    except OSError as error:  # here, where it is imported in this process
+        return str(error)
     return ""
 
 
-LACKING = what_the_printer_lacks()
-needs_printer = pytest.mark.skipif(bool(LACKING), reason=LACKING)
+@pytest.fixture
+def printer() -> None:
+    if what_the_printer_lacks():
+        pytest.skip(what_the_printer_lacks())
+
+
+needs_printer = pytest.mark.usefixtures("printer")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +101,7 @@ def run(folder: Path) -> RunRecord:
 def written(folder: Path, bare: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     """The report of two runs, once for all tests: drawing and printing take seconds."""
     stem = tmp_path_factory.mktemp("report") / "new" / "report.v1"
-    return write_report([folder, bare], stem, pdf=not LACKING)
+    return write_report([folder, bare], stem, pdf=not what_the_printer_lacks())
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +264,7 @@ def test_scores_of_other_weights_are_refused(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "model" / "weights.safetensors").write_bytes(b"other weights")
 
-    with pytest.raises(DataError, match="the weights are of another"):
+    with pytest.raises(DataError, match="the folder holds another"):
         read_run(folder)
 
 
@@ -708,35 +718,32 @@ def test_the_pdf_is_tagged_titled_and_in_english(written: tuple[Path, ...]) -> N
 
 
 @needs_printer
+@pytest.mark.usefixtures("printed_apart")
 def test_the_printer_fetches_nothing() -> None:
-    # Not an Exception: WeasyPrint would take that for a missing picture and go on without it.
-    with pytest.raises(BaseException, match=r"https://example\.org/x\.png") as caught:
+    with pytest.raises(RuntimeError, match=r"https://example\.org/x\.png") as caught:
         print_pdf(b'<html lang="en"><title>x</title><img src="https://example.org/x.png" alt="x">')
 
-    assert "disallowed" in str(caught.value.__cause__)
+    assert "disallowed" in str(caught.value)
 
 
 @needs_printer
-def test_printing_leaves_pillow_as_strict_as_it_was() -> None:
-    # In a fresh process: WeasyPrint changes the setting when it is imported.
-    script = (
-        "from leuknet.report.pdf import print_pdf; from PIL import ImageFile; "
-        "print_pdf(b'<html lang=\"en\"><title>x</title><p>x</p>'); print(ImageFile.LOAD_TRUNCATED_IMAGES)"
-    )
-    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+@pytest.mark.usefixtures("printed_apart")
+def test_two_pages_at_once_leave_pillow_as_strict_as_it_was() -> None:
+    page = b'<html lang="en"><title>x</title><p>x</p>'
+    imported = "weasyprint" in sys.modules  # by an earlier test, see `tests.conftest.printed_here`
+    with ThreadPoolExecutor(2) as threads:
+        printed = list(threads.map(print_pdf, [page, page]))
 
-    assert answer.stdout == "False\n"
+    assert all(content.startswith(b"%PDF-") for content in printed)
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+    assert ("weasyprint" in sys.modules) == imported
 
 
-def _forbid(patch: pytest.MonkeyPatch, error: Exception) -> None:
-    real = builtins.__import__
-
-    def guarded(name: str, *arguments: Any, **options: Any) -> Any:
-        if name.partition(".")[0] == "weasyprint":
-            raise error
-        return real(name, *arguments, **options)
-
-    patch.setattr(builtins, "__import__", guarded)
+def _forbid(patch: pytest.MonkeyPatch, error: Exception, folder: Path) -> None:
+    """Let the import of WeasyPrint fail in processes that are started."""
+    folder.mkdir()
+    (folder / "weasyprint.py").write_text(f"raise {error!r}\n")
+    patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, sys.path)]))
 
 
 @pytest.mark.parametrize(
@@ -746,25 +753,25 @@ def _forbid(patch: pytest.MonkeyPatch, error: Exception) -> None:
         (OSError("cannot load library 'libpango-1.0-0'\nmore"), "libpango-1.0-0 libpangoft2-1.0-0"),
     ],
 )
+@pytest.mark.usefixtures("printed_apart")
 def test_without_the_printer_no_work_is_begun_and_the_way_out_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, fix: str
 ) -> None:
-    _forbid(monkeypatch, error)
+    _forbid(monkeypatch, error, tmp_path / "broken")
 
     with pytest.raises(MissingExtraError) as caught:
         write_report([tmp_path / "not even a run"], tmp_path / "report")
 
     assert fix in caught.value.fix
     assert "--no-pdf" in caught.value.fix
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["broken"]
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_command_writes_the_page_without_the_printer(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _forbid(monkeypatch, ImportError("not here"))
-    monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
 
     ended = run_cli("report", folder, "--out", tmp_path / "page", "--no-pdf")
 

@@ -75,7 +75,11 @@ def test_a_model_goes_to_the_hub_and_comes_back_as_it_was(hub: Path, model: Path
     assert (hub / NAME / "private").read_text() == "True"
 
 
-def test_names_of_files_and_people_stay_at_home(hub: Path, model: Path) -> None:
+def test_names_of_files_and_people_stay_at_home(hub: Path, mini_reproduction: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(mini_reproduction / "run" / "model", tmp_path / "model")
+    content = json.loads((model / "split.json").read_text())
+    content["earlier"] = [{"id": "UID_1_1_1_all.bmp", "sha256": "ab" * 32, "subject": "1", "hash": None}]
+    (model / "split.json").write_text(json.dumps(content))
     push(leuknet.load(model), model, NAME, licence="apache-2.0")
 
     text = (pushed(hub) / "split.json").read_text(encoding="ascii")
@@ -140,7 +144,7 @@ def test_a_repository_that_is_not_there_or_holds_no_model_is_an_error(
         leuknet.load(NAME)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
-    with pytest.raises(SettingError, match="is not empty"):
+    with pytest.raises(SettingError, match=r"holds something already, such as notes\.txt"):
         pull(NAME, out=tmp_path / "full")
     assert (tmp_path / "full" / "notes.txt").read_text() == "mine"
 

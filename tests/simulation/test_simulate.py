@@ -24,7 +24,7 @@ from leuknet.errors import DatasetError, SettingError
 from leuknet.simulation import simulate as module
 from leuknet.simulation.draw import Nuisance, Traits, draw_cell
 from leuknet.simulation.population import MEANS, Cell, draw_population, known_probability, list_subjects
-from leuknet.simulation.simulate import golden_cells, read_truth, simulate
+from leuknet.simulation.simulate import CELLS_PER_PROCESS, golden_cells, read_truth, simulate
 from leuknet.types import Label
 
 PRELIM = "validation_data/C-NMC_test_prelim_phase_data"
@@ -34,9 +34,10 @@ AVERAGE_SLIDE = Nuisance(*[0.0] * 9)
 
 @pytest.fixture(scope="module", autouse=True)
 def _drawn_anew() -> Iterator[None]:
-    """Draw each cell here as often as it is asked for, other than in `tests.kept`."""
+    """Draw each cell here as often as it is asked for, and in several processes, other than elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "draw_cell", draw_cell)
+        patch.setattr(module, "CELLS_PER_PROCESS", CELLS_PER_PROCESS)
         yield
 
 
@@ -329,11 +330,11 @@ def test_subjects_have_the_published_counts_at_full_scale() -> None:
 
 
 def test_a_split_by_image_flatters_beyond_what_is_possible_and_a_split_by_subject_does_not() -> None:
-    cells = [cell for cell in draw_population(["fold_0"], scale=0.15, seed=0) if cell.place != 0]
+    cells = [cell for cell in draw_population(["fold_0"], scale=0.1, seed=0) if cell.place != 0]
     label = np.array([cell.subject.label for cell in cells])
     people = [cell.subject.person for cell in cells]
     colours = np.stack([_summary(cell) for cell in cells])
-    forest = ExtraTreesClassifier(200, class_weight="balanced", random_state=0)
+    forest = ExtraTreesClassifier(60, class_weight="balanced", random_state=0)
 
     by_image, by_subject = (
         roc_auc_score(

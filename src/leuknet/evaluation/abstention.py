@@ -20,11 +20,10 @@ classifiers with bounded error levels", JASA 114(525), 223-234.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from leuknet.errors import NoSubjectsError, SettingError
 from leuknet.types import Labels, Probabilities, RiskBound, SplitKind
@@ -75,8 +74,10 @@ def conformal_sets(
     # MAPIE takes 3 s to import, and only training needs it.
     from mapie.classification import SplitConformalClassifier
 
+    from leuknet.evaluation.stated import Stated
+
     conformal = SplitConformalClassifier(
-        _Stated(), confidence_level=coverage, conformity_score="lac", prefit=True
+        Stated(), confidence_level=coverage, conformity_score="lac", prefit=True
     )
     conformal.conformalize(probabilities[:, None], labels)
     # Sets can only change at a conformity score or its mirror image; the middles lie in between.
@@ -237,24 +238,3 @@ def _band(cuts: NDArray[np.float64], first: int, threshold: float) -> tuple[floa
     middle = float(cuts[first - 1] + cuts[first]) / 2
     high = threshold + middle * (1 - threshold) if threshold < 1 else NOTHING_CALLED[1]
     return threshold * (1 - middle), high
-
-
-class _Stated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A classifier whose one feature is P(leukaemic): the form in which MAPIE takes probabilities."""
-
-    classes_ = np.array([0, 1])
-
-    def fit(self, _features: Any, _labels: Any) -> _Stated:
-        """Nothing is left to learn."""
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict_proba(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, 1) P(leukaemic) to (N, 2) probabilities of both classes."""
-        return np.column_stack([1 - features[:, 0], features[:, 0]])
-
-    def predict(self, features: NDArray[np.float64]) -> NDArray[np.int64]:
-        """(N, 1) to (N,) the more likely class."""
-        return (features[:, 0] >= 0.5).astype(np.int64)

@@ -32,6 +32,13 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 ComparedKind = Literal["pair", "all", "self", "model"]
 
+HEADINGS: dict[ComparedKind, str] = {
+    "pair": "Two readers (Cohen's kappa)",
+    "all": "All readers (Fleiss' kappa)",
+    "self": "Same reader twice (Cohen's kappa)",
+    "model": "Reader and model (Cohen's kappa)",
+}
+
 Ratings = NDArray[np.int64]
 Sums = NDArray[np.float64]
 
@@ -263,3 +270,12 @@ def _ratio(above: Sums, below: Sums) -> Sums:
     undefined = np.full(np.shape(below), np.nan)
     ratio: Sums = np.divide(above, below, out=undefined, where=np.asarray(below) > 0)
     return ratio
+
+
+def kappa_text(kappa: Agreement) -> str:
+    """Return `0.71 (0.60 to 0.81)`, or what there is of it."""
+    if kappa.estimate is None:
+        return "undefined"
+    if kappa.low is None or kappa.high is None:
+        return f"{kappa.estimate:z.2f} (no interval)"
+    return f"{kappa.estimate:z.2f} ({kappa.low:z.2f} to {kappa.high:z.2f})"

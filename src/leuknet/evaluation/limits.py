@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import beta, t
+from scipy.special import betaincinv, expit, logit, stdtrit
 
 LEVEL = 0.95
 """Share of intervals that should hold the truth, unless a caller asks for another."""
@@ -42,7 +41,7 @@ class Variance(NamedTuple):
 
 def student(freedom: float, *, level: float = LEVEL) -> float:
     """Return how many standard errors Student's t allows on either side; below 1, `freedom` counts as 1."""
-    return float(t.ppf((1 + level) / 2, max(freedom, 1.0)))
+    return float(stdtrit(max(freedom, 1.0), (1 + level) / 2))
 
 
 def student_limits(
@@ -92,8 +91,8 @@ def exact_limits(
         return None
     right = count * (estimate - lowest) / (highest - lowest)
     tail = (1 - level) / 2
-    low = 0.0 if right <= 0 else float(beta.ppf(tail, right, count - right + 1))
-    high = 1.0 if right >= count else float(beta.ppf(1 - tail, right + 1, count - right))
+    low = 0.0 if right <= 0 else float(betaincinv(right, count - right + 1, tail))
+    high = 1.0 if right >= count else float(betaincinv(right + 1, count - right, 1 - tail))
     return lowest + (highest - lowest) * low, lowest + (highest - lowest) * high
 
 

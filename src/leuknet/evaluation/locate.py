@@ -17,8 +17,7 @@ from pathlib import Path
 
 from leuknet.errors import DataError
 from leuknet.evaluation.evaluate import read_evaluation
-from leuknet.images.reading import hash_file
-from leuknet.inference.model_folder import WEIGHTS
+from leuknet.inference.model_id import bears_id
 from leuknet.records import read_record, write_record
 from leuknet.types import Evaluation
 
@@ -91,7 +90,7 @@ def model_folder_of(judged: Path, evaluation: Evaluation, *, named: Sequence[Pat
     evaluation
         What lies in it.
     named
-        Model folders that the user names; the one with the weights that were judged is taken.
+        Model folders that the user names; the one that was judged is taken.
 
     Returns
     -------
@@ -112,7 +111,7 @@ def model_folder_of(judged: Path, evaluation: Evaluation, *, named: Sequence[Pat
         then = judged / told.folder
     places = [*named, beside, *([] if then is None else [then])]
     for place in places:
-        if _is_of(place, evaluation.model_id):
+        if bears_id(place, evaluation.model_id):
             return place
     if not named and (beside / "model.json").is_file():
         return beside
@@ -122,8 +121,3 @@ def model_folder_of(judged: Path, evaluation: Evaluation, *, named: Sequence[Pat
         why=f"model {evaluation.model_id} is not in {where}",
         fix="name its folder with --model, or evaluate it again",
     )
-
-
-def _is_of(folder: Path, model_id: str) -> bool:
-    weights = folder / WEIGHTS
-    return weights.is_file() and hash_file(weights).startswith(model_id)

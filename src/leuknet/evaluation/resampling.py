@@ -28,7 +28,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from leuknet.errors import SettingError
 from leuknet.evaluation.formulas import Values, Weights, require
@@ -212,6 +211,8 @@ def wilson(successes: int, total: int, *, level: float = LEVEL) -> Interval:
     """
     require(0 <= successes <= total >= 1, f"{successes} of {total}", fix="count at least one cell")
     require(0 < level < 1, f"level {level}", fix="use 0.95 for a 95% interval", error=SettingError)
+    from scipy.stats import binomtest  # loads for half a second, which the reading room need not wait for
+
     limits = binomtest(successes, total).proportion_ci(confidence_level=level, method="wilson")
     return Interval(
         estimate=successes / total,

@@ -33,12 +33,14 @@ from leuknet.evaluation.transductive import vote
 from leuknet.evaluation.validation_thresholds import thresholds_for
 from leuknet.experiments.illustrate import draw_classified_cells
 from leuknet.explain.galleries import draw_galleries, read_features
-from leuknet.figures import draw_confusion, save_figure
+from leuknet.figures.confusion import draw_confusion
+from leuknet.figures.frame import save_figure
 from leuknet.figures.subgroups_plot import draw_subgroups
 from leuknet.images.near_duplicates import same_cell_in
 from leuknet.images.survey import Survey, cached_survey
 from leuknet.inference.model_folder import FolderPredictor
 from leuknet.records import write_record, write_whole
+from leuknet.records.results_folder import begin_results, check_free
 from leuknet.types import CellImage, DataCard, Dataset, Details, Evaluation, TestSide
 
 
@@ -53,6 +55,7 @@ def assess(
     asked: Asked | None = None,
     galleries: bool = False,
     name: str = "",
+    overwrite: bool = False,
     progress: bool = False,
 ) -> Evaluation:
     """Score a model on cells that it was not trained on, and write everything about it to a folder.
@@ -65,7 +68,7 @@ def assess(
         Where the tested cells lie. If the cells that trained the model lie there too, the baselines are
         fitted to these and scored beside it.
     out
-        Folder to write; made where it lacks.
+        Folder to write, absent or empty.
     side
         The cells to test; None takes the test side of the model's own split.
     surveyed
@@ -79,14 +82,19 @@ def assess(
         model, they have no Grad-CAM maps, and say so.
     name
         What to call this evaluation in tables, legends and reports; empty takes the name on the model's card.
+    overwrite
+        Whether an earlier evaluation's folder is emptied first; see `leuknet.records.results_folder`.
     progress
         Show bars on standard error.
 
     Raises
     ------
+    SettingError
+        If the folder holds something.
     LeukNetError
         As `own_test_side`, `evaluate` and `thresholds_for` do.
     """
+    check_free(out, overwrite=overwrite)
     asked = asked or Asked()
     manifest = predictor.manifest
     side = side or own_test_side(manifest, dataset)
@@ -107,8 +115,7 @@ def assess(
     traits = traits_of(tested, _scored_cells(evaluation, dataset))
     details = details_of(evaluation, thresholds=thresholds, prevalences=asked.prevalences, traits=traits)
     evaluation = replace(evaluation, details=details, name=name or evaluation.name)
-    out.mkdir(parents=True, exist_ok=True)
-    _clear(out)
+    begin_results(out, overwrite=overwrite)
     if predictor.folder is not None:
         note_model(out, model=predictor.folder, model_id=predictor.model_id)
     write_record(overlap, out / "overlap.json")
@@ -126,13 +133,6 @@ def assess(
     # Last, so that it stands for all the others.
     write_evaluation(evaluation, out / "evaluation.json")
     return evaluation
-
-
-def _clear(out: Path) -> None:
-    """Remove what an earlier evaluation left and this one may not write: it would be taken for this one's."""
-    made = ("evaluation.json", "galleries.json", "subgroups.png", "subgroups.svg")
-    for path in [*(out / name for name in made), *(out / "baselines").glob("*.json")]:
-        path.unlink(missing_ok=True)
 
 
 def _write_details(evaluation: Evaluation, details: Details, out: Path) -> None:

@@ -167,7 +167,7 @@ def _compute(task: _Task, dataset: Dataset, *, surveyed: Survey | None, precisio
         progress=True,
     )
     predictor = load_model(task.run / "model")
-    evaluation = assess(predictor, dataset, out=task.run / "evaluation", surveyed=surveyed)
+    evaluation = assess(predictor, dataset, out=task.run / "evaluation", surveyed=surveyed, overwrite=True)
     for path in sorted((task.run / "evaluation" / "baselines").glob("*.json")):
         target = task.file.parent / "baselines" / path.stem / task.file.name
         write_evaluation(read_evaluation(path), target)

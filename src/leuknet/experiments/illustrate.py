@@ -14,7 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from leuknet.data import read_pixels
-from leuknet.figures import choose_examples, choose_samples, draw_classified, draw_samples
+from leuknet.figures.cells_plot import draw_classified, draw_samples
+from leuknet.figures.examples import choose_examples, choose_samples
 from leuknet.types import CellImage, Dataset, Evaluation, Pixels
 
 N_CLASSIFIED = 12

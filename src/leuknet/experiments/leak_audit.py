@@ -35,6 +35,7 @@ from leuknet.evaluation.summary import markdown_table, score_text
 from leuknet.figures.frame import save_figure
 from leuknet.figures.optimism_plot import draw_optimism
 from leuknet.images.survey import Survey, cached_survey
+from leuknet.inference.model_id import bears_id
 from leuknet.networks.predictor import load_model
 from leuknet.records import write_record, write_whole
 from leuknet.simulation.simulate import read_truth
@@ -200,7 +201,7 @@ def _network(
     predictor = load_model(run / "model")
     saved = out / "evaluations" / f"{run.name}.json"
     evaluation = read_evaluation(saved) if saved.exists() else None
-    if evaluation is None or evaluation.model_id != predictor.model_id:
+    if evaluation is None or not bears_id(run / "model", evaluation.model_id):
         side = TestSide(split.test, split.kind, split.fingerprint, "test side")
         evaluation = evaluate(predictor, dataset, side, reference=predictor.reference, progress=progress)
         write_evaluation(evaluation, saved)

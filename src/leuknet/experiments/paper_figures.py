@@ -13,7 +13,11 @@ from matplotlib.figure import Figure
 from leuknet.evaluation.summary import limits_text
 from leuknet.experiments.illustrate import draw_classified_cells, draw_sample_cells
 from leuknet.experiments.paper_content import FigureFile
-from leuknet.figures import draw_confusion, draw_framework, draw_history, draw_network, save_figure
+from leuknet.figures.confusion import draw_confusion
+from leuknet.figures.frame import save_figure
+from leuknet.figures.framework import draw_framework
+from leuknet.figures.history_plot import draw_history
+from leuknet.figures.network import draw_network
 from leuknet.networks import layer_table
 from leuknet.training.train import TrainedRun
 from leuknet.types import Dataset, Evaluation, Recipe

@@ -32,10 +32,11 @@ from leuknet.experiments.folds import Fold, choose_fold
 from leuknet.experiments.paper_content import ReproductionContent, SeedRun
 from leuknet.experiments.paper_figures import draw_figures
 from leuknet.experiments.paper_page import reproduction_page
-from leuknet.inference.model_folder import model_id_of, open_card
+from leuknet.inference.model_folder import open_card
+from leuknet.inference.model_id import bears_id
 from leuknet.networks.predictor import load_model
 from leuknet.recipes import changed, get_recipe
-from leuknet.report import write_report
+from leuknet.report.run_report import write_report
 from leuknet.simulation.simulate import simulate
 from leuknet.training.runs import trained_run
 from leuknet.training.train import Precision, TrainedRun
@@ -202,9 +203,9 @@ def _judged(run: TrainedRun, dataset: Dataset, *, galleries: bool) -> Evaluation
     model, out = run.folder / "model", run.folder / "evaluation"
     if (out / "evaluation.json").exists():
         found = read_evaluation(out / "evaluation.json")
-        if found.model_id == model_id_of(model):
+        if bears_id(model, found.model_id):
             return found
-    return assess(load_model(model), dataset, out=out, galleries=galleries, progress=True)
+    return assess(load_model(model), dataset, out=out, galleries=galleries, overwrite=True, progress=True)
 
 
 def _reductions(dataset: Dataset, run: TrainedRun, recipe: Recipe) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ from leuknet.evaluation.standings import (
     name_of,
 )
 from leuknet.evaluation.summary import markdown_table, score_text, signed_text
-from leuknet.figures import save_figure
+from leuknet.figures.frame import save_figure
 from leuknet.figures.scores_plot import draw_scores
 from leuknet.records import write_whole
 from leuknet.types import Evaluation

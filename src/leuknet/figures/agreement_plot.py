@@ -12,19 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leuknet.errors import ShapeError
-from leuknet.evaluation.agreement import Agreement, Compared, ComparedKind
+from leuknet.evaluation.agreement import HEADINGS, Compared, kappa_text
 from leuknet.figures.frame import BLUE, INK, MUTED, ORANGE, framed, house_style, shortened
 from leuknet.figures.row_table import MARK, RowTable, row_table
 
 MOST_ROWS = 60
 """Lines that still can be read on one tall page."""
-
-HEADINGS: dict[ComparedKind, str] = {
-    "pair": "Two readers (Cohen's kappa)",
-    "all": "All readers (Fleiss' kappa)",
-    "self": "Same reader twice (Cohen's kappa)",
-    "model": "Reader and model (Cohen's kappa)",
-}
 
 _PITCH_IN = 0.25
 _COLUMNS_IN = ((-2.55, "left"), (-0.75, "left"), (5.55, "right"), (6.4, "right"), (6.95, "right"))
@@ -123,12 +116,3 @@ def _draw_line(table: RowTable, place: int, line: _Line) -> None:
     share = line.compared.agreement.estimate
     agree = "" if share is None else f"{share:.0%}"
     table.write(place, (shortened(line.text, 26), line.phase, kappa_text(kappa), agree, f"{kappa.cells:,}"))
-
-
-def kappa_text(kappa: Agreement) -> str:
-    """Return `0.71 (0.60 to 0.81)`, or what there is of it."""
-    if kappa.estimate is None:
-        return "undefined"
-    if kappa.low is None or kappa.high is None:
-        return f"{kappa.estimate:z.2f} (no interval)"
-    return f"{kappa.estimate:z.2f} ({kappa.low:z.2f} to {kappa.high:z.2f})"

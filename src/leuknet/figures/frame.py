@@ -183,7 +183,9 @@ def save_png(figure: Figure, path: Path) -> None:
 
 def png_of(figure: Figure, *, dpi: int) -> bytes:
     """Return a figure as a PNG file; the same figure gives the same bytes."""
-    return _rendered(figure, format="png", dpi=dpi, metadata={"Software": None})
+    # Of a photograph the default, 6, takes more than twice as long for a file smaller by a sixth.
+    how = {"compress_level": 3}
+    return _rendered(figure, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs=how)
 
 
 def check_lengths(what: str, *lengths: int) -> None:

@@ -9,7 +9,7 @@ from leuknet.data.overlap import overlap_rows
 from leuknet.data.protocols import PROTOCOLS
 from leuknet.data.split_file import ManifestSide
 from leuknet.evaluation.metrics import METRICS
-from leuknet.figures import draw_history
+from leuknet.figures.history_plot import draw_history
 from leuknet.report import facts
 from leuknet.report.blocks import Block, Bullets, Facts, Heading, Picture, Table, Text, counted, shortened
 from leuknet.report.facts import Runs, each

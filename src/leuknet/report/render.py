@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from leuknet.errors import DataError
-from leuknet.figures.frame import png_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LISTED = 50
 """Entries of a list that are written out in full; the page says how many more there are."""
@@ -73,6 +74,8 @@ def embedded_file(path: Path) -> str:
 
 def embedded_figure(figure: Figure) -> str:
     """Return a drawn figure as a data URI; the same figure gives the same text."""
+    from leuknet.figures.frame import png_of  # loads Matplotlib, which most pages need not wait for
+
     return _data_uri(png_of(figure, dpi=_DPI))
 
 

@@ -25,8 +25,8 @@ from leuknet.errors import DataError, SettingError
 from leuknet.evaluation.evaluate import read_evaluation
 from leuknet.evaluation.locate import locate_evaluation, model_folder_of
 from leuknet.evaluation.naming import model_name, short_part
-from leuknet.images.reading import hash_file
-from leuknet.inference.model_folder import SPLIT, open_card
+from leuknet.inference.model_folder import SPLIT, WEIGHTS, open_card
+from leuknet.inference.model_id import bears_id
 from leuknet.records import read_record
 from leuknet.records.history import FILE_NAME as HISTORY
 from leuknet.records.history import read_history
@@ -139,9 +139,8 @@ def _check_model(card: ModelCard, evaluation: Evaluation, folder: Path) -> None:
     why = ""
     if told != (card.recipe.name, card.recipe.seed, card.class_names):
         why = f"it tells of {evaluation.recipe} with seed {evaluation.seed}"
-    weights = folder / "weights.safetensors"
-    if weights.is_file() and not hash_file(weights).startswith(evaluation.model_id):
-        why = f"it tells of model {evaluation.model_id}, and the weights are of another"
+    if (folder / WEIGHTS).is_file() and not bears_id(folder, evaluation.model_id):
+        why = f"it tells of model {evaluation.model_id}, and the folder holds another"
     if why:
         raise DataError(
             f"the evaluation beside {folder} is not of this model",

@@ -25,6 +25,8 @@ from leuknet.evaluation.locate import EVALUATION, locate_evaluation
 from leuknet.evaluation.summary import score_text, summary_rows
 from leuknet.images.cache import cache_folder
 from leuknet.inference.model_folder import FILES, FolderPredictor, is_repository
+from leuknet.inference.model_id import bears_id
+from leuknet.records.results_folder import check_free
 from leuknet.types import Evaluation, ModelCard
 
 try:
@@ -140,10 +142,8 @@ def pull(repository: str, *, out: Path | None = None, revision: str | None = Non
         If the name is not `owner/name`, or the folder is not empty.
     """
     _check_name(repository)
-    if out is not None and out.exists() and any(out.iterdir()):
-        raise SettingError(
-            f"{out} is not empty", why="a model is pulled into a folder of its own", fix="name another folder"
-        )
+    if out is not None:
+        check_free(out, fix="name another folder")
     try:
         commit = hf.HfApi().model_info(repository, revision=revision).sha
         target = out or cache_folder() / "hub" / repository.replace("/", "--") / str(commit)
@@ -245,7 +245,7 @@ def _find_evaluation(folder: Path, named: Path | None, model_id: str) -> Evaluat
     if not path.exists():
         return None
     found = read_evaluation(path)
-    if found.model_id != model_id:
+    if not bears_id(folder, found.model_id):
         raise SettingError(
             "these scores are not of this model",
             why=f"{path} is of model {found.model_id}, the folder holds {model_id}",
@@ -257,7 +257,7 @@ def _find_evaluation(folder: Path, named: Path | None, model_id: str) -> Evaluat
 def _withhold_names(path: Path) -> None:
     """Replace ids by the hash of their image, and take names of people out of a split."""
     content = json.loads(path.read_text(encoding="ascii"))
-    for side in SIDES:
+    for side in {*SIDES, "earlier"} & content.keys():
         content[side] = [{**cell, "id": cell["sha256"][:16], "subject": None} for cell in content[side]]
     content["excluded"] = ["withheld"] * len(content["excluded"])
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")

@@ -25,6 +25,7 @@ from scipy import ndimage
 from leuknet.data.c_nmc import SIMULATED
 from leuknet.errors import SettingError
 from leuknet.records import write_whole
+from leuknet.records.results_folder import begin_results
 from leuknet.simulation.draw import draw_cell
 from leuknet.simulation.population import Cell, draw_population
 from leuknet.simulation.simulate import NOTE
@@ -121,7 +122,13 @@ def draw_field(
 
 
 def write_fields(
-    folder: Path, number: int, *, height_px: int = 1536, width_px: int = 2048, seed: int = 0
+    folder: Path,
+    number: int,
+    *,
+    height_px: int = 1536,
+    width_px: int = 2048,
+    seed: int = 0,
+    overwrite: bool = False,
 ) -> Path:
     """Write fields as PNG files, `field-01.png` and so on, and their cells to `fields_truth.csv`.
 
@@ -129,7 +136,7 @@ def write_fields(
     """
     if number < 1:
         raise SettingError("cannot draw fields", why=f"their number is {number}", fix="ask for 1 or more")
-    folder.mkdir(parents=True, exist_ok=True)
+    begin_results(folder, overwrite=overwrite)
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(_COLUMNS)

@@ -13,6 +13,7 @@ Start at `draw_population`. Nothing here draws a pixel or touches the disk.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise, product
 from typing import NamedTuple
 
@@ -168,10 +169,16 @@ def known_probability(traits: ArrayLike, *, separation: float = 1.0) -> Probabil
     >>> known_probability([halfway]).round(6).tolist()
     [0.5]
     """
+    middle, weights = _discriminant(separation)
+    return np.asarray(expit((np.asarray(traits, float) - middle) @ weights))
+
+
+@cache
+def _discriminant(separation: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the middle between the classes, and what each trait's distance from it adds to the log odds."""
     means = class_means(separation)
     normal, leukaemic = (np.array(means[label]) for label in Label)
-    weights = (leukaemic - normal) / np.square(SPREAD)
-    return np.asarray(expit((np.asarray(traits, float) - (normal + leukaemic) / 2) @ weights))
+    return (normal + leukaemic) / 2, (leukaemic - normal) / np.square(SPREAD)
 
 
 def list_subjects() -> tuple[Subject, ...]:

@@ -20,6 +20,7 @@ import struct
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -151,16 +152,28 @@ def read_truth(root: Path) -> pl.DataFrame:
 def golden_cells(n: int) -> Pixels:
     """Draw `n` simulated cells that never change, of as many persons as possible and both classes in turn.
 
+    Parameters
+    ----------
+    n
+        At most 54, twice the three cells of each of nine normal subjects.
+
     Returns
     -------
     (n, 450, 450, 3) uint8
         Cell 0 is normal, cell 1 leukaemic, and so on.
     """
-    cells = draw_population(["fold_0"], scale=1, seed=0)
-    cells.sort(key=lambda cell: (cell.place, cell.subject.number))
-    classes = [[cell for cell in cells if cell.subject.label == label] for label in (0, 1)]
+    classes = _golden_population()
     chosen = [classes[i % 2][i // 2] for i in range(n)]
     return np.stack([draw_cell(cell.traits, cell.nuisance, seed=cell.seed) for cell in chosen])
+
+
+@cache
+def _golden_population() -> list[list[Cell]]:
+    """Return the normal and the leukaemic cells of fold_0, those that come first in their subject first."""
+    # Every scale draws the first three cells of each subject, and these are enough.
+    cells = draw_population(["fold_0"], scale=0.001, seed=0)
+    cells.sort(key=lambda cell: (cell.place, cell.subject.number))
+    return [[cell for cell in cells if cell.subject.label == label] for label in (0, 1)]
 
 
 def _check_settings(seed: int, scale: float, separation: float, parts: Sequence[str]) -> None:
