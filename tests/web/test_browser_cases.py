@@ -216,6 +216,7 @@ def test_a_reader_sets_keys_of_their_own_in_the_dialog(page: Page) -> None:
     expect(field).to_have_value("")
     field.press("d")
     page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
     cell = in_focus(page)
     page.keyboard.press("f")
     expect(page.locator(f"#cell-{cell}")).to_have_attribute("aria-label", re.compile("you: normal"))

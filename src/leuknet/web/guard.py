@@ -34,7 +34,7 @@ HEALTH = "/healthz"
 """Answers under any name: what watches a server, a balancer or an orchestrator, asks its bare address."""
 
 SILENCE_S, REQUEST_S = 30, 300
-"""How long a client may be silent within a request, and how long all of its body may take."""
+"""How long a client may be silent within a request, and how long the server waits for all of its body."""
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -124,16 +124,18 @@ class _InTime:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         whole = scope["type"] != "http"
-        end = time.monotonic() + REQUEST_S
+        left = float(REQUEST_S)  # of waiting for the client: what the server itself takes is not the client's
 
         async def receive_soon() -> MutableMapping[str, Any]:
-            nonlocal whole
+            nonlocal whole, left
             if whole:  # what comes after the body is that the client has gone, whenever that is
                 return await receive()
+            asked = time.monotonic()
             try:
-                message = await asyncio.wait_for(receive(), min(SILENCE_S, end - time.monotonic()))
+                message = await asyncio.wait_for(receive(), min(SILENCE_S, left))
             except TimeoutError:
                 raise HTTPException(408) from None
+            left -= time.monotonic() - asked
             whole = message["type"] != "http.request" or not message.get("more_body", False)
             return message
 
