@@ -305,7 +305,7 @@ def test_threads_that_share_an_image_get_their_own_tiles(
     write(files.image(f"images/{name}"), pixels)
     image = kept(files, name, pixels)
     wanted = [(10, column, row) for column in range(4) for row in range(3)] * 4
-    start = threading.Barrier(8, timeout=10)  # not for ever, if one of them fails
+    start = threading.Barrier(8, timeout=60)  # not for ever, if one of them fails
 
     def read(place: int) -> list[Pixels]:
         start.wait()

@@ -235,8 +235,8 @@ def test_tiles_that_take_long_hold_no_page_and_no_decision(
         tiles = [pool.submit(client.get, tile) for _ in range(45)]
         try:
             for _ in range(PICTURES.threads):
-                assert drawn.acquire(timeout=30)
-            assert client.get("/cases", timeout=15).status_code == 200
+                assert drawn.acquire(timeout=60)
+            assert client.get("/cases", timeout=30).status_code == 200
             body = {"verdict": "normal", "note": "", "expected_review_id": None}
             place, bearer = f"/api/v1/cases/{case.id}/cells/{cell.id}/reviews", f"Bearer {secret}"
             saved = client.post(place, json=body, headers={"Authorization": bearer}, timeout=15)
@@ -291,7 +291,7 @@ def test_a_decision_is_saved_while_all_threads_of_pages_pictures_and_uploads_are
                 )
                 seconds = time.monotonic() - begun
                 assert (by_program.status_code, by_page.status_code) == (201, 200)
-                assert seconds < 5  # two; alone on the machine they take some hundredths
+                assert seconds < 20  # two; alone on the machine they take some hundredths
                 assert not any(one.done() for one in asked)
             finally:
                 release.set()

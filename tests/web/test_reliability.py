@@ -61,7 +61,7 @@ class Lab:
 
     def client(self, name: str, address: str) -> httpx2.Client:
         headers = {"Authorization": f"Bearer {self.tokens[name]}"}
-        return httpx2.Client(base_url=f"{address}/api/v1/cases/{self.case.id}/", headers=headers, timeout=30)
+        return httpx2.Client(base_url=f"{address}/api/v1/cases/{self.case.id}/", headers=headers, timeout=60)
 
     def store(self) -> Store:
         return open_store(self.url)
@@ -101,7 +101,7 @@ def server(lab: Lab) -> Iterator[RunningRoom]:
 
 
 def is_alive(room: RunningRoom) -> bool:
-    return httpx2.get(f"{room.address}/healthz", timeout=10).status_code == 200
+    return httpx2.get(f"{room.address}/healthz", timeout=60).status_code == 200
 
 
 # --- readers ---------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def is_alive(room: RunningRoom) -> bool:
 
 def test_two_readers_who_save_at_once_are_both_kept(lab: Lab, server: RunningRoom) -> None:
     cell = lab.cells[0]
-    start = threading.Barrier(2, timeout=10)
+    start = threading.Barrier(2, timeout=60)
 
     def save(name: str, verdict: str) -> int:
         with lab.client(name, server.address) as client:
@@ -129,7 +129,7 @@ def test_two_readers_who_save_at_once_are_both_kept(lab: Lab, server: RunningRoo
 
 def test_of_one_reader_s_two_windows_the_second_is_told(lab: Lab, server: RunningRoom) -> None:
     cell = lab.cells[1]
-    start = threading.Barrier(2, timeout=10)
+    start = threading.Barrier(2, timeout=60)
 
     def save(verdict: str) -> httpx2.Response:
         with lab.client("Rea", server.address) as client:
@@ -326,7 +326,7 @@ def test_a_body_of_two_gigabytes_is_refused_at_its_head(lab: Lab, server: Runnin
         "Upload-Offset: 0\r\nContent-Length: 2147483648\r\n\r\n"
     )
     host, _, port = server.address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(head.encode())
         assert b" 413 " in connection.recv(4096)
 
@@ -367,7 +367,7 @@ def test_a_body_without_end_is_cut_off(lab: Lab, server: RunningRoom) -> None:
 )
 def test_no_path_leads_out(server: RunningRoom, path: str) -> None:
     host, _, port = server.address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         said = b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -395,7 +395,7 @@ def test_what_is_no_request_is_answered_or_closed_and_the_server_goes_on(
     server: RunningRoom, raw: bytes
 ) -> None:
     host, _, port = server.address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         try:
             connection.sendall(raw)
             said = connection.recv(4096)
