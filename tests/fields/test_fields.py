@@ -17,6 +17,7 @@ from PIL import Image
 from scipy import ndimage
 
 from leuknet.errors import DataError, MissingExtraError, SettingError
+from leuknet.fields import tiles
 from leuknet.fields.colour import WORKING_UM, measure_colours, reduction, view_field
 from leuknet.fields.cut import cut_cell
 from leuknet.fields.find import find_by_stain
@@ -121,15 +122,28 @@ def _identity(cell: FoundCell) -> tuple[object, ...]:
     return (cell.id, cell.box, pixels, masks, cell.area_um2, cell.flags, round(cell.sharpness, 9))
 
 
-@given(tile_px=st.integers(280, 1400))
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-def test_the_cells_are_the_same_whatever_the_size_of_the_tiles(
-    crowded: tuple[Path, tuple[TrueCell, ...]], found: list[FoundCell], tile_px: int
+@given(tile_px=st.integers(280, 1400), threads=st.integers(2, 4))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_cells_are_the_same_whatever_the_size_of_the_tiles_and_the_number_of_threads(
+    crowded: tuple[Path, tuple[TrueCell, ...]], found: list[FoundCell], tile_px: int, threads: int
 ) -> None:
-    with open_field(crowded[0]) as field:
+    with open_field(crowded[0]) as field, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles, "THREADS", threads)
         tiled = list(find_cells(field, SCALE, tile_px=tile_px))
 
     assert sorted(map(_identity, tiled)) == sorted(map(_identity, found))
+
+
+def test_tiles_come_in_their_order_however_many_are_searched_at_once(
+    crowded: tuple[Path, tuple[TrueCell, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = []
+    for threads in (1, 3):
+        monkeypatch.setattr(tiles, "THREADS", threads)
+        with open_field(crowded[0]) as field:
+            cells.append([cell.id for cell in find_cells(field, SCALE, tile_px=700)])
+
+    assert cells[0] == cells[1]
 
 
 def test_an_enlarged_field_at_half_the_scale_has_the_same_cells(

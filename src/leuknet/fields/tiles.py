@@ -11,7 +11,11 @@ Start at `find_cells`.
 from __future__ import annotations
 
 import math
+import os
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import product
 
 import numpy as np
@@ -27,6 +31,9 @@ from leuknet.types import FieldScale, FoundCell, Pixels
 
 TILE_PX = 4096
 """Side of a tile without its margin: 1.3 GB in all at 0.065 µm per pixel, where the margin is widest."""
+
+THREADS = min(2, os.cpu_count() or 1)
+"""Tiles that are searched at once: more would take more memory than a laptop has."""
 
 _WHOLE_PX = 4096 * 4096  # up to here colours are measured on all of the image
 _WINDOW_UM = 200.0
@@ -44,6 +51,8 @@ def find_cells(
     on_tile: Callable[[], None] | None = None,
 ) -> Iterator[FoundCell]:
     """Yield the leukocytes of a field or slide, tile by tile.
+
+    The finder `stain` searches up to `THREADS` tiles at once, while the next one is read.
 
     Parameters
     ----------
@@ -72,7 +81,9 @@ def find_cells(
     if tile_px < 64:
         raise SettingError("cannot find cells", why=f"tiles of {tile_px} px", fix="use 64 px or more")
     find = get_finder(finder)
-    return _find(field, scale.microns_per_pixel, find, tile_px=tile_px, progress=progress, on_tile=on_tile)
+    threads = THREADS if finder == "stain" else 1  # a network has threads, and much memory, of its own
+    um = scale.microns_per_pixel
+    return _find(field, um, find, tile_px=tile_px, threads=threads, progress=progress, on_tile=on_tile)
 
 
 def colours_of(field: Field, microns_per_pixel: float) -> FieldColours:
@@ -89,6 +100,7 @@ def _find(
     find: Finder,
     *,
     tile_px: int,
+    threads: int,
     progress: bool,
     on_tile: Callable[[], None] | None,
 ) -> Iterator[FoundCell]:
@@ -97,21 +109,33 @@ def _find(
     side, margin = (math.ceil(px / step) * step for px in (tile_px, REACH_UM / um))
     h, w = field.height_px, field.width_px
     corners = list(product(range(0, h, side), range(0, w, side)))
-    for top, left in tqdm(
-        corners, desc="finding cells", unit="tile", disable=not progress or len(corners) < 2
-    ):
-        if on_tile is not None:
-            on_tile()
-        # From and to whole blocks of working pixels, so that all tiles see the same ones.
-        first_row, first_column = max(0, top - margin), max(0, left - margin)
-        height = min(h, top + side + margin) - first_row
-        width = min(w, left + side + margin) - first_column
-        pixels = field.read(first_row, first_column, height, width)
+
+    def search(top: int, left: int, at: tuple[int, int], pixels: Pixels) -> list[FoundCell]:
         view = view_field(pixels, um, colours)
-        regions = find(view, colours)
-        for cell in describe(regions, view, pixels, at=(first_row, first_column), whole=(h, w)):
-            if top <= cell.row_px < top + side and left <= cell.column_px < left + side:
-                yield cell
+        cells = describe(find(view, colours), view, pixels, at=at, whole=(h, w))
+        return [
+            cell for cell in cells if top <= cell.row_px < top + side and left <= cell.column_px < left + side
+        ]
+
+    searched: deque[Future[list[FoundCell]]] = deque()
+    with ExitStack() as stack:
+        pool = ThreadPoolExecutor(threads)
+        stack.callback(pool.shutdown, cancel_futures=True)  # where whoever asked stops early
+        for top, left in tqdm(
+            corners, desc="finding cells", unit="tile", disable=not progress or len(corners) < 2
+        ):
+            if len(searched) == threads:
+                yield from searched.popleft().result()
+            if on_tile is not None:
+                on_tile()
+            # From and to whole blocks of working pixels, so that all tiles see the same ones.
+            first_row, first_column = max(0, top - margin), max(0, left - margin)
+            height = min(h, top + side + margin) - first_row
+            width = min(w, left + side + margin) - first_column
+            pixels = field.read(first_row, first_column, height, width)
+            searched.append(pool.submit(search, top, left, (first_row, first_column), pixels))
+        while searched:
+            yield from searched.popleft().result()
 
 
 def _stained_windows(field: Field, um: float) -> list[Pixels]:
