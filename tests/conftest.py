@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -168,13 +169,15 @@ def printed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SEARCHED_APART = Guarded.call
+ONE_AT_ONCE = threading.Lock()
 
 
 def searched_here(
     _: Guarded, work: Callable[..., object], image: Path, /, *more: object, **named: object
 ) -> object:
     """Open an image and cut out its cells in this process: each new one imports for seconds."""
-    return work(image, *more, allow=lambda _: None, **named)
+    with ONE_AT_ONCE:  # Matplotlib draws in one thread
+        return work(image, *more, allow=lambda _: None, **named)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from leuknet.records.results_folder import MARK
 from leuknet.simulation.draw_fields import draw_field
 from leuknet.smears import extract
 from leuknet.smears.extract import extract_cells
-from leuknet.smears.guarded import Guarded
+from leuknet.smears.guarded import Guarded, guarded_each
 from tests.conftest import REPOSITORY, run_cli
 
 pytestmark = pytest.mark.usefixtures("searched_apart")
@@ -35,6 +36,10 @@ def work(image: Path, *, allow: Callable[[float], None], how: Any = None) -> int
         allow(0.3)
         while True:
             pass
+    if image.name.startswith("meets"):
+        image.touch()
+        while len(list(image.parent.iterdir())) < 2:
+            time.sleep(0.01)
     if image.name == "crashes":
         os.abort()
     if image.name == "refused":
@@ -66,6 +71,33 @@ def test_an_image_that_hangs_before_its_size_is_known_is_an_error_of_it() -> Non
         pytest.raises(UnreadableImageError, match="took longer than it may"),
     ):
         guarded.call(work, Path("hangs at once"))
+
+
+def test_several_images_at_once_come_back_in_order_each_with_its_own_end() -> None:
+    names = ["fine", "refused", "fine", "crashes", "fine", "hangs", "fine"]
+
+    ended = list(guarded_each(work, [(Path(name),) for name in names], processes=2))
+
+    assert [type(one).__name__ for one in ended] == [
+        "int", "DataError", "int", "UnreadableImageError", "int", "UnreadableImageError", "int",
+    ]  # fmt: skip
+
+
+def test_two_images_are_worked_on_at_once(tmp_path: Path) -> None:
+    both = [(tmp_path / "meets 1",), (tmp_path / "meets 2",)]
+
+    first, second = guarded_each(work, both, processes=2)
+
+    assert first != second
+
+
+def test_who_stops_early_waits_for_no_image() -> None:
+    begun = time.monotonic()
+    ended = guarded_each(work, [(Path(name),) for name in ("fine", "hangs at once", "fine")], processes=2)
+    next(ended)
+    ended.close()
+
+    assert time.monotonic() - begun < 50  # an image of unknown size may take 60 s
 
 
 def test_nothing_is_left_behind_that_python_would_warn_of() -> None:

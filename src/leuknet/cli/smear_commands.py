@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -91,6 +92,12 @@ def cells(
         int, typer.Option("--canvas", metavar="PX", min=16, help="Side of the black square of a crop.")
     ] = 450,
     crops: Annotated[bool, typer.Option("--crops/--no-crops", help="Write each cell as a PNG.")] = True,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", metavar="N", min=1, help="Images at once, one core each [all cores, at most 4]."
+        ),
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Find the leukocytes of smears and cut them out: table, crops on black, overlay, outlines for QuPath.
@@ -101,45 +108,63 @@ def cells(
 
     Example: leuknet cells field.jpg --scale 0.07 --out found
     """
+    from tqdm import tqdm
+
     from leuknet.images.clutter import PassedOver
     from leuknet.records.results_folder import begin_results, check_free
     from leuknet.smears.examine import find_fields
     from leuknet.smears.extract import extract_cells
-    from leuknet.smears.guarded import Guarded
+    from leuknet.smears.guarded import guarded_each
 
     check_free(out, overwrite=overwrite, reads=images)
-    given = {"how": finding.how, "stain": finding.stain, "crop_um": crop_scale, "progress": True}
+    given = {"how": finding.how, "stain": finding.stain, "crop_um": crop_scale}
     given["canvas_px"] = canvas if crops else None
     found: list[tuple[str, FoundCell]] = []
     failed = 0
     over = PassedOver()
     paths = find_fields(images, over, without=out)
     tell_passed_over(over)
+    if overwrite and out.exists():
+        _check_opens(paths, out)
+    begin_results(out, overwrite=overwrite)
+    folders = _folders(paths, out)
+    calls = list(zip(paths, folders, strict=True))
+    seen_of = guarded_each(
+        extract_cells,
+        calls,
+        processes=workers or min(os.cpu_count() or 1, 4),
+        progress=len(paths) == 1,
+        **given,
+    )
+    with tqdm(seen_of, total=len(paths), desc="images", unit="image", disable=len(paths) == 1) as bar:
+        for (path, folder), seen in zip(calls, bar, strict=True):
+            if isinstance(seen, LeukNetError):
+                failed += 1
+                bar.write(str(seen), file=sys.stderr)
+                continue
+            found += [(str(path), cell) for cell in seen]
+            bar.write(_told(path, seen, folder), file=sys.stdout)
+    _write_table(found, out / "cells.csv", images=len(paths), failed=failed)
+
+
+def _check_opens(paths: list[Path], out: Path) -> None:
+    """Raise SettingError if none of the images can be opened: then what `out` holds stays."""
+    from leuknet.smears.guarded import Guarded
+
     with Guarded() as guarded:
-        if overwrite and out.exists() and not any(map(guarded.opens, paths)):
+        if not any(map(guarded.opens, paths)):
             raise SettingError(
                 f"cannot overwrite {out}",
                 why=f"none of the {len(paths)} images can be opened; what is there stays",
                 fix="run it without --overwrite and with another --out: each image is then told by itself",
             )
-        begin_results(out, overwrite=overwrite)
-        for path, folder in zip(paths, _folders(paths, out), strict=True):
-            try:
-                seen = guarded.call(extract_cells, path, folder, **given)
-            except LeukNetError as error:
-                failed += 1
-                typer.echo(str(error), err=True)
-                continue
-            found += [(str(path), cell) for cell in seen]
-            _tell_found(path, seen, folder)
-    _write_table(found, out / "cells.csv", images=len(paths), failed=failed)
 
 
-def _tell_found(path: Path, seen: tuple[FoundCell, ...], folder: Path) -> None:
+def _told(path: Path, seen: tuple[FoundCell, ...], folder: Path) -> str:
     from leuknet.report.blocks import counted
 
     flagged = sum(bool(cell.flags) for cell in seen)
-    typer.echo(f"{path}: {counted(len(seen), 'leukocyte')}, {flagged} flagged; see {folder}")
+    return f"{path}: {counted(len(seen), 'leukocyte')}, {flagged} flagged; see {folder}"
 
 
 def _write_table(found: list[tuple[str, FoundCell]], table: Path, *, images: int, failed: int) -> None:

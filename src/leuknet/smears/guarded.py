@@ -3,16 +3,19 @@
 What an image does to the process (a crash, a loop without end in a library, a bug) becomes an error of that
 image, and the next one gets a new process. How long one may take is said by `leuknet.fields.deadlines`.
 
-Start at `Guarded`.
+Start at `guarded_each`, which uses several such processes at once, or at `Guarded`, which is one.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -99,6 +102,38 @@ class Guarded:
             self._process.kill()
             self._process.join()
             self._ours = None
+
+
+def guarded_each(
+    work: Callable[..., Any], calls: Sequence[tuple[Any, ...]], *, processes: int, **named: Any
+) -> Iterator[Any]:
+    """Yield what `work(image, *more, allow=..., **named)` returns for each (image, *more), in their order.
+
+    Parameters
+    ----------
+    work
+        As for `Guarded.call`. Where that raises a LeukNetError, the error is yielded.
+    processes
+        How many images are worked on at once, each in a process of its own.
+    """
+    idle: queue.SimpleQueue[Guarded] = queue.SimpleQueue()
+
+    def call(given: tuple[Any, ...]) -> Any:
+        guarded = idle.get()
+        try:
+            return guarded.call(work, *given, **named)
+        except LeukNetError as error:
+            return error
+        finally:
+            idle.put(guarded)
+
+    with ExitStack() as stack:
+        for _ in range(min(processes, len(calls))):
+            idle.put(stack.enter_context(Guarded()))
+        threads = ThreadPoolExecutor(max(1, idle.qsize()))
+        # Whoever stops early waits for no image: its process ends with the stack, and its thread with that.
+        stack.callback(threads.shutdown, wait=False, cancel_futures=True)
+        yield from threads.map(call, calls)
 
 
 def _open(image: Path, *, allow: Callable[[float], None]) -> None:
