@@ -108,6 +108,7 @@ EXTRAS = {
     "filelock": "train",
     "huggingface_hub": "hub",
     "onnx": "train",
+    "onnxscript": "train",
     "optuna": "train",
     "tensorboard": "train",
     "timm": "train",

@@ -9,8 +9,8 @@ from torch import nn
 
 from leuknet.errors import SettingError
 from leuknet.networks import MODELS, build, layer_table
+from leuknet.networks.layers import last_linear
 from leuknet.networks.leuknet import CrossChannelNormalization, leuknet
-from leuknet.networks.predictor import last_linear
 from leuknet.networks.undrawn import Undrawn
 
 # name, output shape, trained values: worked out by hand from 3x3 "same" convolutions and 3x3 pooling with

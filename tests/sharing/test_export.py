@@ -218,7 +218,7 @@ def test_one_file_gives_the_probabilities_and_says_what_it_is(model: Path, tmp_p
 def test_an_export_with_another_calibration_is_refused(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build_hot(network: LeukNet, card: ModelCard) -> onnx.ModelProto:
+    def build_hot(network: LeukNet, card: ModelCard, **_: int) -> onnx.ModelProto:
         side, temperature = card.recipe.image_size_px, card.temperature
         return build_leuknet_graph(network, side, temperature=3 * temperature)
 
@@ -231,7 +231,7 @@ def test_an_export_with_another_calibration_is_refused(
 def test_an_export_that_disagrees_with_torch_is_refused(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build_wrong(network: torch.nn.Module, card: ModelCard) -> onnx.ModelProto:
+    def build_wrong(network: torch.nn.Module, card: ModelCard, **_: int) -> onnx.ModelProto:
         network.get_parameter("fc2.bias").data[1] += 1
         return build_graph(network, card)
 

@@ -12,13 +12,8 @@ from leuknet.errors import ModelError
 from tests.conftest import REPOSITORY
 
 
-@pytest.mark.parametrize(
-    ("network", "fix"),
-    [("leuknet", "`leuknet export {folder}` adds one"), ("timm:resnet18", "leave the engine to LeukNet")],
-)
-def test_a_folder_without_a_graph_cannot_be_computed_by_onnx_runtime(
-    tmp_path: Path, network: str, fix: str
-) -> None:
+@pytest.mark.parametrize("network", ["leuknet", "timm:resnet18"])
+def test_a_folder_without_a_graph_cannot_be_computed_by_onnx_runtime(tmp_path: Path, network: str) -> None:
     card = REPOSITORY / "tests" / "golden" / "run" / "model" / "model.json"
     content = json.loads(card.read_text(encoding="utf-8"))
     content["recipe"]["network"] = network
@@ -28,5 +23,4 @@ def test_a_folder_without_a_graph_cannot_be_computed_by_onnx_runtime(
         leuknet.load(tmp_path, engine="onnx")
 
     assert caught.value.why == "the folder has no graph"
-    assert caught.value.fix.startswith(fix.format(folder=tmp_path))
-    assert ("export" in caught.value.fix) == (network == "leuknet")
+    assert caught.value.fix.startswith(f"`leuknet export {tmp_path}` adds one, or says why it cannot")

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import torch
 from scipy.special import logit
 
-from leuknet.data import open_dataset
+from leuknet.data import open_dataset, read_pixels
 from leuknet.errors import SettingError
 from leuknet.evaluation.evaluate import read_evaluation
-from leuknet.inference.model_folder import open_card
+from leuknet.inference.model_folder import GRAPH, has_graph, open_card
 from leuknet.networks.predictor import load_model
 from leuknet.recipes.leuknet_demo import LEUKNET_DEMO
 from leuknet.training.ensembling import combine
 from leuknet.training.train import train
 from leuknet.types import Dataset
-from tests.conftest import run_cli
+from tests.conftest import run_cli, without
 
 TINY = replace(
     LEUKNET_DEMO,
@@ -66,6 +71,45 @@ def test_its_log_odds_are_the_mean_of_the_calibrated_log_odds(
 
     # `run` gives what the network says before the ensemble's own calibration.
     np.testing.assert_allclose(model.run(inputs)[0], np.mean(each, axis=0), atol=1e-4)
+
+
+def test_an_ensemble_and_a_published_network_need_no_pytorch_to_predict(
+    members: list[Path], combined: Path, simulated_fold: Path, tmp_path: Path
+) -> None:
+    image = min(simulated_fold.rglob("*.bmp"))
+    for model in (members[2], combined):
+        weights = onnx.load(model / GRAPH, load_external_data=False).graph.initializer
+        assert any(one.data_location == onnx.TensorProto.EXTERNAL for one in weights)  # stored once
+        out = tmp_path / f"{model.parent.name}.csv"
+        hide = without("torch", "torchvision", "onnx", "onnxscript", "timm")
+        code = f"{hide}from leuknet.cli import main; main()"
+        command = [sys.executable, "-c", code, "predict", str(model), str(image), "--out", str(out)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+        assert (done.returncode, "graph" in done.stderr) == (0, False), done.stderr
+        by_torch = load_model(model).predict(read_pixels(image).pixels[None])
+        (line,) = csv.DictReader(out.read_text().splitlines())
+        assert float(line["probability"]) == pytest.approx(by_torch[0], abs=1e-4)
+
+
+def test_a_network_that_cannot_be_exported_is_saved_without_a_graph_and_told(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("aten::strange is not implemented")
+
+    monkeypatch.setattr(torch.onnx, "export", refuse)
+    recipe = replace(TINY, network="timm:test_efficientnet", network_options={}, epochs=1)
+    with pytest.warns(UserWarning, match=r"without a graph: PyTorch cannot export it: aten::strange"):
+        model = train(dataset, recipe, out=tmp_path / "run").folder / "model"
+
+    assert not has_graph(model)
+    ended = run_cli("predict", model, dataset.cells[0].path, "--out", tmp_path / "scores.csv")
+    assert ended.status == 0
+    assert "has no graph: PyTorch computes; `leuknet export" in ended.err
+    refused = run_cli("export", model)
+    assert refused.status == 2
+    assert "aten::strange" in refused.err
 
 
 def test_it_is_calibrated_on_the_shared_validation_side(

@@ -19,9 +19,11 @@ from leuknet.data import open_dataset
 from leuknet.errors import SettingError, StoppedError
 from leuknet.images.transform import prepare
 from leuknet.inference.model_folder import mean_over_turns
+from leuknet.inference.onnx_predictor import open_graph
 from leuknet.networks import build
 from leuknet.recipes.leuknet_paper import LEUKNET_PAPER
 from leuknet.records.history import read_history
+from leuknet.sharing.export import export_model
 from leuknet.training import loop
 from leuknet.training.optimise import average_weights, learning_rate, make_optimizer
 from leuknet.training.train import train
@@ -193,6 +195,10 @@ def test_a_mean_over_turns_does_not_change_when_the_image_is_turned(dataset: Dat
 
     assert together == pytest.approx([together[0]] * 4, abs=1e-5)
     assert np.ptp(once) > 1e-2  # without the mean it does change
+
+    out = export_model(run.folder / "model", tmp_path / "whole.onnx").path  # in one file the graph turns
+    (whole,) = open_graph(out).run(["probability"], {"pixels": four})
+    assert whole == pytest.approx(together, abs=1e-4)
 
 
 def test_another_draw_is_another_network_on_the_same_cells(dataset: Dataset, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from leuknet.store.cell_nouns import CaseCell
 from leuknet.store.cells import cells_of
 from leuknet.store.database import FILE_NAME, Store
 from leuknet.store.nouns import SYSTEM, Announcement, Case
-from leuknet.store.sign_in import create_api_token, start_session
+from leuknet.store.sign_in import create_api_token, find_api_user, start_session
 from leuknet.store.uploads import open_upload
 from leuknet.web import guard, patience
 from leuknet.web.api import access
@@ -159,11 +159,10 @@ def test_a_body_is_not_refused_for_what_the_server_itself_takes(
         token, _ = create_api_token(store, anna, "test")
         case = create_case(store, "slow", user=anna)
         upload = open_upload(store, case.id, Announcement("a.png", 5, "key"), user=anna)
-    looked_up = access.find_api_user
 
     def slowly(*of: Any) -> Any:
         time.sleep(guard.REQUEST_S + 0.5)
-        return looked_up(*of)
+        return find_api_user(*of)
 
     monkeypatch.setattr(access, "find_api_user", slowly)
     answer = httpx2.patch(

@@ -175,14 +175,14 @@ def predict(
 
     import leuknet
     from leuknet.images.clutter import PassedOver, no_image_found
-    from leuknet.inference.model_folder import has_graph, takes_graph
+    from leuknet.inference.model_folder import has_graph
     from leuknet.inference.predict import find_images, predict_files
     from leuknet.inference.prediction_table import write_predictions
 
     predictor = leuknet.load(model, engine=None if engine is None else engine.value)
     if engine is None and not has_graph(model):
-        adds = f", `{options.command('export', model)}` adds one" if takes_graph(predictor.card) else ""
-        typer.echo(f"{model} has no graph: PyTorch computes{adds}", err=True)
+        adds = f"`{options.command('export', model)}` adds one, or says why it cannot"
+        typer.echo(f"{model} has no graph: PyTorch computes; {adds}", err=True)
     over = PassedOver()
     predictions = predict_files(
         predictor, find_images(images, over), batch_size=batch_size, reference=predictor.reference

@@ -38,14 +38,12 @@ WEIGHTS, GRAPH, REFERENCE, GOLDEN = "weights.safetensors", "model.onnx", "refere
 CARD, SPLIT = "model.json", "split.json"
 
 FILES = (CARD, WEIGHTS, GRAPH, SPLIT, REFERENCE, GOLDEN)
-"""All files of a model folder; networks without a graph lack that."""
+"""All files of a model folder; one whose network PyTorch cannot export has no graph."""
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference in probability between two machines; kernels round differently by about 1e-6."""
-
-_WITH_GRAPH = ("leuknet", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 
 COPY_AGAIN = "copy the whole folder again"
 
@@ -194,13 +192,8 @@ def is_repository(text: str) -> bool:
 
 
 def has_graph(folder: Path) -> bool:
-    """Whether a model can be run without PyTorch: the paper's network and EfficientNet-Lite have a graph."""
+    """Whether a model can be run without PyTorch."""
     return (folder / GRAPH).exists()
-
-
-def takes_graph(card: ModelCard) -> bool:
-    """Whether a graph can be made of a model: of the paper's network and EfficientNet-Lite, of any size."""
-    return card.recipe.network in _WITH_GRAPH
 
 
 def open_card(folder: Path) -> ModelCard:

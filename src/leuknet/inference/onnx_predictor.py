@@ -88,6 +88,7 @@ def open_graph(path: Path, *, threads: int | None = None) -> onnxruntime.Inferen
     try:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
+        options.log_severity_level = 3  # errors: its warnings are of how it makes the graph simpler
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common base but this
         reason = " ".join(str(error).split())

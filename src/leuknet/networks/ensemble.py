@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from leuknet.networks import build
+from leuknet.networks.layers import last_linear
 from leuknet.networks.leuknet import ZeroCenter
-from leuknet.networks.predictor import TorchPredictor, last_linear
+from leuknet.networks.predictor import TorchPredictor
 
 
 class Ensemble(nn.Module):

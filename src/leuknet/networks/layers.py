@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from leuknet.errors import ModelError
 from leuknet.networks.leuknet import CrossChannelNormalization, ZeroCenter
 from leuknet.types import LayerRow
 
@@ -69,3 +70,15 @@ def _described(module: nn.Module, output: Tensor) -> tuple[str, str]:
             return "Dropout", f"{module.p:g}"
         case _:
             return type(module).__name__, ""
+
+
+def last_linear(network: nn.Module) -> nn.Linear:
+    """The last fully connected layer; what it is given are the network's features."""
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    if not layers:
+        raise ModelError(
+            "cannot take features from this network",
+            why="it has no fully connected layer",
+            fix="end the network in a torch.nn.Linear of two outputs",
+        )
+    return layers[-1]

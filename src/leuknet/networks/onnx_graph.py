@@ -1,7 +1,7 @@
 """Networks as ONNX graphs, for programs without PyTorch; `onnx_nodes` names inputs and outputs.
 
-The paper's network and EfficientNet-Lite have one each. In a model folder a graph takes its weights from
-`weights.safetensors`, so that they are stored once.
+The paper's network and EfficientNet-Lite have one of their own; others have the one that PyTorch exports. In
+a model folder a graph takes its weights from `weights.safetensors`, so that they are stored once.
 
 Start at `build_graph`; `write_graph` puts it into a model folder.
 """
@@ -15,15 +15,21 @@ import onnx
 from onnx.external_data_helper import set_external_data
 from torch import nn
 
-from leuknet.errors import ModelError
-from leuknet.inference.model_folder import GRAPH, WEIGHTS, takes_graph
+from leuknet.inference.model_folder import GRAPH, WEIGHTS
 from leuknet.networks.leuknet import LeukNet
 from leuknet.networks.onnx_leuknet import build_leuknet_graph
 from leuknet.records import write_whole
 from leuknet.types import ModelCard
 
+_LITE = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 
-def build_graph(network: nn.Module, card: ModelCard) -> onnx.ModelProto:
+
+def has_own_graph(card: ModelCard) -> bool:
+    """Whether a network's graph is put together here, and not exported by PyTorch."""
+    return card.recipe.network in ("leuknet", *_LITE)
+
+
+def build_graph(network: nn.Module, card: ModelCard, *, turns: int = 1) -> onnx.ModelProto:
     """Return the graph of a trained network.
 
     Parameters
@@ -32,24 +38,24 @@ def build_graph(network: nn.Module, card: ModelCard) -> onnx.ModelProto:
         In evaluation mode, on the processor.
     card
         Says which network it is, the side S of its input, and the temperature.
+    turns
+        1, 2 or 4: how many turns of the image the graph itself takes the mean over.
 
     Raises
     ------
-    ModelError
-        If networks of this kind have no graph.
+    ModelError, MissingExtraError
+        If PyTorch cannot export the network.
     """
     side, temperature = card.recipe.image_size_px, card.temperature
-    if isinstance(network, LeukNet):
+    if turns == 1 and isinstance(network, LeukNet):
         return build_leuknet_graph(network, side, temperature=temperature)
-    if takes_graph(card):
+    if turns == 1 and card.recipe.network in _LITE:
         from leuknet.networks.onnx_lite import build_lite_graph  # imports timm, which takes seconds
 
         return build_lite_graph(network, side, temperature=temperature)
-    raise ModelError(
-        "cannot make a graph of this network",
-        why=f"only the paper's network and EfficientNet-Lite have one, and this is {card.recipe.network!r}",
-        fix="export it with torch.onnx.export",
-    )
+    from leuknet.networks.onnx_traced import build_traced_graph  # imports PyTorch's exporter
+
+    return build_traced_graph(network, side, temperature=temperature, turns=turns)
 
 
 def write_graph(network: nn.Module, card: ModelCard, folder: Path) -> None:
@@ -59,7 +65,7 @@ def write_graph(network: nn.Module, card: ModelCard, folder: Path) -> None:
 
     Raises
     ------
-    ModelError
+    ModelError, MissingExtraError
         As `build_graph`.
     """
     model = build_graph(network, card)

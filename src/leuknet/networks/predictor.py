@@ -8,6 +8,7 @@ Start at `load_model`; `save_model` is its counterpart.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,25 +21,26 @@ from torch import Tensor, nn
 
 from leuknet.data.overlap import HashedCell
 from leuknet.data.split_file import write_split
-from leuknet.errors import ModelError
+from leuknet.errors import MissingExtraError, ModelError
 from leuknet.images.inputs import MappedInputs
 from leuknet.images.transform import prepare
 from leuknet.inference.familiar import Reference, read_reference, write_reference
 from leuknet.inference.model_folder import (
     COPY_AGAIN,
     GOLDEN,
+    GRAPH,
     REFERENCE,
     WEIGHTS,
     FolderPredictor,
     open_card,
     prove,
-    takes_graph,
     write_card,
 )
 from leuknet.inference.model_id import model_id_of
 from leuknet.inference.onnx_predictor import load_onnx_model
 from leuknet.networks import build
-from leuknet.networks.onnx_graph import write_graph
+from leuknet.networks.layers import last_linear
+from leuknet.networks.onnx_graph import has_own_graph, write_graph
 from leuknet.networks.undrawn import Undrawn
 from leuknet.networks.windowed import windowed
 from leuknet.records.whole import whole_folder
@@ -133,9 +135,19 @@ def save_model(
         write_reference(reference, staging / REFERENCE)
         probabilities = TorchPredictor(network, card, "unsaved", reference).score(golden)
         np.savez(staging / GOLDEN, inputs=golden, probabilities=probabilities)
-        if takes_graph(card):  # another network has no graph, and is predicted with by PyTorch
-            write_graph(network, card, staging)
-            load_onnx_model(staging)  # or it does not agree with PyTorch
+        _add_graph(network, card, staging)
+
+
+def _add_graph(network: nn.Module, card: ModelCard, folder: Path) -> None:
+    """Write the graph if PyTorch can export the network; without one it is PyTorch that predicts."""
+    try:
+        write_graph(network, card, folder)
+        load_onnx_model(folder)  # or it does not agree with PyTorch
+    except (ModelError, MissingExtraError) as error:
+        if has_own_graph(card):
+            raise
+        (folder / GRAPH).unlink(missing_ok=True)
+        warnings.warn(f"the model is saved without a graph: {error.why}", stacklevel=2)
 
 
 def channels_first(inputs: Tensor) -> Tensor:
@@ -168,15 +180,3 @@ def run_network(network: nn.Module, inputs: Pixels | MappedInputs) -> tuple[NDAr
             logits = compute(channels_first(images)).double()
             log_odds.append((logits[:, 1] - logits[:, 0]).cpu().numpy())
     return np.concatenate(log_odds), np.concatenate(features)
-
-
-def last_linear(network: nn.Module) -> nn.Linear:
-    """The last fully connected layer; what it is given are the network's features."""
-    layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
-    if not layers:
-        raise ModelError(
-            "cannot take features from this network",
-            why="it has no fully connected layer",
-            fix="end the network in a torch.nn.Linear of two outputs",
-        )
-    return layers[-1]

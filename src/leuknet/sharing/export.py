@@ -165,14 +165,14 @@ def export_model(
 def _graph_of(model: TorchPredictor) -> ModelProto:
     """The whole model as one graph, with what a user must know in its metadata."""
     card = model.card
-    if card.recipe.rotations > 1:
+    turns = card.recipe.rotations
+    if turns not in (1, 2, 4):
         raise ModelError(
             "cannot export this model as one graph",
-            why=f"its scores are means over {card.recipe.rotations} turns of the image, and a graph turns "
-            "nothing",
-            fix="use `leuknet predict`, or train with --set rotations=1",
+            why=f"its scores are means over {turns} turns of the image, and a graph turns by quarters only",
+            fix="use `leuknet predict`, or train with --set rotations=4",
         )
-    graph = build_graph(model.network.cpu(), card)
+    graph = build_graph(model.network.cpu(), card, turns=turns)
     helper.set_model_props(graph, _metadata(model))
     return graph
 

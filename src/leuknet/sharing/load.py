@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from leuknet.errors import ModelError
-from leuknet.inference.model_folder import FolderPredictor, has_graph, is_repository, open_card, takes_graph
+from leuknet.inference.model_folder import FolderPredictor, has_graph, is_repository
 from leuknet.inference.pretrained import resolve
 
 
@@ -46,9 +46,7 @@ def load(
         raise ModelError(
             f"cannot compute {folder} with ONNX Runtime",
             why="the folder has no graph",
-            fix=f"`leuknet export {folder}` adds one"
-            if takes_graph(open_card(folder))
-            else "leave the engine to LeukNet: PyTorch computes networks that have no graph",
+            fix=f"`leuknet export {folder}` adds one, or says why it cannot; PyTorch computes meanwhile",
         )
     if engine == "onnx" or (engine is None and has_graph(folder)):
         from leuknet.inference.onnx_predictor import load_onnx_model

@@ -13,7 +13,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
@@ -106,7 +106,7 @@ class Guarded:
 
 def guarded_each(
     work: Callable[..., Any], calls: Sequence[tuple[Any, ...]], *, processes: int, **named: Any
-) -> Iterator[Any]:
+) -> Generator[Any]:
     """Yield what `work(image, *more, allow=..., **named)` returns for each (image, *more), in their order.
 
     Parameters

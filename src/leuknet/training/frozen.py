@@ -14,7 +14,8 @@ from torch import nn
 
 from leuknet.images.cache import ReadRows, RowKind, cached_rows
 from leuknet.images.inputs import cached_inputs
-from leuknet.networks.predictor import last_linear, run_network
+from leuknet.networks.layers import last_linear
+from leuknet.networks.predictor import run_network
 from leuknet.types import CellImage, Dataset, Features, Recipe
 
 

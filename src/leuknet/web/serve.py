@@ -106,7 +106,7 @@ def _check_model(settings: Settings) -> None:
         raise ModelError(
             "cannot score with this model",
             why=f"{str(settings.model)!r} holds no graph, with which the reading room scores",
-            fix="use the model folder of a network that has one, such as `leuknet`",
+            fix=f"`leuknet export {settings.model}` adds one, or says why it cannot",
         )
 
 
