@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+import shapely  # type: ignore[import-untyped]  # shapely ships no types
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 from skimage.measure import find_contours
@@ -34,10 +35,9 @@ def outline_of(mask: Mask, box: CellBox) -> Outline:
     box
         Where the mask lies in the image.
     """
-    from skimage.measure import approximate_polygon  # loads scipy.signal, for half a second
-
     contours = find_contours(np.pad(mask, 1).astype(np.float64), 0.5)
-    simple = approximate_polygon(max(contours, key=area_of), _TOLERANCE_PX)
+    ring = shapely.LineString(max(contours, key=area_of))
+    simple = shapely.get_coordinates(shapely.simplify(ring, _TOLERANCE_PX, preserve_topology=False))
     if len(simple) < 4:  # of a pixel or a line of them, nothing would be left
         simple = max(contours, key=area_of)
     # The middle of the first padded pixel is (0, 0) here and (-0.5, -0.5) in the mask.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -178,13 +179,14 @@ def save_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write a figure as `save_figure` does, as PNG alone: for one that is mostly a photograph."""
-    write_whole(path, png_of(figure, dpi=200))
+    write_whole(path, png_of(figure, dpi=200, photograph=True))
 
 
-def png_of(figure: Figure, *, dpi: int) -> bytes:
+def png_of(figure: Figure, *, dpi: int, photograph: bool = False) -> bytes:
     """Return a figure as a PNG file; the same figure gives the same bytes."""
-    # Of a photograph the default, 6, takes more than twice as long for a file smaller by a sixth.
-    how = {"compress_level": 3}
+    # The default, level 6, takes more than twice as long for a file smaller by a sixth. Of a photograph, zlib
+    # finds runs and nothing else worth its time: as small as that, in a quarter of its time.
+    how = {"compress_type": zlib.Z_RLE} if photograph else {"compress_level": 3}
     return _rendered(figure, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs=how)
 
 

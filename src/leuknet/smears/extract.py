@@ -6,6 +6,7 @@ Start at `extract_cells`.
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -106,6 +107,6 @@ def _written(cut: Iterable[tuple[FoundCell, Pixels]], folder: Path, *, canvas_px
     folder.mkdir(exist_ok=True)
     for cell, crop in cut:
         content = io.BytesIO()
-        Image.fromarray(place_on_canvas(crop, canvas_px)).save(content, "PNG")
+        Image.fromarray(place_on_canvas(crop, canvas_px)).save(content, "PNG", compress_type=zlib.Z_RLE)
         write_whole(folder / f"{cell.id}.png", content.getvalue())
         yield cell
