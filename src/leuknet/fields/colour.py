@@ -12,7 +12,9 @@ reduced, by whole factors, to pixels of about `WORKING_UM`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +28,9 @@ from leuknet.fields.shapes import distance_to, fill_holes, keep_large, opened
 from leuknet.types import Mask, Pixels
 
 Plane = NDArray[np.float32]
+
+THREADS = min(2, os.cpu_count() or 1)
+"""Windows or tiles that are looked at once: more would take more memory than a laptop has."""
 
 WORKING_UM = 0.2
 """Side of a pixel at which cells are sought: 35 of them cross a small nucleus, which is enough."""
@@ -113,22 +118,30 @@ def measure_colours(windows: Iterable[Pixels], microns_per_pixel: float) -> Fiel
     """
     factor = reduction(microns_per_pixel)
     side_um = factor * microns_per_pixel
-    smooth = [_smoothed(_reduced(pixels, factor), side_um) for pixels in windows]
-    sampled = np.concatenate([window[::3, ::3].reshape(-1, 3) for window in smooth])
+    small, samples = [], []
+    for pixels in windows:  # smoothed twice, since all of them smoothed take four times the memory
+        small.append(_reduced(pixels, factor))
+        samples.append(_smoothed(small[-1], side_um)[::3, ::3].reshape(-1, 3))
+    sampled = np.concatenate(samples)
     green = sampled[:, 1]
     if np.ptp(green) < 1:
         what, why = "cannot find cells in this image", "it is of one colour only"
         raise DataError(what, why=why, fix="use an image of a stained smear")
     bright = float(threshold_otsu(green))
     glass = np.median(sampled[green > bright], axis=0).astype(np.float32)
-    near, far = np.zeros(_BINS**3), np.zeros(_BINS**3)
-    for window in smooth:
-        density = _density(window, glass, bright, side_um)
+
+    def counted(window: Pixels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How often each colour is near a nucleus, and far from all."""
+        density = _density(_smoothed(window, side_um), glass, bright, side_um)
         away = distance_to(nuclei(density, _score(density), side_um)) * side_um
         colours = _colour_numbers(density)
-        near += np.bincount(colours[(away > 0) & (away < _NEAR_UM)], minlength=_BINS**3)
-        far += np.bincount(colours[away > _FAR_UM], minlength=_BINS**3)
-    return FieldColours(glass, bright, (_log_density(near) - _log_density(far)).astype(np.float32))
+        near = np.bincount(colours[(away > 0) & (away < _NEAR_UM)], minlength=_BINS**3)
+        return near, np.bincount(colours[away > _FAR_UM], minlength=_BINS**3)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        counts = np.sum(list(pool.map(counted, small)), axis=0, dtype=np.float64)
+    near, far = map(_log_density, np.asarray(counts))
+    return FieldColours(glass, bright, (near - far).astype(np.float32))
 
 
 def view_field(pixels: Pixels, microns_per_pixel: float, colours: FieldColours) -> FieldView:
@@ -162,14 +175,17 @@ def _reduced(pixels: Pixels, factor: int) -> Pixels:
 
 
 def _smoothed(pixels: Pixels, side_um: float) -> Plane:
-    sigma = _SMOOTHING_UM / side_um
-    return np.asarray(ndimage.gaussian_filter(pixels.astype(np.float32), (sigma, sigma, 0)), np.float32)
+    smooth = np.empty(pixels.shape, np.float32)
+    for channel in range(3):  # one by one, for less memory
+        ndimage.gaussian_filter(pixels[..., channel], _SMOOTHING_UM / side_um, output=smooth[..., channel])
+    return smooth
 
 
 def _density(smooth: Plane, glass: NDArray[np.float32], bright: float, side_um: float) -> Plane:
     """Return optical density relative to the glass around, and to the image's where there is none around."""
-    is_glass = (smooth[..., 1:2] > bright).astype(np.float32)
-    sums = _block_sums(np.concatenate([is_glass * smooth, is_glass], axis=2)) / BLOCK**2
+    is_glass = (smooth[..., 1] > bright).astype(np.float32)
+    planes = (*(is_glass * smooth[..., channel] for channel in range(3)), is_glass)
+    sums = np.stack([_block_sums(plane) for plane in planes], axis=2) / BLOCK**2
     sigma = _GLASS_UM / (BLOCK * side_um)
     around = ndimage.gaussian_filter(sums, (sigma, sigma, 0), mode="constant", truncate=3)
     local = (around[..., :3] + _GLASS_WEIGHT * glass) / (around[..., 3:] + _GLASS_WEIGHT)
@@ -183,10 +199,10 @@ def _density(smooth: Plane, glass: NDArray[np.float32], bright: float, side_um: 
     return density
 
 
-def _block_sums(planes: Plane) -> NDArray[np.float64]:
+def _block_sums(plane: Plane) -> NDArray[np.float64]:
     """Return the sums over squares of `BLOCK` pixels, those at the far edges over what there is of them."""
-    rows, columns = (np.arange(0, side, BLOCK) for side in planes.shape[:2])
-    by_row = np.add.reduceat(planes, rows, axis=0, dtype=np.float64)
+    rows, columns = (np.arange(0, side, BLOCK) for side in plane.shape)
+    by_row = np.add.reduceat(plane, rows, axis=0, dtype=np.float64)
     return np.asarray(np.add.reduceat(by_row, columns, axis=1))
 
 

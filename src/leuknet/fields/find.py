@@ -13,6 +13,7 @@ Start at `find_by_stain`. Numbers were chosen on one half of the published image
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -23,7 +24,7 @@ from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
 from leuknet.fields.colour import OPENING_UM, FieldColours, FieldView, foreignness, nuclei
-from leuknet.fields.shapes import box_of, distance_to, fill_holes, opened
+from leuknet.fields.shapes import distance_to, fill_holes, opened
 from leuknet.types import Mask
 
 Regions = NDArray[np.int64]
@@ -38,7 +39,7 @@ MOST_UM = 40.0
 _FOREIGN = 0.5
 _STAINED = 0.1  # sum of the three optical densities
 _CYTOPLASM_UM = 6.0  # furthest from the nucleus
-_AROUND_UM = 12.0
+_AROUND_UM = 8.0  # of a window: the cytoplasm, and what smooths its edge
 _WAIST_UM = 0.7  # a cell is cut where it is this much narrower, to each side, than on both sides of the cut
 _SMOOTHING_UM = 0.5
 _CELL_HOLE_UM2 = 4.0  # larger ones are glass between cells that touch
@@ -65,21 +66,41 @@ def find_by_stain(view: FieldView, colours: FieldColours) -> Regions:
         At the view's resolution. Numbers are not in sequence.
     """
     nucleus = nuclei(view.density, view.score, view.microns_per_pixel)
-    regions = np.zeros(nucleus.shape, np.int64)
-    if nucleus.any():
-        window = _around(nucleus, _AROUND_UM / view.microns_per_pixel)
+    regions, last = np.zeros(nucleus.shape, np.int64), 0
+    for window, own in _clusters(nucleus, view.microns_per_pixel):
         part = replace(
             view, pixels=view.pixels[window], density=view.density[window], score=view.score[window]
         )
-        regions[window] = _grow(part, colours, nucleus[window])
+        grown = _grow(part, colours, own)
+        there = grown > 0
+        regions[window][there] = grown[there] + last
+        last += int(grown.max())
     return regions
 
 
-def _around(mask: Mask, margin_px: float) -> tuple[slice, slice]:
-    """Return the box of a mask with a margin: most fields are empty but for one cell."""
-    margin = math.ceil(margin_px)
-    rows, columns = (slice(max(0, side.start - margin), side.stop + margin) for side in box_of(mask))
-    return rows, columns
+def _clusters(nucleus: Mask, um: float) -> Iterator[tuple[tuple[slice, slice], Mask]]:
+    """Yield windows with the nuclei that lie together there: most of a field is empty.
+
+    Nuclei of different windows are more than two widths of cytoplasm apart, so that their cells cannot touch.
+    """
+    side = math.ceil(_CYTOPLASM_UM / um / 2)  # of a block
+    h, w = nucleus.shape
+    whole = np.pad(nucleus, ((0, -h % side), (0, -w % side)))
+    blocks = whole.reshape(whole.shape[0] // side, side, -1, side).any(axis=(1, 3))
+    labels, _ = ndimage.label(ndimage.binary_dilation(blocks, np.ones((5, 5), bool)), np.ones((3, 3)))
+    further = math.ceil(_AROUND_UM / um) - 2 * side  # the dilation went two blocks
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        own = (labels[rows, columns] == number).repeat(side, axis=0).repeat(side, axis=1)
+        top, left = rows.start * side, columns.start * side
+        bottom, right = min(h, rows.stop * side), min(w, columns.stop * side)
+        window = (
+            slice(max(0, top - further), min(h, bottom + further)),
+            slice(max(0, left - further), min(w, right + further)),
+        )
+        part = np.zeros((window[0].stop - window[0].start, window[1].stop - window[1].start), bool)
+        inner = part[top - window[0].start :, left - window[1].start :][: bottom - top, : right - left]
+        inner[:] = nucleus[top:bottom, left:right] & own[: bottom - top, : right - left]
+        yield window, part
 
 
 def _grow(view: FieldView, colours: FieldColours, nucleus: Mask) -> Regions:
@@ -124,7 +145,9 @@ def _cut_at_waists(cell: Mask, view: FieldView) -> Regions:
     side_um = view.microns_per_pixel
     depth_um = distance_to(~cell) * side_um
     depth_um = np.where(cell, ndimage.gaussian_filter(depth_um, _SMOOTHING_UM / side_um), 0)
-    tops, _ = ndimage.label(h_maxima(depth_um, _WAIST_UM), structure=np.ones((3, 3)))
+    # Where nothing is that deep, `h_maxima` takes what is deepest.
+    deep = h_maxima(depth_um, _WAIST_UM).astype(bool) & (depth_um >= _WAIST_UM)
+    tops, _ = ndimage.label(deep, structure=np.ones((3, 3)))
     return flood(-depth_um, tops * cell, cell, view)
 
 

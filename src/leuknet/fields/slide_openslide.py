@@ -22,6 +22,8 @@ from leuknet.fields.slide_layout import (
 )
 from leuknet.types import Pixels
 
+_PART_PX = 1024  # rows read at once
+
 
 def open_openslide(path: Path) -> Layout:
     """Open what OpenSlide recognises.
@@ -51,12 +53,17 @@ def open_openslide(path: Path) -> Layout:
             downsample = slide.level_downsamples[number]
 
             def read(top: int, left: int, height: int, width: int) -> Pixels:
-                corner = (round(left * downsample), round(top * downsample))
-                rgba = slide.read_region(corner, number, (width, height))
-                if rgba.getchannel("A").getextrema() != (255, 255):
-                    white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-                    rgba = Image.alpha_composite(white, rgba)
-                return np.array(rgba.convert("RGB"))
+                pixels = np.empty((height, width, 3), np.uint8)
+                # Part by part, for less memory, where that is exact.
+                rows = _PART_PX if downsample == 1 else height
+                for begin in range(0, height, rows):
+                    corner = (round(left * downsample), round((top + begin) * downsample))
+                    rgba = slide.read_region(corner, number, (width, min(rows, height - begin)))
+                    if rgba.getchannel("A").getextrema() != (255, 255):
+                        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+                        rgba = Image.alpha_composite(white, rgba)
+                    pixels[begin : begin + rows] = np.asarray(rgba.convert("RGB"))
+                return pixels
 
             return Level(height, width, down, across, read)
 

@@ -11,7 +11,6 @@ Start at `find_cells`.
 from __future__ import annotations
 
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from leuknet.errors import SettingError
-from leuknet.fields.colour import BLOCK, FieldColours, measure_colours, reduction, view_field
+from leuknet.fields.colour import BLOCK, THREADS, FieldColours, measure_colours, reduction, view_field
 from leuknet.fields.describe import describe
 from leuknet.fields.field import Field
 from leuknet.fields.find import REACH_UM
@@ -31,9 +30,6 @@ from leuknet.types import FieldScale, FoundCell, Pixels
 
 TILE_PX = 4096
 """Side of a tile without its margin: 1.3 GB in all at 0.065 µm per pixel, where the margin is widest."""
-
-THREADS = min(2, os.cpu_count() or 1)
-"""Tiles that are searched at once: more would take more memory than a laptop has."""
 
 _WHOLE_PX = 4096 * 4096  # up to here colours are measured on all of the image
 _WINDOW_UM = 200.0
@@ -113,9 +109,8 @@ def _find(
     def search(top: int, left: int, at: tuple[int, int], pixels: Pixels) -> list[FoundCell]:
         view = view_field(pixels, um, colours)
         cells = describe(find(view, colours), view, pixels, at=at, whole=(h, w))
-        return [
-            cell for cell in cells if top <= cell.row_px < top + side and left <= cell.column_px < left + side
-        ]
+        own = (c for c in cells if top <= c.row_px < top + side and left <= c.column_px < left + side)
+        return sorted(own, key=lambda cell: (cell.row_px, cell.column_px))
 
     searched: deque[Future[list[FoundCell]]] = deque()
     with ExitStack() as stack:
@@ -138,8 +133,8 @@ def _find(
             yield from searched.popleft().result()
 
 
-def _stained_windows(field: Field, um: float) -> list[Pixels]:
-    """Return the windows of a large image with most of what nuclei absorb, as its overview shows it."""
+def _stained_windows(field: Field, um: float) -> Iterator[Pixels]:
+    """Yield the windows of a large image with most of what nuclei absorb, as its overview shows it."""
     overview = field.overview(_OVERVIEW_PX).astype(np.float32)
     shrunk = field.height_px / overview.shape[0]
     azure = np.clip(overview[..., 2] - overview[..., 0], 0, None)  # more blue than red passes
@@ -150,9 +145,7 @@ def _stained_windows(field: Field, um: float) -> list[Pixels]:
     blocks = azure[: rows * side, : columns * side].reshape(rows, side, columns, side).sum(axis=(1, 3))
     best = np.argsort(-blocks.ravel(), kind="stable")[:_WINDOWS]
     side_px = min(round(_WINDOW_UM / um), field.height_px, field.width_px)
-    windows = []
     for row, column in zip(*np.unravel_index(best, blocks.shape), strict=True):
         top = min(round(int(row) * side * shrunk), field.height_px - side_px)
         left = min(round(int(column) * side * shrunk), field.width_px - side_px)
-        windows.append(field.read(top, left, side_px, side_px))
-    return windows
+        yield field.read(top, left, side_px, side_px)
