@@ -30,9 +30,11 @@ mutants: $(READY)  ## faults put into chosen modules, and what the tests catch; 
 results: $(READY)  ## measure again what docs/results.md states, and write it; DATA names the real images
 	$(BIN)/python studies/results.py --data $(DATA)
 
-bench: $(READY)  ## timings against named peers, half an hour on a quiet machine; writes docs/performance.md
+bench: $(READY)  ## timings against named peers, an hour on a quiet machine; writes docs/performance.md
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement bench/requirements.txt
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/run.py --busy 2
+	$(BIN)/python bench/smears.py
 	$(BIN)/python studies/performance.py
 
 clean:  ## remove what demo and bench made, not the environment

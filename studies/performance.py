@@ -18,11 +18,13 @@ from leuknet.figures.frame import save_figure
 from performance_busy import busy_lines
 from performance_figures import compared, draw_growth, draw_memory, draw_ratios, shown
 from performance_goals import goal_rows, in_words, number
+from performance_smears import smear_lines
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "bench" / "results.json"
 EQUIVALENCE = REPOSITORY / "bench" / "equivalence.json"
 BUSY = REPOSITORY / "bench" / "busy.json"
+SMEARS = REPOSITORY / "bench" / "smears.json"
 PAGE = REPOSITORY / "docs" / "performance.md"
 IMAGES = REPOSITORY / "docs" / "images"
 
@@ -61,7 +63,8 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     for name, picture in pictures(results).items():
         save_figure(picture, IMAGES / f"performance-{name}")
-    PAGE.write_text(render(results, read_if_there(EQUIVALENCE), read_if_there(BUSY)), encoding="utf-8")
+    besides = map(read_if_there, (EQUIVALENCE, BUSY, SMEARS))
+    PAGE.write_text(render(results, *besides), encoding="utf-8")
     sys.stdout.write(f"written: {PAGE}\n")
 
 
@@ -100,6 +103,7 @@ def render(
     results: Mapping[str, Any],
     equivalence: Mapping[str, Any] | None,
     busy: Mapping[str, Any] | None = None,
+    smears: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the page.
 
@@ -111,6 +115,8 @@ def render(
         What `bench/equivalence.py` wrote, if it has run.
     busy
         What `bench/run.py --busy` wrote, if it has run.
+    smears
+        What `bench/smears.py` wrote, if it has run.
     """
     found = {figure["name"]: figure for figure in results["figures"]}
     contests = [figure for figure in results["figures"] if "sides" in figure]
@@ -127,6 +133,7 @@ def render(
         ),
         *(line for figure in contests for line in contest_lines(figure)),
         *busy_lines(busy),
+        *smear_lines(smears),
         *_memory_lines(found),
         *_growth_lines(found),
         *_start_up_lines(found),

@@ -12,9 +12,11 @@ import pytest
 
 import busy
 import run
+import smears
 from alone import ALONE
 from contests import CONTESTS, KERAS, PEAK, PLAIN, TIMM, Contest
 from performance_busy import busy_lines
+from performance_smears import smear_lines
 from preparation import prepare
 from tests.conftest import draw_few
 from turns import KERAS_PYTHON, Sizes, Worker, measure, refuse_unequal
@@ -130,3 +132,15 @@ def test_a_figure_that_is_no_contest_is_measured(name: str, setups: dict[str, Pa
     assert figure["name"] == name
     times = {"start-up": "rows", "intervals": "sides", "many images": "rows"}[name]
     assert len(figure[times]) >= 1
+
+
+def test_fields_and_slides_are_timed_from_end_to_end() -> None:
+    found = smears.measure_smears(smears.SMALL)
+
+    (fields,) = found["fields"]
+    assert {*fields["sides"]} == {"leuknet cells", "leuknet cells --workers 1", "plain scikit-image"}
+    assert all(side["seconds"] > 0 and side["peak_mb"] > 50 for side in fields["sides"].values())
+    assert found["slide"]["cells"] >= 1
+    page = "\n".join(smear_lines(json.loads(json.dumps(found))))
+    assert "2 fields of 640 x 640 pixels" in page
+    assert f"found and scored {found['slide']['cells']} cells" in page

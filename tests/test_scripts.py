@@ -42,17 +42,35 @@ pytestmark = pytest.mark.timeout(1200)  # minutes on a busy machine
 RUN = {
     # By their own tests:
     **dict.fromkeys(
-        ("run", "turns", "alone", "busy", "preparation", "arithmetic", "contests", "intervals", "worker"),
+        (
+            "run",
+            "turns",
+            "alone",
+            "busy",
+            "smears",
+            "preparation",
+            "arithmetic",
+            "contests",
+            "intervals",
+            "worker",
+        ),
         "bench",
     ),
-    **dict.fromkeys(("ours", "plain", "in_keras", "others", "gemm"), "bench/peers"),
+    **dict.fromkeys(("ours", "plain", "in_keras", "others", "gemm", "plain_fields"), "bench/peers"),
     **dict.fromkeys(("architecture_page", "mutants", "results", "evidence"), "studies"),
     **dict.fromkeys(("real_cells", "real_picture", "real_probe", "real_recipes"), "studies"),
     **dict.fromkeys(("real_fc1", "real_systems", "new_people", "new_people_page", "pretrained"), "studies"),
     # As parts of others:
     "made_up": "bench/reading_room",  # of frames
     **dict.fromkeys(
-        ("commands", "performance_figures", "performance_goals", "performance_busy", "simulated_people"),
+        (
+            "commands",
+            "performance_figures",
+            "performance_goals",
+            "performance_busy",
+            "performance_smears",
+            "simulated_people",
+        ),
         "studies",
     ),
 }
