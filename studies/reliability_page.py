@@ -76,7 +76,8 @@ def _load(found: Mapping[str, Any]) -> str:
 
 
 def _frames(found: Mapping[str, Any]) -> str:
-    rows = [(name, spread) for name, spread in found.items() if name.startswith("gallery, ")]
+    keys = ("key to next cell", "key to all of next cell")
+    rows = [(name, spread) for name, spread in found.items() if name in keys or name.startswith("gallery, ")]
     for turn in ("tiles made now", "tiles kept"):
         for act in ("whole, zoom", "pan at 1:1"):
             rows.append((f"slide, {turn}: {act}", found[f"slide, {turn}"][act]))

@@ -184,11 +184,13 @@ def test_readers_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @needs_chromium
 @runs("bench/frames")
 def test_frames_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = ["--cells", "40", "--slide", "2048", "--seconds", "0.2"]
+    options = ["--cells", "40", "--slide", "2048", "--seconds", "0.2", "--keys", "5"]
     run_main(frames, monkeypatch, tmp_path / "room", *options, "--out", tmp_path / "f.json")
 
     found = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
     assert found["slide, tiles made now"]["tiles"]["n"] > 0
+    assert found["key to next cell"]["n"] == 5
+    assert found["key to all of next cell"]["median ms"] > 0
 
 
 @needs_chromium

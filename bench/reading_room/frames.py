@@ -4,7 +4,8 @@
 
 fills FOLDER with a made-up room if it does not exist, serves it from a process of its own, and drives a real
 chromium. It prints JSON, and writes it to `frames.json`: times between frames (median, 95th percentile,
-longest; 16.7 ms is 60 frames a second), how long tiles took, and size and time of the gallery's numbers.
+longest; 16.7 ms is 60 frames a second), from a key that decides to the frame that shows the next cell and to
+all that is said of it, how long tiles took, and size and time of the gallery's numbers.
 Without a GPU chromium draws in software: a laptop with one is quicker.
 """
 
@@ -43,6 +44,22 @@ RECORD = """([act, seconds]) => new Promise((done) => {
   requestAnimationFrame(frame);
 })"""
 
+WATCH_KEYS = """() => {
+  window.keys = { painted: [], told: [] };
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) if (one.name === "keydown") keys.painted.push(one.duration);
+  }).observe({ type: "event", durationThreshold: 16 });
+  document.addEventListener("keydown", (event) => {
+    const look = (now) => {
+      const id = leuknet.cells.id[leuknet.desk.active()];
+      if (document.querySelector(`.cell[data-cell="${id}"]`)) keys.told.push(now - event.timeStamp);
+      else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  });
+}"""
+LEAST_MS = 16  # the browser tells of no shorter time between a key and the frame that it changes
+
 SCROLL = "(frame) => { document.getElementById('gallery').scrollTop += %d; }"
 PAN = """(frame) => {
   const v = leuknet.desk.viewer.viewport;
@@ -63,6 +80,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=10_000, help="of the gallery")
     parser.add_argument("--slide", type=int, default=20_000, metavar="PX", help="side of the slide")
     parser.add_argument("--seconds", type=float, default=5.0, help="that each movement is watched")
+    parser.add_argument("--keys", type=int, default=200, help="decisions in a row")
     parser.add_argument("--out", type=Path, default=OUT)
     wanted = parser.parse_args()
     folder: Path = wanted.folder
@@ -75,7 +93,7 @@ def main() -> None:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own server
     try:
         _wait(port)
-        found = json.dumps(_measure(f"http://127.0.0.1:{port}", wanted.seconds), indent=1) + "\n"
+        found = json.dumps(_measure(f"http://127.0.0.1:{port}", wanted.seconds, wanted.keys), indent=1) + "\n"
         wanted.out.write_text(found)
         sys.stdout.write(found)
     finally:
@@ -83,7 +101,7 @@ def main() -> None:
         server.wait(30)
 
 
-def _measure(address: str, seconds: float) -> dict[str, object]:
+def _measure(address: str, seconds: float, keys: int) -> dict[str, object]:
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
@@ -103,6 +121,8 @@ def _measure(address: str, seconds: float) -> dict[str, object]:
         found["gallery tiles in the page"] = page.locator(".tile").count()
         for name, step in (("slow", 8), ("quick", 60), ("very quick", 600)):
             found[f"gallery, {name}: {step} px a frame"] = _frames(page, SCROLL % step, seconds)
+        page.evaluate("document.getElementById('gallery').scrollTop = 0")
+        found |= _keys(page, keys)
         page.goto(f"{address}/cases")
         page.click(f"text={SLIDE}")
         page.click(".fields a")
@@ -113,6 +133,20 @@ def _measure(address: str, seconds: float) -> dict[str, object]:
             found[f"slide, {turn}"] = _slide(page, seconds)
         browser.close()
         return found
+
+
+def _keys(page: Page, number: int) -> dict[str, object]:
+    """Decide on one cell after the other, six in a second, each of which leads to the next."""
+    if page.get_attribute("[data-action='goOn']", "aria-pressed") != "true":
+        page.keyboard.press("g")
+    page.evaluate(WATCH_KEYS)
+    for pressed in range(number):
+        page.keyboard.press("12"[pressed % 2])
+        time.sleep(0.16)
+    page.wait_for_function("keys.told.length && !leuknet.cells.unsaved.size")
+    times = page.evaluate("keys")
+    painted = times["painted"] + [LEAST_MS] * (number - len(times["painted"]))
+    return {"key to next cell": _spread(painted), "key to all of next cell": _spread(times["told"])}
 
 
 def _slide(page: Page, seconds: float) -> dict[str, object]:

@@ -145,10 +145,20 @@ def _cut_at_waists(cell: Mask, view: FieldView) -> Regions:
     side_um = view.microns_per_pixel
     depth_um = distance_to(~cell) * side_um
     depth_um = np.where(cell, ndimage.gaussian_filter(depth_um, _SMOOTHING_UM / side_um), 0)
-    # Where nothing is that deep, `h_maxima` takes what is deepest.
-    deep = h_maxima(depth_um, _WAIST_UM).astype(bool) & (depth_um >= _WAIST_UM)
-    tops, _ = ndimage.label(deep, structure=np.ones((3, 3)))
+    tops, _ = ndimage.label(_deepest(cell, depth_um), structure=np.ones((3, 3)))
     return flood(-depth_um, tops * cell, cell, view)
+
+
+def _deepest(cell: Mask, depth_um: NDArray[np.float64]) -> Mask:
+    """Return the tops of depth that are `_WAIST_UM` above the way to any higher one, part by part."""
+    tops = np.zeros(cell.shape, bool)
+    parts, _ = ndimage.label(cell, structure=np.ones((3, 3)))
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        own = np.where(parts[box] == number, depth_um[box], 0)
+        # Where nothing is that deep, `h_maxima` may take what is deepest.
+        if own.max() >= _WAIST_UM:
+            tops[box] |= (h_maxima(np.pad(own, 1), _WAIST_UM)[1:-1, 1:-1] > 0) & (own >= _WAIST_UM)
+    return tops
 
 
 def _join_lobes(pieces: Regions, side_um: float) -> Regions:

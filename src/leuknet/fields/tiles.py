@@ -29,7 +29,7 @@ from leuknet.fields.finders import Finder, get_finder
 from leuknet.types import FieldScale, FoundCell, Pixels
 
 TILE_PX = 4096
-"""Side of a tile without its margin: 1.3 GB in all at 0.065 µm per pixel, where the margin is widest."""
+"""Side of a tile without its margin: 1.2 GB in all at 0.065 µm per pixel, where the margin is widest."""
 
 _WHOLE_PX = 4096 * 4096  # up to here colours are measured on all of the image
 _WINDOW_UM = 200.0
