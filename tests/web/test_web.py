@@ -18,11 +18,11 @@ from leuknet.room.demonstration import CELLS_TITLE, FIELD_TITLE, N_CELLS
 from leuknet.store.accounts import first_account_token, list_users
 from leuknet.store.cases import cases_of, images_of
 from leuknet.web.cookies import SESSION_COOKIE, VISIT_COOKIE, form_token
-from leuknet.web.serve import serve
+from leuknet.web.serve import listen, serve
 from leuknet.web.settings import Settings
 from leuknet.web.templating import STATIC
 from leuknet.web.text import texts_under
-from tests.rooms import PASSWORD, Room, open_room
+from tests.rooms import PASSWORD, Room, free_port, open_room
 
 
 @pytest.fixture
@@ -180,6 +180,15 @@ def test_a_model_that_is_none_is_refused_before_anything_is_offered(tmp_path: Pa
 
     assert said == []
     assert not (tmp_path / "room").exists()
+
+
+def test_no_part_of_an_answer_waits_until_the_part_before_is_acknowledged(tmp_path: Path) -> None:
+    with (
+        listen(Settings(folder=tmp_path, port=free_port())) as listener,
+        socket.create_connection(listener.getsockname()[:2]),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_without_an_account_it_listens_on_this_computer_alone(tmp_path: Path) -> None:
