@@ -53,12 +53,15 @@ RENDERED = frame._rendered
 
 
 LONGEST = (
-    "test_results_page", "test_scripts", "test_bench_peers", "test_batch", "test_docs", "test_cli",
-    "test_room_worker", "test_browser_cases", "test_browser_studies", "test_browser_room", "test_reliability",
-    "test_run_report", "test_train", "test_loop", "test_slides", "test_signing", "test_client",
-    "test_extras",
+    "test_scripts", "test_batch", "test_bench_peers", "test_browser_room", "test_browser_studies",
+    "test_no_contact", "test_room_worker", "test_extras", "test_browser_cases", "test_results_page",
+    "test_reliability", "test_slides", "test_batch_remote", "test_signing", "test_store", "test_docs",
+    "test_guarded", "test_fields", "test_cli", "test_share", "test_recipes", "test_simulate", "test_intake",
+    "test_loop", "test_client", "test_web_studies", "test_benchsuite", "test_patience", "test_api",
+    "test_new_people", "test_tune", "test_train", "test_run_report", "test_api_schema", "test_web_signing",
+    "test_smear",
 )  # fmt: skip
-"""Modules that take half a minute or more on one core."""
+"""Modules that take twenty seconds or more on one core, the longest first."""
 
 
 @pytest.hookimpl(trylast=True)
