@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=Path, default=REPOSITORY / "build" / "demo" / "run" / "model")
+    parser.add_argument("--model", default="pretrained:probe-stages", help="what the worker scores with")
     parser.add_argument("--readers", type=int, default=50)
     parser.add_argument("--cells", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -114,7 +114,7 @@ def _measure(kind: str, options: argparse.Namespace) -> dict[str, Any]:
             url = f"sqlite:///{folder / 'reading-room.db'}"
         with open_store(url) as store:
             plan = _prepare(store, RoomFiles(folder), options)
-        arguments = [] if options.no_worker else ["--model", str(options.model)]
+        arguments = [] if options.no_worker else ["--model", options.model]
         with running_room(folder, *arguments, environment={"LEUKNET_DATABASE_URL": url}) as room:
             spec = Path(name) / "readers.json"
             spec.write_text(json.dumps(plan | {"address": room.address, "seconds": options.seconds}))
