@@ -225,6 +225,7 @@ def test_the_page_is_the_one_that_the_measured_figures_give() -> None:
         results,
         performance.read_if_there(performance.EQUIVALENCE),
         performance.read_if_there(performance.BUSY),
+        performance.read_if_there(performance.SMEARS),
     )
 
 

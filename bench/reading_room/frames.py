@@ -139,13 +139,15 @@ def _keys(page: Page, number: int) -> dict[str, object]:
     """Decide on one cell after the other, six in a second, each of which leads to the next."""
     if page.get_attribute("[data-action='goOn']", "aria-pressed") != "true":
         page.keyboard.press("g")
+    page.wait_for_timeout(300)  # or that key is watched, too
     page.evaluate(WATCH_KEYS)
     for pressed in range(number):
         page.keyboard.press("12"[pressed % 2])
         time.sleep(0.16)
     page.wait_for_function("keys.told.length && !leuknet.cells.unsaved.size")
     times = page.evaluate("keys")
-    painted = times["painted"] + [LEAST_MS] * (number - len(times["painted"]))
+    painted = times["painted"][-number:]
+    painted += [LEAST_MS] * (number - len(painted))
     return {"key to next cell": _spread(painted), "key to all of next cell": _spread(times["told"])}
 
 

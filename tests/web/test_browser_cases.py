@@ -102,7 +102,7 @@ def first(chromium: Browser, room: RunningRoom, images: Path) -> Iterator[Visit]
 
 
 @pytest.fixture
-def page(first: Visit, room: RunningRoom) -> Page:
+def page(first: Visit, room: RunningRoom) -> Iterator[Page]:
     """The case, loaded anew, with no cell decided: what an earlier test decided is taken back."""
     with open_store(f"sqlite:///{room.folder / 'reading-room.db'}") as store:
         lea = list_users(store)[0]
@@ -114,7 +114,11 @@ def page(first: Visit, room: RunningRoom) -> Page:
     first.page.goto(f"/cases/{case.id}")
     first.page.wait_for_selector(".tile")
     first.complaints.clear()
-    return first.page
+    yield first.page
+    for _ in range(50):  # what some tests decide is never saved
+        if not first.page.evaluate("window.leuknet?.cells?.unsaved.size"):
+            break
+        first.page.wait_for_timeout(100)
 
 
 def drop(page: Page, path: Path) -> None:
