@@ -32,7 +32,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from worker import peak_rss_mb
+from worker import peak_kb, peak_rss_mb
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "results" / "scale.json"
@@ -158,15 +158,14 @@ def _watch(
         for pid in _below(root):
             try:
                 title = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-                status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+                peak = peak_kb(pid) / 1024
                 ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue  # it has just ended
             cpu[pid] = sum(map(int, ticks.rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
-            line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0 kB")
             kind = "worker" if "Scorer" in title else "ray"
             if kind == "worker" or pid not in peaks or peaks[pid][0] == "ray":
-                peaks[pid] = (kind, int(line.split()[1]) / 1024)
+                peaks[pid] = (kind, peak)
 
 
 def _below(root: int) -> list[int]:

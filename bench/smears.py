@@ -32,6 +32,7 @@ from leuknet.experiments.reproduce import describe_machine
 from leuknet.simulation.draw_fields import FIELD_UM, draw_field
 from leuknet.training.finish import commit_of_code
 from turns import BENCH, BUILD
+from worker import peak_kb
 
 PEER = BENCH / "peers" / "plain_fields.py"
 MODEL = "pretrained:probe-stages"
@@ -149,9 +150,9 @@ def _timed(command: Sequence[Any]) -> Run:
     begun = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen([*map(str, command)], stdout=said, stderr=said)  # noqa: S603 - our own
-        peak_kb, ended = 0, 0
+        most_kb, ended = 0, 0
         while not ended:  # what the system tells afterwards holds the memory of who started it
-            peak_kb = max(peak_kb, _peak_kb(process.pid))
+            most_kb = max(most_kb, _most_kb(process.pid))
             time.sleep(0.02)
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         seconds = time.perf_counter() - begun
@@ -159,19 +160,17 @@ def _timed(command: Sequence[Any]) -> Run:
         if process.returncode:
             said.seek(0)
             raise RuntimeError(f"{command} ended with {process.returncode}: {said.read()[-2000:]!r}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, peak_kb / 1e3)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, most_kb / 1e3)
 
 
-def _peak_kb(pid: int) -> int:
+def _most_kb(pid: int) -> int:
     """The most memory that a process had until now, or one that it started."""
-    place = Path("/proc", str(pid))
+    tasks = Path("/proc", str(pid)).glob("task/*/children")
     try:
-        lines = (place / "status").read_text().splitlines()
-        children = [child for task in place.glob("task/*/children") for child in task.read_text().split()]
+        own, children = peak_kb(pid), [child for task in tasks for child in task.read_text().split()]
     except OSError:
         return 0  # it has ended
-    own = next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
-    return max(own, *(_peak_kb(int(child)) for child in children), 0)
+    return max(own, *(_most_kb(int(child)) for child in children), 0)
 
 
 def _medians(runs: Sequence[Run], megapixels: float) -> dict[str, float]:

@@ -66,13 +66,18 @@ def main() -> None:
 
 
 def peak_rss_mb() -> float:
-    """Largest resident memory of this process; a loader's workers are processes of their own.
+    """Largest resident memory of this process; a loader's workers are processes of their own."""
+    return peak_kb("self") / 1024
+
+
+def peak_kb(process: int | str) -> int:
+    """Largest resident memory of a process until now, by its number; 0 for one that is ending.
 
     Not `getrusage`, which starts from the memory of the process that started this one.
     """
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+    lines = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return next((int(line.split()[1]) for line in lines), 0)
 
 
 def say(answers: Any, content: dict[str, Any]) -> None:

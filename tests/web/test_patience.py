@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -128,24 +129,30 @@ def test_a_body_that_does_not_come_ends_the_request(port: int, drip: bytes) -> N
     assert b" 408 " in said
 
 
+def announced(folder: Path, *, n_bytes: int) -> tuple[str, str, UUID]:
+    """Announce a file; return the address that takes it, a token of who may send it, and its id."""
+    with quick_hashes(), open_store(f"sqlite:///{folder / FILE_NAME}") as store:
+        anna = create_user(store, "Anna", password=PASSWORD, role="reader", actor=SYSTEM)
+        token, _ = create_api_token(store, anna, "test")
+        case = create_case(store, "slow", user=anna)
+        upload = open_upload(store, case.id, Announcement("a.png", n_bytes, "key"), user=anna)
+    return f"/api/v1/cases/{case.id}/uploads/{upload.id}", token, upload.id
+
+
 @pytest.mark.parametrize("drip", [b"", b"a"], ids=["stops", "drips"])
 def test_of_a_part_that_is_cut_what_came_is_kept(
     port: int, tmp_path: Path, drip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "SILENCE_S", 3)  # longer than the pauses of who drips, on a busy machine too
     monkeypatch.setattr(guard, "REQUEST_S", 5)
-    with quick_hashes(), open_store(f"sqlite:///{tmp_path / FILE_NAME}") as store:
-        anna = create_user(store, "Anna", password=PASSWORD, role="reader", actor=SYSTEM)
-        token, _ = create_api_token(store, anna, "test")
-        case = create_case(store, "slow", user=anna)
-        upload = open_upload(store, case.id, Announcement("a.png", 1000, "key"), user=anna)
-    head = f"PATCH /api/v1/cases/{case.id}/uploads/{upload.id} HTTP/1.1\r\nHost: localhost\r\n"
+    place, token, upload_id = announced(tmp_path, n_bytes=1000)
+    head = f"PATCH {place} HTTP/1.1\r\nHost: localhost\r\n"
     head += f"Authorization: Bearer {token}\r\nContent-Type: application/octet-stream\r\n"
     with connected(port, f"{head}Upload-Offset: 0\r\nContent-Length: 1000\r\n\r\n12345".encode()) as cut:
         _, said = ended_after(cut, drip)
 
     assert b" 408 " in said, said
-    kept = (tmp_path / "parts" / str(upload.id)).read_bytes()
+    kept = (tmp_path / "parts" / str(upload_id)).read_bytes()
     assert f"upload-offset: {len(kept)}\r\n".encode() in said.lower()
     assert kept == b"12345" + drip * (len(kept) - 5)
     assert len(kept) > 5 or not drip
@@ -154,11 +161,7 @@ def test_of_a_part_that_is_cut_what_came_is_kept(
 def test_a_body_is_not_refused_for_what_the_server_itself_takes(
     port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with quick_hashes(), open_store(f"sqlite:///{tmp_path / FILE_NAME}") as store:
-        anna = create_user(store, "Anna", password=PASSWORD, role="reader", actor=SYSTEM)
-        token, _ = create_api_token(store, anna, "test")
-        case = create_case(store, "slow", user=anna)
-        upload = open_upload(store, case.id, Announcement("a.png", 5, "key"), user=anna)
+    place, token, _ = announced(tmp_path, n_bytes=5)
 
     def slowly(*of: Any) -> Any:
         time.sleep(guard.REQUEST_S + 0.5)
@@ -166,7 +169,7 @@ def test_a_body_is_not_refused_for_what_the_server_itself_takes(
 
     monkeypatch.setattr(access, "find_api_user", slowly)
     answer = httpx2.patch(
-        f"http://127.0.0.1:{port}/api/v1/cases/{case.id}/uploads/{upload.id}",
+        f"http://127.0.0.1:{port}{place}",
         content=b"12345",
         headers={
             "Authorization": f"Bearer {token}",

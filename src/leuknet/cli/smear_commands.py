@@ -127,16 +127,11 @@ def cells(
     if overwrite and out.exists():
         _check_opens(paths, out)
     begin_results(out, overwrite=overwrite)
-    folders = _folders(paths, out)
-    calls = list(zip(paths, folders, strict=True))
-    seen_of = guarded_each(
-        extract_cells,
-        calls,
-        processes=workers or min(os.cpu_count() or 1, 4),
-        progress=len(paths) == 1,
-        **given,
-    )
-    with tqdm(seen_of, total=len(paths), desc="images", unit="image", disable=len(paths) == 1) as bar:
+    calls = list(zip(paths, _folders(paths, out), strict=True))
+    alone = len(calls) == 1  # then the bar of its own tiles is drawn
+    workers = workers or min(os.cpu_count() or 1, 4)
+    each = guarded_each(extract_cells, calls, processes=workers, progress=alone, **given)
+    with tqdm(each, total=len(calls), desc="images", unit="image", disable=alone) as bar:
         for (path, folder), seen in zip(calls, bar, strict=True):
             if isinstance(seen, LeukNetError):
                 failed += 1

@@ -14,7 +14,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import product
 
 import numpy as np
@@ -113,9 +112,7 @@ def _find(
         return sorted(own, key=lambda cell: (cell.row_px, cell.column_px))
 
     searched: deque[Future[list[FoundCell]]] = deque()
-    with ExitStack() as stack:
-        pool = ThreadPoolExecutor(threads)
-        stack.callback(pool.shutdown, cancel_futures=True)  # where whoever asked stops early
+    with ThreadPoolExecutor(threads) as pool:
         for top, left in tqdm(
             corners, desc="finding cells", unit="tile", disable=not progress or len(corners) < 2
         ):
